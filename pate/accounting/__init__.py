@@ -1,0 +1,30 @@
+"""Privacy accounting: events, curves and accountants. Imports numpy and scipy only."""
+
+from pate.accounting.accountants import ACCOUNTANTS, data_independent_epsilon
+from pate.accounting.curve import DEFAULT_ORDERS, EpsilonBound, RDPCurve
+from pate.accounting.events import (
+    Composed,
+    ConfidentGNMax,
+    GNMax,
+    LNMax,
+    PrivacyEvent,
+    Repeated,
+    ThresholdTest,
+)
+from pate.accounting.gaussian import gaussian_rdp
+
+__all__ = [
+    "ACCOUNTANTS",
+    "DEFAULT_ORDERS",
+    "Composed",
+    "ConfidentGNMax",
+    "EpsilonBound",
+    "GNMax",
+    "LNMax",
+    "PrivacyEvent",
+    "RDPCurve",
+    "Repeated",
+    "ThresholdTest",
+    "data_independent_epsilon",
+    "gaussian_rdp",
+]

@@ -1,0 +1,172 @@
+"""The vocabulary of what was released. An event's meaning never changes; accountants give it a cost.
+
+Every leaf says how many votes one privacy unit may move (``moved_votes``, usually 1: one unit sits in one
+partition). Moving ``k`` votes changes the histogram by ``k`` in one class and ``k`` in another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, TypeAlias, final
+
+from pate.errors import expected
+
+
+def _require_positive(**values: float) -> None:
+    for name, value in values.items():
+        if not (math.isfinite(value) and value > 0):
+            raise expected(f"a finite {name} > 0", "give the noise in votes", **{name: value})
+
+
+def _require_count(**values: int) -> None:
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise expected(f"an integer {name} >= 1", "give how many there are", **{name: value})
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GNMax:
+    """One release of ``argmax_j (n_j + N_Z(0, sigma^2))`` (Papernot et al. 2018, section 4.1).
+
+    Attributes:
+        sigma: standard deviation parameter of the discrete Gaussian on each count, in votes.
+        moved_votes: votes that one privacy unit may move.
+    """
+
+    sigma: float
+    moved_votes: int = 1
+
+    def __post_init__(self) -> None:
+        _require_positive(sigma=self.sigma)
+        _require_count(moved_votes=self.moved_votes)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LNMax:
+    """One release of ``argmax_j (n_j + Lap_Z(scale))`` (Papernot et al. 2017, section 3.1).
+
+    Attributes:
+        scale: scale of the discrete Laplace noise on each count, in votes (``1/gamma`` in 2017).
+        moved_votes: votes that one privacy unit may move.
+    """
+
+    scale: float
+    moved_votes: int = 1
+
+    def __post_init__(self) -> None:
+        _require_positive(scale=self.scale)
+        _require_count(moved_votes=self.moved_votes)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdTest:
+    """One release of whether ``max_j n_j + N_Z(0, sigma^2) >= threshold``; the data-independent cost ignores
+    where the threshold lies.
+
+    Attributes:
+        sigma: standard deviation parameter of the discrete Gaussian on the top count, in votes.
+        moved_votes: votes that one privacy unit may move; the top count moves by at most as many.
+    """
+
+    sigma: float
+    moved_votes: int = 1
+
+    def __post_init__(self) -> None:
+        _require_positive(sigma=self.sigma)
+        _require_count(moved_votes=self.moved_votes)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfidentGNMax:
+    """A campaign of Confident-GNMax (Papernot et al. 2018, algorithm 1) with counts fixed in advance.
+
+    At most ``max_asked`` threshold tests and at most ``max_answered`` argmax releases, in any order, each with
+    fresh noise independent of all other.
+
+    Attributes:
+        threshold: votes that the noisy top count must reach for an answer.
+        sigma_threshold: noise of the threshold test, in votes.
+        sigma: noise of the argmax, in votes.
+        max_asked: threshold tests.
+        max_answered: argmax releases, at most ``max_asked``.
+        moved_votes: votes that one privacy unit may move.
+    """
+
+    threshold: float
+    sigma_threshold: float
+    sigma: float
+    max_asked: int
+    max_answered: int
+    moved_votes: int = 1
+
+    def __post_init__(self) -> None:
+        _require_positive(sigma_threshold=self.sigma_threshold, sigma=self.sigma)
+        _require_count(max_asked=self.max_asked, max_answered=self.max_answered, moved_votes=self.moved_votes)
+        if not math.isfinite(self.threshold):
+            raise expected("a finite threshold", "give the votes an answer needs", threshold=self.threshold)
+        if self.max_answered > self.max_asked:
+            raise expected(
+                "max_answered <= max_asked",
+                "no more can be answered than is asked",
+                max_answered=self.max_answered,
+                max_asked=self.max_asked,
+            )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """``count`` adaptive uses of one event, each with fresh noise."""
+
+    event: PrivacyEvent
+    count: int
+
+    def __post_init__(self) -> None:
+        _require_count(count=self.count)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composed:
+    """Adaptive composition of several events; the empty composition costs nothing."""
+
+    events: tuple[PrivacyEvent, ...]
+
+
+PrivacyEvent: TypeAlias = GNMax | LNMax | ThresholdTest | ConfidentGNMax | Repeated | Composed
+
+LEAVES: dict[str, type[Any]] = {kind.__name__: kind for kind in (GNMax, LNMax, ThresholdTest, ConfidentGNMax)}
+
+
+def to_dict(event: PrivacyEvent) -> dict[str, Any]:
+    """A plain mapping that ``from_dict`` reads back, for ledger rows and reports."""
+    if isinstance(event, Composed):
+        return {"event": "Composed", "events": [to_dict(part) for part in event.events]}
+    if isinstance(event, Repeated):
+        return {"event": "Repeated", "of": to_dict(event.event), "count": event.count}
+    return {"event": type(event).__name__, **asdict(event)}
+
+
+def from_dict(row: Mapping[str, Any]) -> PrivacyEvent:
+    """The event that ``to_dict`` wrote.
+
+    Raises:
+        InputError: the row names no known event or has other fields.
+    """
+    fields = dict(row)
+    kind = fields.pop("event", None)
+    try:
+        if kind == "Composed":
+            return Composed(events=tuple(from_dict(part) for part in fields["events"]))
+        if kind == "Repeated":
+            return Repeated(event=from_dict(fields["of"]), count=fields["count"])
+        event: PrivacyEvent = LEAVES[str(kind)](**fields)
+        return event
+    except (KeyError, TypeError) as error:
+        raise expected("a privacy event", "the row was written by another version or altered", event=kind) from error

@@ -1,0 +1,51 @@
+"""One small hierarchy of errors: what was expected, what was found, and the remedy.
+
+The text of an error is public: it may be printed, logged and sent to a tracker. Rows, unit ids and private
+paths never stand in it; they go into ``private_detail``, which the pipeline writes to the run's private
+``incidents`` folder and nowhere else.
+"""
+
+from __future__ import annotations
+
+
+class PateError(Exception):
+    """Base of every error that pate raises on purpose.
+
+    Args:
+        message: one public line: what was expected, ``name=value``, the remedy.
+        private_detail: what an operator with access to the private folder may additionally read.
+    """
+
+    def __init__(self, message: str, *, private_detail: str | None = None) -> None:
+        super().__init__(message)
+        self.private_detail = private_detail
+
+
+class InputError(PateError, ValueError):
+    """A value that a caller gave is not usable; nothing was written and nothing was released."""
+
+
+class PrivacyViolation(PateError, TypeError):
+    """A value was about to reach a place that its kind may not reach."""
+
+
+class BudgetExceeded(PateError):
+    """A release would cost more than the account has left; nothing was charged."""
+
+
+class LedgerError(PateError):
+    """The ledger is not what it was when it was last written, or cannot be written."""
+
+
+class Unavailable(PateError):
+    """A server that the run needs does not answer."""
+
+
+def expected(what: str, remedy: str, **found: object) -> InputError:
+    """An ``InputError`` in the project's one shape.
+
+    >>> str(expected("sigma > 0", "give the standard deviation in votes", sigma=-1))
+    'Expected sigma > 0, got sigma=-1; give the standard deviation in votes'
+    """
+    got = ", ".join(f"{name}={value!r}" for name, value in found.items())
+    return InputError(f"Expected {what}, got {got}; {remedy}" if got else f"Expected {what}; {remedy}")

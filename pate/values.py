@@ -1,0 +1,153 @@
+"""The three kinds of value: ``Private``, ``BenchmarkOnly`` and ``Released``.
+
+=================  ==========================================================================
+kind               may reach
+=================  ==========================================================================
+``Private``        the private folder only
+``BenchmarkOnly``  the terminal and the results tables; never a tracker or the privacy report
+``Released``       everywhere
+=================  ==========================================================================
+
+The kinds are types, so that the type checker holds them, and each exit (tracker, report, log, public error)
+also calls ``released_value``, so that they hold at run time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, NoReturn, TypeVar, final
+
+from pate.errors import PrivacyViolation
+from pate.public_sets import PublicSource
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class Redacted:
+    """Mixin of every type that holds private content: it neither prints nor pickles itself."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: private>"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise PrivacyViolation(
+            f"Expected private content to stay in this process, got a request to pickle {type(self).__name__}; "
+            "write it to the private folder through its own save function"
+        )
+
+
+@final
+class Private(Redacted, Generic[T]):
+    """A value that may reach the private folder and nothing else."""
+
+    __slots__ = ("_content",)
+
+    def __init__(self, content: T) -> None:
+        self._content = content
+
+    def reveal(self) -> T:
+        """The content, for code on the private side."""
+        return self._content
+
+    def map(self, function: Callable[[T], U]) -> Private[U]:
+        """What is computed from a private value is private."""
+        return Private(function(self._content))
+
+    def __bool__(self) -> NoReturn:
+        raise PrivacyViolation("Expected no decision on a private value; use reveal() on the private side")
+
+
+@final
+class BenchmarkOnly(Generic[T]):
+    """A figure on data from the shipped list of public sets: for the terminal and the results tables."""
+
+    __slots__ = ("source", "value")
+
+    def __init__(self, value: T, source: PublicSource) -> None:
+        if not isinstance(source, PublicSource):
+            raise PrivacyViolation(
+                f"Expected a PublicSource, got {type(source).__name__}; benchmark figures exist only for data on the "
+                "shipped list of public sets"
+            )
+        self.value = value
+        self.source = source
+
+    def __repr__(self) -> str:
+        return f"<BenchmarkOnly on {self.source.name}>"
+
+
+@final
+class Released(Generic[T]):
+    """A value that may reach everywhere.
+
+    There are two ways to make one: ``public`` for public configuration and what follows from public data and
+    other released values, and ``through_the_door`` for the answers of a mechanism, which only
+    ``pate.aggregation.release`` may call (a test holds this).
+    """
+
+    __slots__ = ("_content",)
+
+    def __init__(self, content: T) -> None:
+        _refuse_other_kinds(content)
+        self._content = content
+
+    @classmethod
+    def public(cls, content: T) -> Released[T]:
+        """Public configuration, public data, data-independent costs, or a function of released values."""
+        return cls(content)
+
+    @classmethod
+    def through_the_door(cls, content: T) -> Released[T]:
+        """The persisted answers of a charged mechanism. Called by ``pate.aggregation.release`` alone."""
+        return cls(content)
+
+    @property
+    def value(self) -> T:
+        """The content."""
+        return self._content
+
+    def map(self, function: Callable[[T], U]) -> Released[U]:
+        """What is computed from a released value alone is released (post-processing)."""
+        return Released(function(self._content))
+
+    def __repr__(self) -> str:
+        return f"Released({self._content!r})"
+
+
+def released_value(value: Released[T]) -> T:
+    """The content of a released value; the run-time check of every exit.
+
+    Raises:
+        PrivacyViolation: the value is of any other kind, or of none.
+    """
+    if not isinstance(value, Released):
+        raise PrivacyViolation(
+            f"Expected a Released value at a public exit, got {type(value).__name__}; "
+            "only what passed the door or is public may leave"
+        )
+    return value.value
+
+
+def _refuse_other_kinds(content: Any) -> None:
+    """Raise if a container about to be released holds private or benchmark-only content at any depth."""
+    if isinstance(content, (Redacted, BenchmarkOnly)):
+        raise PrivacyViolation(f"Expected public content, got {type(content).__name__}; it may not be released")
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            _refuse_other_kinds(key)
+            _refuse_other_kinds(value)
+    elif isinstance(content, (list, tuple, set, frozenset)):
+        for value in content:
+            _refuse_other_kinds(value)
+    elif dataclasses.is_dataclass(content) and not isinstance(content, type):
+        for field in dataclasses.fields(content):
+            _refuse_other_kinds(getattr(content, field.name))
