@@ -1,0 +1,43 @@
+"""Makes torchvision importable over a CPU-only torch; import this module before torchvision.
+
+The torchvision wheel's compiled part wants CUDA libraries. Over a CPU-only torch it is skipped in silence, and
+``import torchvision`` then fails with ``operator torchvision::nms does not exist`` (pytorch/vision issue 9085).
+Only two operator schemas are missing, so they are defined here and the import is repeated. Data sets, v2
+transforms and the model zoo then work; ``ops.nms``, ``ops.deform_conv2d`` and ``torchvision.io`` images do not
+(read images with Pillow). Where torchvision imports as it stands, this module changes nothing.
+
+>>> from pate import torchvision_cpu
+>>> torchvision_cpu.torchvision.__name__
+'torchvision'
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+
+import torch
+
+_MISSING = "operator torchvision::nms does not exist"
+_SCHEMAS = ("nms", "qnms")
+_SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+_library: list[torch.library.Library] = []  # the schemas live as long as the object that defined them
+
+
+def _import_torchvision() -> ModuleType:
+    try:
+        return importlib.import_module("torchvision")
+    except RuntimeError as error:
+        if _MISSING not in str(error):
+            raise
+    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+        del sys.modules[name]
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+    _library.append(library)
+    for schema in _SCHEMAS:
+        library.define(schema + _SIGNATURE)  # type: ignore[no-untyped-call]
+    return importlib.import_module("torchvision")
+
+
+torchvision: ModuleType = _import_torchvision()
