@@ -22,7 +22,6 @@ import torch
 _MISSING = "operator torchvision::nms does not exist"
 _SCHEMAS = ("nms", "qnms")
 _SIGNATURE = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-_library: list[torch.library.Library] = []  # the schemas live as long as the object that defined them
 
 
 def _import_torchvision() -> ModuleType:
@@ -34,10 +33,11 @@ def _import_torchvision() -> ModuleType:
     for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
         del sys.modules[name]
     library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
-    _library.append(library)
     for schema in _SCHEMAS:
         library.define(schema + _SIGNATURE)  # type: ignore[no-untyped-call]
-    return importlib.import_module("torchvision")
+    module = importlib.import_module("torchvision")
+    vars(module)["_pate_schemas"] = library  # they live as long as the object that defined them
+    return module
 
 
 torchvision: ModuleType = _import_torchvision()
