@@ -1,0 +1,173 @@
+"""Classifiers by name: what a teacher or a student is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, final
+
+import torch
+from torch import Tensor, nn
+
+from pate.errors import expected
+
+Kind: TypeAlias = Literal["logistic", "mlp", "cnn", "resnet18"]
+Shape: TypeAlias = tuple[int, ...]
+
+DEFAULT_HIDDEN: dict[str, tuple[int, ...]] = {"logistic": (), "mlp": (64,), "cnn": (16, 32), "resnet18": ()}
+"""Kind -> hidden widths: units of each hidden layer (mlp), channels of each block (cnn)."""
+
+_SMALL_IMAGE = 64  # up to this side, resnet18 starts at full resolution (He et al. 2016, section 4.2)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """Which network.
+
+    Attributes:
+        kind: ``logistic`` (one linear layer), ``mlp``, ``cnn`` (blocks of convolution, group norm, ReLU and
+            pooling) or ``resnet18`` (He et al. 2016, with group norm).
+        hidden: widths, see ``DEFAULT_HIDDEN``; ``None`` takes the kind's default.
+        input_mean: subtracted from the input: one number, or one per channel (images) or feature.
+        input_std: then divided by, same form. Both are fixed by the public configuration and become part of
+            the network; they are never fitted on private records.
+    """
+
+    kind: Kind = "logistic"
+    hidden: tuple[int, ...] | None = None
+    input_mean: float | tuple[float, ...] = 0.0
+    input_std: float | tuple[float, ...] = 1.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in DEFAULT_HIDDEN:
+            raise expected(f"a model kind out of {sorted(DEFAULT_HIDDEN)}", "choose one of them", kind=self.kind)
+        if self.kind in ("logistic", "resnet18") and self.hidden:
+            raise expected(f"no hidden widths for {self.kind}", "leave hidden out", hidden=self.hidden)
+        if any(width < 1 for width in self.widths):
+            raise expected("hidden widths >= 1", "give units or channels per layer", hidden=self.hidden)
+        if not all(std > 0 for std in _as_tuple(self.input_std)):
+            raise expected("input_std > 0", "give the fixed scale of the inputs", input_std=self.input_std)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The hidden widths, with the kind's default filled in."""
+        return DEFAULT_HIDDEN[self.kind] if self.hidden is None else self.hidden
+
+
+def build(spec: ModelSpec, input_shape: Shape, classes: int, seed: int) -> nn.Module:
+    """A freshly initialised network from inputs ``[N, *input_shape]``, float32, to logits ``[N, C]``.
+
+    Args:
+        spec: which network.
+        input_shape: ``(channels, height, width)`` of an image, or ``(features,)``.
+        classes: C.
+        seed: of the initial weights. The global random state is left as it was.
+
+    Raises:
+        InputError: the shape does not suit the network.
+    """
+    _check_shape(spec, input_shape, classes)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        match spec.kind:
+            case "logistic" | "mlp":
+                network = _dense(input_shape, spec.widths, classes)
+            case "cnn":
+                network = _convolutional(input_shape, spec.widths, classes)
+            case "resnet18":
+                network = _resnet18(input_shape, classes)
+    return nn.Sequential(FixedScaling(spec.input_mean, spec.input_std, input_shape), *network)
+
+
+@final
+class FixedScaling(nn.Module):
+    """``(x - mean) / std`` with constants; not part of the weights.
+
+    Args:
+        mean: one number, or one per channel or feature.
+        std: the same.
+        input_shape: shape of one input.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: float | tuple[float, ...], std: float | tuple[float, ...], input_shape: Shape) -> None:
+        super().__init__()
+        for name, values in (("mean", _as_tuple(mean)), ("std", _as_tuple(std))):
+            if len(values) not in (1, input_shape[0]):
+                raise expected(
+                    f"one input_{name} or {input_shape[0]} of them",
+                    "give one number, or one per channel or feature",
+                    given=len(values),
+                )
+            constant = torch.tensor(values, dtype=torch.float32).reshape(-1, *[1] * (len(input_shape) - 1))
+            self.register_buffer(name, constant, persistent=False)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Scaled inputs, same shape."""
+        return (inputs - self.mean) / self.std
+
+
+def _as_tuple(value: float | tuple[float, ...]) -> tuple[float, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _check_shape(spec: ModelSpec, input_shape: Shape, classes: int) -> None:
+    if classes < 2:
+        raise expected("classes >= 2", "count the classes of the task, not of one partition", classes=classes)
+    if len(input_shape) not in (1, 3) or any(size < 1 for size in input_shape):
+        raise expected(
+            "an input shape (channels, height, width) or (features,)", "reshape the inputs", input_shape=input_shape
+        )
+    if spec.kind in ("cnn", "resnet18") and len(input_shape) != 3:
+        raise expected(
+            f"images for {spec.kind}", "give (channels, height, width), or choose mlp", input_shape=input_shape
+        )
+    if spec.kind == "cnn" and min(input_shape[1:]) < 2 ** len(spec.widths):
+        raise expected(
+            f"images of at least {2 ** len(spec.widths)} pixels a side",
+            "every block halves the side; give fewer hidden widths",
+            input_shape=input_shape,
+            hidden=spec.widths,
+        )
+
+
+def _dense(input_shape: Shape, widths: tuple[int, ...], classes: int) -> list[nn.Module]:
+    features = int(torch.Size(input_shape).numel())
+    layers: list[nn.Module] = [nn.Flatten()]
+    for width in widths:
+        layers += [nn.Linear(features, width), nn.ReLU()]
+        features = width
+    return [*layers, nn.Linear(features, classes)]
+
+
+def _convolutional(input_shape: Shape, widths: tuple[int, ...], classes: int) -> list[nn.Module]:
+    channels, height, width_px = input_shape
+    layers: list[nn.Module] = []
+    for width in widths:
+        layers += [nn.Conv2d(channels, width, 3, padding=1), group_norm(width), nn.ReLU(), nn.MaxPool2d(2)]
+        channels, height, width_px = width, height // 2, width_px // 2
+    return [*layers, nn.Flatten(), nn.Linear(channels * height * width_px, classes)]
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    """Group normalisation with groups of eight channels where they divide, else one group.
+
+    It knows no batch statistics: one record is a batch, models can be fused and averaged, and evaluation
+    equals training (Wu, He 2018).
+    """
+    return nn.GroupNorm(channels // 8 if channels % 8 == 0 else 1, channels)
+
+
+def _resnet18(input_shape: Shape, classes: int) -> list[nn.Module]:
+    from pate import torchvision_cpu  # noqa: PLC0415 - takes seconds to import; only this kind needs it
+
+    network = torchvision_cpu.torchvision.models.resnet18(weights=None, num_classes=classes, norm_layer=group_norm)
+    channels, height, width = input_shape
+    if min(height, width) <= _SMALL_IMAGE:
+        network.conv1 = nn.Conv2d(channels, 64, 3, padding=1, bias=False)
+        network.maxpool = nn.Identity()
+    elif channels != 3:
+        network.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
+    return [network]

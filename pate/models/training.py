@@ -1,0 +1,227 @@
+"""One fit loop, one model after the other or fused over many models of one architecture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pate.errors import expected
+from pate.models.batches import shuffled_batches
+from pate.randomness import derive_seed
+
+Strategy: TypeAlias = Literal["sequential", "fused"]
+Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""(logits ``[B, C]``, labels ``[B]``) -> loss of each record ``[B]``."""
+AfterStep: TypeAlias = Callable[[int, float], None]
+"""Called with (updates done, batch loss) after each update of one model."""
+FloatArray: TypeAlias = npt.NDArray[np.floating]
+IntArray: TypeAlias = npt.NDArray[np.integer]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSpec:
+    """How to fit.
+
+    Attributes:
+        epochs: passes over the records; exactly one of ``epochs`` and ``steps`` is given.
+        steps: updates, however many records there are.
+        batch_size: records per update.
+        learning_rate: of the first update.
+        weight_decay: decoupled for ``adamw``, L2 for ``sgd``.
+        optimiser: ``adamw`` (Loshchilov, Hutter 2019) or ``sgd`` (Nesterov momentum 0.9).
+        schedule: ``constant``, or ``cosine`` from the learning rate down to 0 at the last update.
+        label_smoothing: mass that cross-entropy spreads over all classes (Szegedy et al. 2016).
+    """
+
+    epochs: int | None = None
+    steps: int | None = None
+    batch_size: int = 32
+    learning_rate: float = 0.01
+    weight_decay: float = 0.0
+    optimiser: Literal["adamw", "sgd"] = "adamw"
+    schedule: Literal["constant", "cosine"] = "cosine"
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        if (self.epochs is None) == (self.steps is None):
+            raise expected("exactly one of epochs and steps", "give one", epochs=self.epochs, steps=self.steps)
+        if (self.epochs or self.steps or 0) < 1:
+            raise expected("epochs or steps >= 1", "give how long to fit", epochs=self.epochs, steps=self.steps)
+        if self.batch_size < 1:
+            raise expected("batch_size >= 1", "give the records per update", batch_size=self.batch_size)
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise expected("a finite learning_rate > 0", "give the step size", learning_rate=self.learning_rate)
+        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
+            raise expected("a finite weight_decay >= 0", "0 turns it off", weight_decay=self.weight_decay)
+        if self.optimiser not in ("adamw", "sgd"):
+            raise expected("an optimiser out of ['adamw', 'sgd']", "choose one", optimiser=self.optimiser)
+        if self.schedule not in ("constant", "cosine"):
+            raise expected("a schedule out of ['constant', 'cosine']", "choose one", schedule=self.schedule)
+        if not 0 <= self.label_smoothing < 1:
+            raise expected("0 <= label_smoothing < 1", "0 turns it off", label_smoothing=self.label_smoothing)
+
+    def updates(self, records: int) -> int:
+        """Number of updates for so many records."""
+        if self.steps is not None:
+            return self.steps
+        return (self.epochs or 0) * math.ceil(records / self.batch_size)
+
+    def rate(self, step: int, steps: int) -> float:
+        """Learning rate of update ``step`` (from 0) out of ``steps``."""
+        if self.schedule == "constant":
+            return self.learning_rate
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+    def loss(self) -> Loss:
+        """Cross-entropy with this label smoothing."""
+        return lambda logits, labels: functional.cross_entropy(
+            logits, labels, reduction="none", label_smoothing=self.label_smoothing
+        )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """Labelled records of one model: ``inputs`` ``[N, *shape]`` float32, ``labels`` ``[N]`` int64, N >= 1."""
+
+    inputs: Tensor
+    labels: Tensor
+
+    @classmethod
+    def of(cls, inputs: FloatArray | Tensor, labels: IntArray | Tensor, classes: int) -> Records:
+        """Records from arrays, copied only where the type differs.
+
+        Raises:
+            InputError: none at all, lengths differ, or a label outside ``0..classes-1``. The message names no
+                record and no label: they may be private.
+        """
+        inputs_N, labels_N = as_inputs(inputs), as_labels(labels)
+        if len(inputs_N) == 0 or labels_N.shape != inputs_N.shape[:1]:
+            raise expected("one label per record and at least one record", "check the arrays")
+        if not bool(((labels_N >= 0) & (labels_N < classes)).all()):
+            raise expected(f"labels in 0..{classes - 1}", "check the labels and the number of classes")
+        return cls(inputs=inputs_N, labels=labels_N)
+
+
+def as_inputs(inputs: FloatArray | Tensor) -> Tensor:
+    """Inputs as a float32 tensor; a read-only array is copied, since torch has no read-only tensors."""
+    if isinstance(inputs, np.ndarray):
+        inputs = torch.from_numpy(np.require(inputs, dtype=np.float32, requirements=["C", "W"]))
+    return inputs.to(torch.float32)
+
+
+def as_labels(labels: IntArray | Tensor) -> Tensor:
+    """Labels as an int64 tensor; a read-only array is copied."""
+    if isinstance(labels, np.ndarray):
+        labels = torch.from_numpy(np.require(labels, dtype=np.int64, requirements=["C", "W"]))
+    return labels.to(torch.int64)
+
+
+def optimiser_of(parameters: Iterable[Tensor], spec: TrainSpec) -> torch.optim.Optimizer:
+    """A fresh optimiser; both kinds work element by element, so stacked parameters may share one."""
+    if spec.optimiser == "adamw":
+        return torch.optim.AdamW(parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay, foreach=True)
+    return torch.optim.SGD(
+        parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay, momentum=0.9, nesterov=True, foreach=True
+    )
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of the next update."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+
+
+def fit(
+    model: nn.Module,
+    records: Records,
+    spec: TrainSpec,
+    *,
+    seed: int,
+    loss: Loss | None = None,
+    device: str | torch.device = "cpu",
+    after_step: AfterStep | None = None,
+) -> nn.Module:
+    """Fit one model in place and leave it in evaluation mode on ``device``.
+
+    Deterministic given ``seed``, device and number of threads.
+
+    Args:
+        model: from ``pate.models.architectures.build``.
+        records: what it learns from; a single record or a single class is enough.
+        spec: how.
+        seed: of the order of records.
+        loss: per-record loss; cross-entropy by default.
+        device: where to compute.
+        after_step: progress; may read the model.
+    """
+    per_record = loss or spec.loss()
+    model.to(device).train()
+    inputs, labels = records.inputs.to(device), records.labels.to(device)
+    steps = spec.updates(len(labels))
+    optimiser = optimiser_of(model.parameters(), spec)
+    order = shuffled_batches(len(labels), spec.batch_size, steps, derive_seed(seed, "batches"))
+    for step, index in enumerate(order):
+        batch = index.to(device)
+        set_rate(optimiser, spec.rate(step, steps))
+        value = per_record(model(inputs[batch]), labels[batch]).mean()
+        optimiser.zero_grad()
+        value.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        if after_step is not None:
+            after_step(step + 1, float(value.detach()))
+    return model.eval()
+
+
+def fit_bundle(
+    models: Sequence[nn.Module],
+    records: Sequence[Records],
+    spec: TrainSpec,
+    *,
+    seeds: Sequence[int],
+    loss: Loss | None = None,
+    device: str | torch.device = "cpu",
+    strategy: Strategy = "sequential",
+) -> list[nn.Module]:
+    """Fit every model on its own records, in place.
+
+    Args:
+        models: of one architecture.
+        records: one per model.
+        spec: shared.
+        seeds: one per model; a model's result depends on its own seed and records only.
+        loss: per-record loss; cross-entropy by default.
+        device: where to compute.
+        strategy: ``sequential``, or ``fused``: all models in one batched computation, the same up to rounding
+            (see ``pate.models.fused``); quicker where many small dense models share a core.
+
+    Raises:
+        InputError: the three sequences differ in length, or an unknown strategy.
+    """
+    if not len(models) == len(records) == len(seeds):
+        raise expected(
+            "one set of records and one seed per model",
+            "give sequences of equal length",
+            models=len(models),
+            records=len(records),
+            seeds=len(seeds),
+        )
+    if strategy == "fused":
+        from pate.models.fused import fit_fused  # noqa: PLC0415 - fused builds on this module
+
+        return fit_fused(models, records, spec, seeds=seeds, loss=loss or spec.loss(), device=device)
+    if strategy != "sequential":
+        raise expected("a strategy out of ['sequential', 'fused']", "choose one", strategy=strategy)
+    return [
+        fit(model, own, spec, seed=seed, loss=loss, device=device)
+        for model, own, seed in zip(models, records, seeds, strict=True)
+    ]
