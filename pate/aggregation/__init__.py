@@ -1,0 +1,19 @@
+"""Noise, mechanisms and the door. Imports neither torch, Ray nor MLflow."""
+
+from pate.aggregation.mechanisms import REFUSED, ConfidentGNMax, GNMax, LNMax, NoisyMax
+from pate.aggregation.noise import ExactNoise, InsecureSeededNoise, NoiseSource
+from pate.aggregation.release import NOT_ASKED, Answers, release
+
+__all__ = [
+    "NOT_ASKED",
+    "REFUSED",
+    "Answers",
+    "ConfidentGNMax",
+    "ExactNoise",
+    "GNMax",
+    "InsecureSeededNoise",
+    "LNMax",
+    "NoiseSource",
+    "NoisyMax",
+    "release",
+]

@@ -1,0 +1,130 @@
+"""The mechanisms: what is drawn (``answer``) and what is charged (``worst_case_event``) from the same fields.
+
+Each adds fresh integer noise to the counts and answers with the top class, ties to the lowest index. Public
+parameters are fields, private votes are arguments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, final
+
+import numpy as np
+import numpy.typing as npt
+
+from pate.accounting import events
+from pate.aggregation.noise import NoiseSource
+
+REFUSED = -1
+
+IntArray = npt.NDArray[np.int64]
+
+
+class NoisyMax(Protocol):
+    """A noisy-argmax mechanism."""
+
+    def max_answers(self, queries: int) -> int:
+        """The most answers other than refusals that a campaign on so many queries gives."""
+        ...
+
+    def worst_case_event(self, *, queries: int, moved_votes: int) -> events.PrivacyEvent:
+        """Everything that a campaign on at most so many queries may release, whatever the votes are."""
+        ...
+
+    def answer(self, counts_QC: IntArray, noise: NoiseSource, *, answers_left: int) -> IntArray:
+        """Answers to a batch of queries, in order, stopping once ``answers_left`` have been given.
+
+        Args:
+            counts_QC: votes by class. Shape ``[Q, C]``.
+            noise: where noise is drawn.
+            answers_left: how many answers other than refusals the campaign may still give.
+
+        Returns:
+            A class index or ``REFUSED`` for each query asked; shorter than ``Q`` if the campaign ended.
+        """
+        ...
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GNMax:
+    """``argmax_j (n_j + N_Z(0, sigma^2))`` (Papernot et al. 2018, section 4.1). Answers every query."""
+
+    sigma: float
+
+    def max_answers(self, queries: int) -> int:
+        return queries
+
+    def worst_case_event(self, *, queries: int, moved_votes: int) -> events.PrivacyEvent:
+        return events.Repeated(event=events.GNMax(sigma=self.sigma, moved_votes=moved_votes), count=queries)
+
+    def answer(self, counts_QC: IntArray, noise: NoiseSource, *, answers_left: int) -> IntArray:
+        counts = counts_QC[:answers_left]
+        return noisy_argmax(counts, noise.gaussian(self.sigma, counts.size))
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LNMax:
+    """``argmax_j (n_j + Lap_Z(scale))`` (Papernot et al. 2017, section 3.1). Answers every query."""
+
+    scale: float
+
+    def max_answers(self, queries: int) -> int:
+        return queries
+
+    def worst_case_event(self, *, queries: int, moved_votes: int) -> events.PrivacyEvent:
+        return events.Repeated(event=events.LNMax(scale=self.scale, moved_votes=moved_votes), count=queries)
+
+    def answer(self, counts_QC: IntArray, noise: NoiseSource, *, answers_left: int) -> IntArray:
+        counts = counts_QC[:answers_left]
+        return noisy_argmax(counts, noise.laplace(self.scale, counts.size))
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfidentGNMax:
+    """Confident-GNMax (Papernot et al. 2018, algorithm 1): refuse unless the noisy top count reaches a threshold.
+
+    The argmax of an accepted query uses noise independent of the test's.
+
+    Attributes:
+        threshold: votes that the noisy top count must reach.
+        sigma_threshold: noise of the test, votes.
+        sigma: noise of the argmax, votes.
+        max_answered: the campaign ends with this many answers.
+    """
+
+    threshold: float
+    sigma_threshold: float
+    sigma: float
+    max_answered: int
+
+    def max_answers(self, queries: int) -> int:
+        return min(self.max_answered, queries)
+
+    def worst_case_event(self, *, queries: int, moved_votes: int) -> events.PrivacyEvent:
+        return events.ConfidentGNMax(
+            threshold=self.threshold,
+            sigma_threshold=self.sigma_threshold,
+            sigma=self.sigma,
+            max_asked=queries,
+            max_answered=self.max_answers(queries),
+            moved_votes=moved_votes,
+        )
+
+    def answer(self, counts_QC: IntArray, noise: NoiseSource, *, answers_left: int) -> IntArray:
+        if answers_left == 0:
+            return np.empty(0, dtype=np.int64)
+        test_noise_Q = noise.gaussian(self.sigma_threshold, len(counts_QC))
+        accepted_Q = counts_QC.max(axis=1) + test_noise_Q >= self.threshold
+        labels_Q = noisy_argmax(counts_QC, noise.gaussian(self.sigma, counts_QC.size))
+        answers_Q: IntArray = np.where(accepted_Q, labels_Q, REFUSED)
+        last = np.flatnonzero(accepted_Q)[:answers_left]
+        return answers_Q if len(last) < answers_left else answers_Q[: last[-1] + 1]
+
+
+def noisy_argmax(counts_QC: IntArray, noise: IntArray) -> IntArray:
+    """The top class of each row after adding one draw to each count; ties go to the lowest index."""
+    labels_Q: IntArray = np.argmax(counts_QC + noise.reshape(counts_QC.shape), axis=1)
+    return labels_Q

@@ -1,0 +1,111 @@
+"""Where noise comes from. Integer noise only: the law that is accounted is the law that is drawn.
+
+``ExactNoise`` is the one for use: OpenDP's exact samplers of the discrete Gaussian and the discrete Laplace
+distribution (Canonne, Kamath, Steinke 2020) on operating-system entropy. There is no floating point between
+the entropy and the answer, so Mironov's (2012) attack has nothing to work on.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from fractions import Fraction
+from typing import Protocol, final
+
+import numpy as np
+import numpy.typing as npt
+import opendp.prelude as opendp
+
+from pate.errors import expected
+
+IntArray = npt.NDArray[np.int64]
+
+opendp.enable_features("contrib")
+
+
+class NoiseSource(Protocol):
+    """Draws independent integer noise.
+
+    Attributes:
+        secure: whether answers made with it may be published and a student of them registered.
+    """
+
+    @property
+    def secure(self) -> bool: ...
+
+    def gaussian(self, sigma: float, size: int) -> IntArray:
+        """``size`` draws of the discrete Gaussian: ``P[x] ~ exp(-x^2 / (2 sigma^2))`` on the integers."""
+        ...
+
+    def laplace(self, scale: float, size: int) -> IntArray:
+        """``size`` draws of the discrete Laplace: ``P[x] ~ exp(-|x| / scale)`` on the integers."""
+        ...
+
+
+@final
+class ExactNoise:
+    """OpenDP's exact samplers on operating-system entropy; holds no state, so forks share nothing."""
+
+    __slots__ = ()
+
+    @property
+    def secure(self) -> bool:
+        return True
+
+    def gaussian(self, sigma: float, size: int) -> IntArray:
+        space = opendp.vector_domain(opendp.atom_domain(T=int)), opendp.l2_distance(T=float)
+        return _draw(opendp.m.make_gaussian(*space, scale=_positive("sigma", sigma)), size)
+
+    def laplace(self, scale: float, size: int) -> IntArray:
+        space = opendp.vector_domain(opendp.atom_domain(T=int)), opendp.l1_distance(T=int)
+        return _draw(opendp.m.make_laplace(*space, scale=_positive("scale", scale)), size)
+
+
+@final
+class InsecureSeededNoise:
+    """Predictable noise for tests: the same laws, drawn from a seed that anybody may know. Protects nobody.
+
+    Answers made with it are marked, and a student trained on them is never registered.
+    """
+
+    __slots__ = ("_random",)
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    @property
+    def secure(self) -> bool:
+        return False
+
+    def gaussian(self, sigma: float, size: int) -> IntArray:
+        sigma = _positive("sigma", sigma)
+        return np.array([self._one_gaussian(sigma) for _ in range(size)], dtype=np.int64)
+
+    def laplace(self, scale: float, size: int) -> IntArray:
+        scale = _positive("scale", scale)
+        return np.array([self._one_laplace(scale) for _ in range(size)], dtype=np.int64)
+
+    def _one_laplace(self, scale: float) -> int:
+        """The difference of two geometric variables is discrete Laplace."""
+        log_ratio = -1 / scale
+        first, second = (math.floor(math.log(1 - self._random.random()) / log_ratio) for _ in range(2))
+        return first - second
+
+    def _one_gaussian(self, sigma: float) -> int:
+        """Rejection from the discrete Laplace (Canonne, Kamath, Steinke 2020, algorithm 3)."""
+        scale = math.floor(sigma) + 1
+        while True:
+            candidate = self._one_laplace(scale)
+            distance = abs(candidate) - float(Fraction(sigma) ** 2 / scale)
+            if self._random.random() < math.exp(-(distance**2) / (2 * sigma**2)):
+                return candidate
+
+
+def _draw(measurement: opendp.Measurement, size: int) -> IntArray:
+    return np.array(measurement([0] * size), dtype=np.int64).reshape(size)
+
+
+def _positive(name: str, value: float) -> float:
+    if not (math.isfinite(value) and value > 0):
+        raise expected(f"a finite {name} > 0", "give the noise in votes", **{name: value})
+    return float(value)

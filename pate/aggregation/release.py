@@ -1,0 +1,170 @@
+"""The door: the only way from private votes to public answers.
+
+What passes it is the noisy argmax (or a refusal), once for each input, after it was charged and after it was
+written down. Answers come out in batches, so nobody outside learns how long one query took.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from pate.accounting.curve import EpsilonBound
+from pate.accounting.events import PrivacyEvent
+from pate.aggregation.mechanisms import REFUSED, IntArray, NoisyMax
+from pate.aggregation.noise import NoiseSource
+from pate.errors import LedgerError, expected
+from pate.ledger import Intent, PrivacyLedger
+from pate.values import Released
+from pate.votes import VoteHistogram
+
+NOT_ASKED = -2
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What a campaign made public.
+
+    Attributes:
+        labels_Q: for each query of the fixed list a class index, ``REFUSED`` or ``NOT_ASKED``. Shape ``[Q]``.
+        event: what this campaign was charged for; ``None`` if every input had been answered before.
+        total: the data-independent cost of everything ever charged to the account, this campaign included.
+        secure: whether the noise came from operating-system entropy.
+    """
+
+    labels_Q: IntArray
+    event: PrivacyEvent | None
+    total: EpsilonBound
+    secure: bool
+
+    @property
+    def asked(self) -> int:
+        """Queries with an answer or a refusal."""
+        return int((self.labels_Q != NOT_ASKED).sum())
+
+    @property
+    def answered(self) -> int:
+        """Queries with a label."""
+        return int((self.labels_Q >= 0).sum())
+
+    @property
+    def refused(self) -> int:
+        """Queries that were refused."""
+        return int((self.labels_Q == REFUSED).sum())
+
+
+def release(
+    ledger: PrivacyLedger,
+    *,
+    account: str,
+    task: str,
+    mechanism: NoisyMax,
+    votes: VoteHistogram,
+    query_keys: Sequence[bytes],
+    noise: NoiseSource,
+    moved_votes: int,
+    batch_size: int = 1000,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Released[Answers]:
+    """Answer a list of queries that was fixed before the first vote.
+
+    Inputs that this account has answered for this task get the stored answer, free. The others are charged as
+    one campaign, in full, before noise is drawn. Called again after a crash, it goes on under the same charge.
+
+    Args:
+        ledger: where the charge and the answers are kept.
+        account: name of a registered account.
+        task: what is labelled.
+        mechanism: how answers are made.
+        votes: counts for each query. Shape ``[Q, C]``.
+        query_keys: canonical bytes of each input, in order. Length ``Q``.
+        noise: source of noise.
+        moved_votes: votes that one privacy unit may move.
+        batch_size: answers persisted and shown together.
+        on_progress: called with the number of queries of each finished batch.
+
+    Raises:
+        BudgetExceeded: the account has not enough left; nothing was charged or drawn.
+    """
+    if len(query_keys) != len(votes):
+        raise expected("votes for every query", "vote on the fixed list", queries=len(query_keys), votes=len(votes))
+    if not noise.secure:
+        task = f"insecure:{task}"  # predictable answers never mix with real ones
+    hashes = ledger.key.queries(query_keys)
+    row_of = {query: row for row, query in reversed(list(enumerate(hashes)))}
+    campaign = _campaign_id(account, task, mechanism, hashes, moved_votes, noise)
+    intent = ledger.intent(campaign)
+    if intent is None:
+        stored = ledger.stored_answers(account, task, list(row_of))
+        fresh = [query for query, answer in zip(row_of, stored, strict=True) if answer is None]
+        fresh.sort(key=row_of.__getitem__)
+        if fresh:
+            intent = ledger.reserve(
+                account,
+                campaign=campaign,
+                task=task,
+                event=mechanism.worst_case_event(queries=len(fresh), moved_votes=moved_votes),
+                queries=fresh,
+                max_answered=mechanism.max_answers(len(fresh)),
+            )
+    if intent is not None and not intent.settled:
+        _answer(ledger, intent, mechanism, votes, row_of, noise, batch_size, on_progress)
+        ledger.settle(intent)
+    return Released.through_the_door(_stored(ledger, account, task, hashes, campaign, noise))
+
+
+def _answer(
+    ledger: PrivacyLedger,
+    intent: Intent,
+    mechanism: NoisyMax,
+    votes: VoteHistogram,
+    row_of: dict[bytes, int],
+    noise: NoiseSource,
+    batch_size: int,
+    on_progress: Callable[[int], None],
+) -> None:
+    """Draw and persist batch after batch until every input is answered or the campaign's answers are used up."""
+    while True:
+        answers_left = intent.max_answered - ledger.answered(intent)
+        batch = ledger.open_queries(intent)[:batch_size]
+        if not batch or answers_left == 0:
+            return
+        if any(query not in row_of for query in batch):
+            raise LedgerError(
+                "Expected votes for every reserved input, got fewer; resume with the run that reserved it"
+            )
+        counts_QC = votes.counts_QC[[row_of[query] for query in batch]]
+        drawn = mechanism.answer(counts_QC, noise, answers_left=answers_left)
+        pairs = [(query, int(answer)) for query, answer in zip(batch, drawn, strict=False)]
+        if ledger.persist(intent, pairs):
+            on_progress(len(pairs))
+        else:
+            again = ledger.intent(intent.id)
+            if again is None or again.settled:
+                return
+
+
+def _stored(
+    ledger: PrivacyLedger, account: str, task: str, hashes: list[bytes], campaign: str, noise: NoiseSource
+) -> Answers:
+    stored = ledger.stored_answers(account, task, hashes)
+    labels_Q = np.array([NOT_ASKED if answer is None else answer for answer in stored], dtype=np.int64)
+    return Answers(
+        labels_Q=labels_Q,
+        event=ledger.charged_event(campaign),
+        total=ledger.spent(account),
+        secure=noise.secure,
+    )
+
+
+def _campaign_id(
+    account: str, task: str, mechanism: NoisyMax, hashes: list[bytes], moved_votes: int, noise: NoiseSource
+) -> str:
+    """A name that the same request always has, so that a restart finds its own charge."""
+    head = f"{account}\0{task}\0{mechanism!r}\0{moved_votes}\0{noise.secure}".encode()
+    return hashlib.sha256(head + b"".join(hashes)).hexdigest()[:32]

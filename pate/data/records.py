@@ -1,0 +1,185 @@
+"""Private, public and evaluation data are different types; what is private cannot become the others.
+
+Shape legend: ``N`` private records, ``M`` inputs of the public pool, ``E`` evaluation records, ``...`` the shape
+of one input (``[F]`` for tables, ``[channels, height, width]`` for images).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
+
+import numpy as np
+import numpy.typing as npt
+
+from pate.errors import PrivacyViolation, expected
+from pate.public_sets import PublicSource, fingerprint
+from pate.values import Redacted
+
+FloatArray: TypeAlias = npt.NDArray[np.float32]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+IdArray: TypeAlias = npt.NDArray[np.str_]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PrivateRecords(Redacted):
+    """Labelled records that must not leave.
+
+    Attributes:
+        features: float32, one input per record. Shape ``[N, ...]``.
+        labels_N: class indices. Shape ``[N]``.
+        units_N: the privacy unit (patient) of each record, or ``None`` where records carry no ids.
+        sites_N: the site (hospital) of each record, or ``None``.
+    """
+
+    features: FloatArray
+    labels_N: IntArray
+    units_N: IdArray | None = None
+    sites_N: IdArray | None = None
+
+    def __post_init__(self) -> None:
+        _require_features("private features", self.features)
+        for name, column in (("labels", self.labels_N), ("units", self.units_N), ("sites", self.sites_N)):
+            if column is not None and column.shape != (len(self.features),):
+                raise expected(f"one of {name} per record", "check the columns", shape=column.shape)
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def unit_keys(self) -> list[bytes]:
+        """For each record the bytes that identify its privacy unit: its id, else its content. Shape ``[N]``."""
+        if self.units_N is not None:
+            return [f"id:{unit}".encode() for unit in self.units_N]
+        return self.content_keys()
+
+    def content_keys(self) -> list[bytes]:
+        """For each record a digest of its features and label: equal records have equal keys. Shape ``[N]``."""
+        rows = np.ascontiguousarray(self.features)
+        return [
+            hashlib.sha256(row.tobytes() + int(label).to_bytes(8, "big")).digest()
+            for row, label in zip(rows, self.labels_N, strict=True)
+        ]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicPool:
+    """Unlabelled public inputs: what teachers may be asked about and the student may see. Shape ``[M, ...]``."""
+
+    inputs: FloatArray
+
+    def __post_init__(self) -> None:
+        _refuse_private("public pool", self.inputs)
+        _require_features("pool inputs", self.inputs)
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationSet:
+    """Labelled public records, used once, at the end. Shapes ``[E, ...]`` and ``[E]``."""
+
+    inputs: FloatArray
+    labels_E: IntArray
+
+    def __post_init__(self) -> None:
+        _refuse_private("evaluation set", self.inputs)
+        _refuse_private("evaluation set", self.labels_E)
+        _require_features("evaluation inputs", self.inputs)
+        if self.labels_E.shape != (len(self.inputs),):
+            raise expected("one evaluation label per input", "check the columns", shape=self.labels_E.shape)
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """The truth about a public benchmark, from which ``BenchmarkOnly`` figures are made.
+
+    Attributes:
+        source: proof that the "private" records are a public set.
+        pool_labels_M: true labels of the pool. Shape ``[M]``.
+    """
+
+    source: PublicSource
+    pool_labels_M: IntArray
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """Everything that one labelling campaign is about.
+
+    Attributes:
+        task: what is being labelled; answers are kept per account and task.
+        classes: names of the classes, in index order.
+        private: the records that teachers learn from.
+        pool: the public inputs.
+        evaluation: the labelled public records.
+        benchmark: the truth, only where the data are on the shipped list of public sets.
+    """
+
+    task: str
+    classes: tuple[str, ...]
+    private: PrivateRecords
+    pool: PublicPool
+    evaluation: EvaluationSet
+    benchmark: Benchmark | None = None
+
+    def __post_init__(self) -> None:
+        for name, labels in (("private", self.private.labels_N), ("evaluation", self.evaluation.labels_E)):
+            outside = int(((labels < 0) | (labels >= len(self.classes))).sum())
+            if outside:
+                raise expected(
+                    f"{name} labels within the {len(self.classes)} declared classes",
+                    "correct the labels or declare the missing classes",
+                    records_outside=outside,
+                )
+        shape = self.private.features.shape[1:]
+        for name, inputs in (("pool", self.pool.inputs), ("evaluation", self.evaluation.inputs)):
+            if inputs.shape[1:] != shape:
+                raise expected(f"{name} inputs of shape {list(shape)}", "use one format", shape=inputs.shape[1:])
+            if self.benchmark is None:
+                _refuse_copy(name, inputs, self.private.features)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one input."""
+        return tuple(self.private.features.shape[1:])
+
+
+def input_keys(inputs: FloatArray) -> list[bytes]:
+    """The canonical bytes of each public input: shape, then little-endian float32. A query's identity."""
+    canonical = np.ascontiguousarray(inputs, dtype="<f4")
+    head = str(canonical.shape[1:]).encode()
+    return [head + row.tobytes() for row in canonical]
+
+
+def _require_features(name: str, features: FloatArray) -> None:
+    if features.ndim < 2 or len(features) == 0:
+        raise expected(f"at least one record of {name}", "check the source", shape=features.shape)
+    if features.dtype != np.float32:
+        raise expected(f"{name} as float32", "convert them", dtype=str(features.dtype))
+    broken = int((~np.isfinite(features).reshape(len(features), -1).all(axis=1)).sum())
+    if broken:
+        raise expected(f"finite {name}", "declare how missing values are filled", records_broken=broken)
+
+
+def _refuse_private(place: str, value: Any) -> None:
+    if isinstance(value, Redacted):
+        raise PrivacyViolation(f"Expected public data as {place}, got private-tagged {type(value).__name__}")
+
+
+def _refuse_copy(place: str, inputs: FloatArray, private: FloatArray) -> None:
+    """A pool or evaluation set whose every row is a private row is the private set under another name."""
+    same = fingerprint(inputs) == fingerprint(private)
+    if same or {row.tobytes() for row in inputs} <= {row.tobytes() for row in private}:
+        raise PrivacyViolation(
+            f"Expected public data as {place}, got only rows that are also private records; name a public source"
+        )

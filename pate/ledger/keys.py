@@ -1,0 +1,62 @@
+"""Keyed hashes of privacy units and of queries: equal inputs are recognised, the inputs are not stored."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import final
+
+from pate.errors import LedgerError
+from pate.randomness import secret_key
+from pate.values import Redacted
+
+KEY_BYTES = 32
+
+
+@final
+class LedgerKey(Redacted):
+    """The secret of one ledger, in ``key`` beside it, readable by its owner alone."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "key"
+        if not path.exists():
+            _create(path)
+        self._key = path.read_bytes()
+        if len(self._key) != KEY_BYTES:
+            raise LedgerError(
+                f"Expected a ledger key of {KEY_BYTES} bytes, got {len(self._key)}; restore the ledger's key file "
+                "from its backup",
+                private_detail=str(path),
+            )
+
+    def units(self, keys: Iterable[bytes]) -> list[bytes]:
+        """One hash for each privacy unit or record."""
+        return [self._hash(b"unit", key) for key in keys]
+
+    def queries(self, keys: Iterable[bytes]) -> list[bytes]:
+        """One hash for each public input."""
+        return [self._hash(b"query", key) for key in keys]
+
+    def _hash(self, purpose: bytes, content: bytes) -> bytes:
+        return hmac.digest(self._key, purpose + b"\0" + content, hashlib.sha256)
+
+
+def _create(path: Path) -> None:
+    """Write a new key whole or not at all, also when several processes start at once."""
+    temporary = path.with_name(f"key.{os.getpid()}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secret_key(KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()
