@@ -1,0 +1,67 @@
+"""What teachers say about public inputs: one vote each per query, or an abstention."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from pate.errors import expected
+from pate.models.architectures import ModelSpec
+from pate.models.training import FloatArray, as_inputs
+from pate.teachers.weights import BundleWeights, unpack
+from pate.votes import ABSTAIN, VoteArray
+
+
+def vote(
+    weights: BundleWeights,
+    inputs: FloatArray,
+    *,
+    model: ModelSpec,
+    classes: int,
+    batch_size: int = 1024,
+    device: str | torch.device = "cpu",
+) -> VoteArray:
+    """The votes of a bundle of teachers. Private.
+
+    Args:
+        weights: from ``pate.teachers.training.train_bundle``.
+        inputs: public inputs ``[Q, *shape]``.
+        model: the architecture that was trained.
+        classes: C.
+        batch_size: queries per forward pass; changes speed and memory, and nothing else but rounding.
+        device: where to compute.
+
+    Returns:
+        ``labels_TQ`` in the order of the bundle: a class in ``0..C-1``, or -1 (abstain) where a logit is not
+        finite.
+
+    Raises:
+        InputError: inputs or weights do not belong to this architecture.
+    """
+    inputs_Q = as_inputs(inputs)
+    if batch_size < 1 or classes > np.iinfo(np.int16).max:
+        raise expected("batch_size >= 1 and classes < 32768", "correct them", batch_size=batch_size, classes=classes)
+    networks = unpack(weights, model, tuple(inputs_Q.shape[1:]), classes)
+    return np.stack([_votes(network, inputs_Q, classes, batch_size, device) for network in networks.values()])
+
+
+@torch.inference_mode()
+def _votes(
+    network: nn.Module, inputs_Q: torch.Tensor, classes: int, batch_size: int, device: str | torch.device
+) -> VoteArray:
+    network.to(device)
+    votes = [
+        votes_of_logits(network(batch.to(device)).cpu().numpy(), classes)
+        for batch in inputs_Q.split(batch_size)  # type: ignore[no-untyped-call]
+    ]
+    return np.concatenate(votes) if votes else np.zeros(0, dtype=np.int16)
+
+
+def votes_of_logits(logits_QC: FloatArray, classes: int) -> VoteArray:
+    """The class of the largest logit, ties to the lowest; -1 where a logit is not finite or the class is not
+    in ``0..C-1``.
+    """
+    choice_Q = logits_QC.argmax(axis=1)
+    valid_Q = np.isfinite(logits_QC).all(axis=1) & (choice_Q < classes)
+    return np.where(valid_Q, choice_Q, ABSTAIN).astype(np.int16)

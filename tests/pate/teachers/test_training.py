@@ -1,0 +1,103 @@
+"""Bundles of teachers: each depends on its own records, number and seed, and bad partitions do no harm."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from pate.errors import InputError
+from pate.models.architectures import ModelSpec
+from pate.models.training import TrainSpec
+from pate.teachers.training import train_bundle
+from pate.teachers.voting import vote
+
+MODEL = ModelSpec(kind="logistic")
+TRAIN = TrainSpec(steps=80, batch_size=16, learning_rate=0.03)
+FIXED = {"model": MODEL, "train": TRAIN, "input_shape": (1, 8, 8), "classes": 10, "seed": 7}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    data = load_digits()
+    return (data.images[:, None] / 16).astype(np.float32), data.target
+
+
+def parts(digits, *sizes):
+    inputs, labels = digits
+    starts = np.cumsum([0, *sizes])
+    return [(inputs[a : a + n], labels[a : a + n]) for a, n in zip(starts, sizes, strict=False)]
+
+
+def votes(digits, weights):
+    return vote(weights, digits[0][-200:], model=MODEL, classes=10)
+
+
+def test_teachers_learn(digits) -> None:
+    votes_TQ = votes(digits, train_bundle(parts(digits, 150, 150, 150), teachers=[0, 1, 2], **FIXED))
+    assert votes_TQ.shape == (3, 200)
+    assert (votes_TQ == digits[1][-200:]).mean() > 0.7
+
+
+def test_a_teacher_does_not_depend_on_its_bundle(digits) -> None:
+    first, second, third = parts(digits, 30, 30, 30)
+    together = train_bundle([first, second, third], teachers=[4, 5, 6], **FIXED)
+    alone = train_bundle([second], teachers=[5], **FIXED)
+    np.testing.assert_array_equal(votes(digits, together)[1], votes(digits, alone)[0])
+    elsewhere = train_bundle([second], teachers=[6], **FIXED)
+    assert not np.array_equal(votes(digits, alone), votes(digits, elsewhere))
+
+
+def test_the_same_input_gives_the_same_bytes(digits) -> None:
+    one, two = (train_bundle(parts(digits, 20, 20), teachers=[0, 1], **FIXED) for _ in range(2))
+    assert one.content == two.content
+    assert one.sha256 == two.sha256
+
+
+def test_a_teacher_of_one_class_votes_for_it(digits) -> None:
+    inputs, labels = digits
+    only_threes = (inputs[labels == 3][:5], labels[labels == 3][:5])
+    single = (inputs[:1], labels[:1])
+    votes_TQ = votes(digits, train_bundle([only_threes, single], teachers=[0, 1], **FIXED))
+    assert set(votes_TQ[0]) == {3}
+    assert set(votes_TQ[1]) == {labels[0]}
+
+
+@pytest.mark.parametrize("strategy", ["sequential", "fused"])
+def test_a_teacher_without_records_stays_and_abstains(digits, strategy) -> None:
+    inputs, labels = digits
+    partitions = [(inputs[:0], labels[:0]), *parts(digits, 30)]
+    votes_TQ = votes(digits, train_bundle(partitions, teachers=[0, 1], strategy=strategy, **FIXED))
+    assert (votes_TQ[0] == -1).all()
+    assert (votes_TQ[1] >= 0).all()
+
+
+def test_a_nan_in_one_partition_silences_that_teacher_only(digits) -> None:
+    (bad_inputs, bad_labels), good = parts(digits, 30, 30)
+    bad_inputs = bad_inputs.copy()
+    bad_inputs[3, 0, 0, 0] = np.nan
+    votes_TQ = votes(digits, train_bundle([(bad_inputs, bad_labels), good], teachers=[0, 1], **FIXED))
+    assert (votes_TQ[0] == -1).all()
+    np.testing.assert_array_equal(votes_TQ[1], votes(digits, train_bundle([good], teachers=[1], **FIXED))[0])
+
+
+def test_fused_teachers_vote_like_sequential_ones(digits) -> None:
+    partitions = parts(digits, *[12] * 20)
+    one, two = (
+        votes(digits, train_bundle(partitions, teachers=range(20), strategy=strategy, **FIXED))
+        for strategy in ("sequential", "fused")
+    )
+    assert (one == two).mean() > 0.999
+
+
+@pytest.mark.parametrize(("teachers", "count"), [([], 0), ([1, 1], 2), ([1], 2)])
+def test_a_roster_must_name_each_teacher_once(digits, teachers, count) -> None:
+    with pytest.raises(InputError, match="different teachers"):
+        train_bundle(parts(digits, *[10] * count), teachers=teachers, **FIXED)
+
+
+def test_an_error_about_a_partition_names_no_record_and_no_label(digits) -> None:
+    inputs, labels = digits
+    with pytest.raises(InputError, match=r"labels in 0\.\.9; check") as caught:
+        train_bundle([(inputs[:3], np.array([1, 77, 2]))], teachers=[0], **FIXED)
+    assert "77" not in str(caught.value)
+    with pytest.raises(InputError, match="configured shape"):
+        train_bundle([(inputs[:3, 0], labels[:3])], teachers=[0], **FIXED)
