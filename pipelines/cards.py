@@ -1,0 +1,124 @@
+"""What a tracker says about data sets and models, and the names and keys that it accepts.
+
+The limits are MLflow's (names of parameters and metrics, length of values), checked when a value is recorded, so
+that no recorded event is one that a server refuses for ever.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+from pate.errors import expected
+
+MAX_KEY = 250
+MAX_TEXT = 5000
+"""Longest value of a parameter or tag; MLflow would cut longer ones off."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_KEY = re.compile(r"[\w.\-:][\w.\- :]*(/[\w.\- :]+)*", re.ASCII)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetCard:
+    """A public data set that a run used: named and fingerprinted, not uploaded.
+
+    Attributes:
+        name: for example ``digits-pool``.
+        fingerprint: ``pate.public_sets.fingerprint`` of its arrays, 32 hex digits.
+        source: in plain words or as a public URL, where it comes from.
+        rows: number of records.
+        context: what it was used for: ``pool`` or ``evaluation``.
+    """
+
+    name: str
+    fingerprint: str
+    source: str
+    rows: int
+    context: str
+
+    def __post_init__(self) -> None:
+        if not (0 < len(self.name) <= MAX_KEY and 0 < len(self.fingerprint) <= 36):
+            raise expected(
+                "a name and a fingerprint of at most 36 characters", "use pate.public_sets.fingerprint", name=self.name
+            )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """What the registry says about a student.
+
+    Attributes:
+        name: the registered model's name.
+        epsilon: of the bound under which the labels were released (data-independent or sanitised).
+        delta: of the same bound.
+        privacy_unit: whose presence the bound hides, for example ``record`` or ``patient``.
+        accountant: the name printed with the bound.
+        benchmark: name of the shipped public set that stood in for private data, or ``None``.
+        insecure: the noise was seeded; such a model is never registered.
+    """
+
+    name: str
+    epsilon: float
+    delta: float
+    privacy_unit: str
+    accountant: str
+    benchmark: str | None
+    insecure: bool
+
+    def __post_init__(self) -> None:
+        check_name("model", self.name)
+        if not (self.epsilon >= 0 and math.isfinite(self.epsilon) and 0 <= self.delta < 1):
+            raise expected(
+                "a finite epsilon >= 0 and 0 <= delta < 1",
+                "a model without a bound is not registered",
+                epsilon=self.epsilon,
+                delta=self.delta,
+            )
+
+
+def check_name(kind: str, name: str) -> None:
+    """Refuse a run, phase or model name that could not stand in a path, a tag or a search."""
+    if not _NAME.fullmatch(name):
+        raise expected(f"a {kind} name of up to 100 letters, digits, '_', '.' or '-'", "choose another", name=name)
+
+
+def check_key(key: str) -> None:
+    """Refuse a key that MLflow would refuse."""
+    dots = any(part in {"", ".", ".."} for part in key.split("/"))
+    if dots or len(key) > MAX_KEY or not _KEY.fullmatch(key):
+        raise expected(
+            f"a key of up to {MAX_KEY} letters, digits, '_', '.', '-', ':', spaces or '/' between parts",
+            "rename it",
+            key=key,
+        )
+
+
+def to_texts(values: Mapping[str, Any], *, prefix: str = "") -> dict[str, str]:
+    """Parameters or tags as text: nested mappings become dotted keys, lists JSON, ``None`` the word none."""
+    texts: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            texts |= to_texts(value, prefix=f"{prefix}{key}.")
+        else:
+            check_key(prefix + key)
+            texts[prefix + key] = _text(prefix + key, value)
+    return texts
+
+
+def _text(key: str, value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        text = json.dumps(value, default=str)
+    elif value is None or isinstance(value, bool):
+        text = str(value).lower()
+    else:
+        text = str(value)
+    if len(text) > MAX_TEXT:
+        raise expected(f"at most {MAX_TEXT} characters", "record a file instead", key=key, length=len(text))
+    return text
