@@ -1,0 +1,275 @@
+"""One YAML file per experiment, read into frozen models; an unknown key is an error.
+
+The file's values are public. Where a value is wrong the error names the file, the key path, the value and
+what was expected, in one line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from pate.accounting import ACCOUNTANTS, EpsilonBound, PrivacyEvent, data_independent_epsilon
+from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax
+from pate.errors import InputError
+from pate.models import ModelSpec, TrainSpec
+
+Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count: TypeAlias = Annotated[int, Field(ge=1, strict=True)]
+Seed: TypeAlias = Annotated[int, Field(ge=0, strict=True)]
+Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class DigitsData(Section):
+    """scikit-learn's bundled handwritten digits, held by simulated hospitals."""
+
+    source: Literal["digits"] = Field(description="the embedded digits")
+    data_id: Name = Field(description="name of the body of private data; budgets are kept under it")
+    private: Count = Field(1000, description="private records")
+    pool: Count = Field(500, description="public inputs")
+    evaluation: Count = Field(297, description="evaluation records")
+    hospitals: Count = Field(5, description="simulated hospitals, of unequal size")
+    skew: float = Field(0.0, ge=0, le=1, description="0: hospitals alike; 1: each sees only its own classes")
+
+
+class PartitionConfig(Section):
+    """Which teacher learns from which record."""
+
+    teachers: Count
+    by: Literal["random", "unit", "site"] = Field("random", description="site: each teacher stays within a hospital")
+    group_size: Count = Field(1, description="partitions that one privacy unit may sit in; the cost grows with it")
+    label_skew: Positive | None = Field(None, description="simulation: Dirichlet concentration per class")
+
+
+class PrivacyConfig(Section):
+    """The budget of the data; fixed when the data are first registered."""
+
+    epsilon: Positive = Field(description="most that may ever be spent on these data")
+    delta: float = Field(gt=0, lt=1, description="failure probability, far below one over the number of units")
+    unit: str = Field("patient", min_length=1, max_length=80, description="whom the guarantee protects")
+    accountant: str = Field("gaussian", description="the data-independent accountant that enforces the budget")
+
+    @model_validator(mode="after")
+    def _known_accountant(self) -> PrivacyConfig:
+        if self.accountant not in ACCOUNTANTS:
+            raise ValueError(f"Expected an accountant out of {sorted(ACCOUNTANTS)}, got {self.accountant!r}; choose one")
+        return self
+
+
+class TeachersConfig(Section):
+    """How teachers are trained, and how many in one Ray task."""
+
+    model: ModelSpec
+    training: TrainSpec
+    bundle_size: Count = Field(25, description="teachers in one task")
+    strategy: Literal["sequential", "fused", "auto"] = "auto"
+    num_cpus: Positive = Field(1.0, description="processor cores of one task")
+    num_gpus: float = Field(0.0, ge=0, allow_inf_nan=False, description="GPUs of one task; fractions share one")
+
+
+class GNMaxConfig(Section):
+    """Answer every query with a noisy argmax, discrete Gaussian noise."""
+
+    kind: Literal["gnmax"]
+    sigma: Positive = Field(description="noise on each count, votes")
+
+    def build(self) -> NoisyMax:
+        return GNMax(sigma=self.sigma)
+
+
+class LNMaxConfig(Section):
+    """Answer every query with a noisy argmax, discrete Laplace noise."""
+
+    kind: Literal["lnmax"]
+    scale: Positive = Field(description="scale of the noise on each count, votes")
+
+    def build(self) -> NoisyMax:
+        return LNMax(scale=self.scale)
+
+
+class ConfidentGNMaxConfig(Section):
+    """Refuse queries without a clear majority, answer the others."""
+
+    kind: Literal["confident-gnmax"]
+    threshold: Positive = Field(description="votes that the noisy top count must reach")
+    sigma_threshold: Positive = Field(description="noise of that test, votes")
+    sigma: Positive = Field(description="noise on each count of an accepted query, votes")
+    max_answered: Count = Field(description="the campaign ends with this many answers")
+
+    def build(self) -> NoisyMax:
+        return ConfidentGNMax(
+            threshold=self.threshold,
+            sigma_threshold=self.sigma_threshold,
+            sigma=self.sigma,
+            max_answered=self.max_answered,
+        )
+
+
+class LabellingConfig(Section):
+    """The campaign: which mechanism, how many queries."""
+
+    mechanism: GNMaxConfig | LNMaxConfig | ConfidentGNMaxConfig = Field(discriminator="kind")
+    max_asked: Count = Field(description="public inputs that are asked about, chosen before the first vote")
+    batch_size: Count = Field(1000, description="answers released together")
+    insecure_seeded_noise: Seed | None = Field(
+        None, description="tests only: predictable noise from this seed; protects nobody, is never registered"
+    )
+
+
+class StudentConfig(Section):
+    """The model that is published."""
+
+    learner: Literal["supervised", "pseudo-label", "fixmatch"] = "supervised"
+    model: ModelSpec
+    training: TrainSpec
+    options: dict[str, float | int | str | bool] = Field(default_factory=dict, description="of the learner")
+
+
+class TrackingConfig(Section):
+    """Where MLflow keeps the run."""
+
+    uri: str | None = Field(None, description="an MLflow server or store; default: SQLite in PATE_HOME")
+    experiment: str = "pate"
+    registered_model: str | None = Field(None, description="name in the model registry; default: pate-<name>")
+
+
+class RayConfig(Section):
+    """Which Ray. RAY_ADDRESS and an initialised Ray are joined without being asked."""
+
+    address: str | None = Field(
+        None, description="host:port or ray://host:port; default: RAY_ADDRESS, else a local one"
+    )
+    num_cpus: Count | None = Field(None, description="cores of the local Ray; default: all")
+
+
+class Config(Section):
+    """An experiment."""
+
+    name: Name
+    description: str = ""
+    seed: Seed = Field(0, description="of splits, partitions and training; privacy noise is never seeded")
+    data: DigitsData = Field(discriminator=None)
+    partition: PartitionConfig
+    privacy: PrivacyConfig
+    teachers: TeachersConfig
+    labelling: LabellingConfig
+    student: StudentConfig
+    tracking: TrackingConfig = TrackingConfig()
+    ray: RayConfig = RayConfig()
+
+    @model_validator(mode="after")
+    def _counts_fit(self) -> Config:
+        if self.labelling.max_asked > self.data.pool:
+            raise ValueError(
+                f"Expected labelling.max_asked <= data.pool={self.data.pool}, got {self.labelling.max_asked}; ask fewer"
+            )
+        bound = self.campaign_epsilon()
+        if bound.epsilon > self.privacy.epsilon:
+            raise ValueError(
+                f"Expected a campaign within privacy.epsilon={self.privacy.epsilon:g}, got {bound.epsilon:.4f} "
+                f"by {bound.accountant}; ask fewer queries or use more noise"
+            )
+        return self
+
+    def campaign_event(self) -> PrivacyEvent:
+        """The worst case of everything that the campaign releases."""
+        return self.labelling.mechanism.build().worst_case_event(
+            queries=self.labelling.max_asked, moved_votes=self.partition.group_size
+        )
+
+    def campaign_epsilon(self) -> EpsilonBound:
+        """The campaign's data-independent cost, computed from the configuration alone."""
+        return data_independent_epsilon(self.campaign_event(), self.privacy.delta, self.privacy.accountant)
+
+    def digest(self) -> str:
+        """SHA-256 of the resolved configuration, without what cannot change a result (tracking, Ray)."""
+        content = self.model_dump(mode="json", exclude={"tracking", "ray", "description"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def run_id(self) -> str:
+        """The configuration's name and the first 8 hex digits of its hash."""
+        return f"{self.name}-{self.digest()[:8]}"
+
+
+def load(path: Path, overrides: dict[str, Any] | None = None) -> Config:
+    """Read a configuration file.
+
+    Args:
+        path: the YAML file.
+        overrides: top-level keys that replace the file's, such as ``seed``.
+
+    Raises:
+        InputError: one line that names file, key path, value and what was expected; further faults are counted.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except OSError as error:
+        raise InputError(
+            f"Expected a readable configuration, got {error.strerror} for {path}; check the path"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        place = " ".join(str(error).split())
+        raise InputError(f"Expected YAML in {path}, got: {place}; correct the file") from error
+    if not isinstance(content, dict):
+        raise InputError(f"Expected keys and values in {path}, got {type(content).__name__}; see configs/ for examples")
+    try:
+        return Config.model_validate({**content, **(overrides or {})})
+    except ValidationError as error:
+        raise InputError(_one_line(path, error.errors())) from error
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of a configuration, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
+
+
+def _one_line(path: Path, faults: list[ErrorDetails]) -> str:
+    first = faults[0]
+    tags = {"gnmax", "lnmax", "confident-gnmax"}  # pydantic names the chosen kind as if it were a key
+    key = ".".join(str(part) for part in first["loc"] if part not in tags)
+    message = " ".join(first["msg"].split()).removeprefix("Value error, ")
+    more = f" ({len(faults) - 1} more faults)" if len(faults) > 1 else ""
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{path}: unknown key {key}={first['input']!r}; remove it or correct its spelling{more}"
+    if first["type"] == "missing":
+        return f"{path}: missing key {key}; add it, see `pate schema` for what it means{more}"
+    if first["type"] == "value_error":
+        return f"{path}: {key + ': ' if key else ''}{message}{more}"
+    got = "" if isinstance(first["input"], dict | Section) else f"={first['input']!r}"
+    return f"{path}: {key}{got}: {message}; correct the value{more}"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that refuses a key given twice and reads ``1e-5`` as a number."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d[\d_]*)(\.[\d_]*)?[eE][-+]?\d+$"),
+    list("-+0123456789"),
+)

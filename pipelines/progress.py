@@ -1,0 +1,54 @@
+"""What a person sees while a run works: a bar for each long stage, one line for each finished one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol, final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+
+class Progress(Protocol):
+    """Told of work done; its texts are public."""
+
+    def line(self, stage: str, text: str) -> None:
+        """One line of summary for a finished stage."""
+        ...
+
+    @contextmanager
+    def bar(self, stage: str, total: int) -> Iterator[Callable[[int], None]]:
+        """A bar over ``total`` pieces of work; the function yielded adds finished pieces."""
+        ...
+
+
+@final
+class Quiet:
+    """Says nothing."""
+
+    def line(self, stage: str, text: str) -> None:
+        """See ``Progress``."""
+
+    @contextmanager
+    def bar(self, stage: str, total: int) -> Iterator[Callable[[int], None]]:
+        yield lambda pieces: None
+
+
+@final
+class Terminal:
+    """Bars and lines on standard error, so that standard output holds results only."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+
+    def line(self, stage: str, text: str) -> None:
+        self._console.print(f"[bold]{stage:<12}[/bold] {text}", highlight=False)
+
+    @contextmanager
+    def bar(self, stage: str, total: int) -> Iterator[Callable[[int], None]]:
+        columns = (TextColumn(f"{stage:<12}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with RichProgress(*columns, console=self._console, transient=True) as bars:
+            task = bars.add_task(stage, total=total)
+            yield lambda pieces: bars.advance(task, pieces)
