@@ -1,0 +1,232 @@
+"""Where Ray is used, and the only module that imports it.
+
+It joins an initialised Ray or ``RAY_ADDRESS``, else starts a local one, and shuts down only what it started.
+Tasks are pure functions of their arguments, so a retried task gives the same result; nothing that draws
+privacy noise ever runs in one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import ray
+from ray.exceptions import RayError
+
+from pate.errors import InputError, PateError, Unavailable, expected
+
+RETRIES = 3
+CONNECT_SECONDS = 5.0
+_TEMPORARY = "pate-ray-"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One task.
+
+    Attributes:
+        name: shown in Ray's dashboard; public.
+        function: a function of an installed module.
+        arguments: keyword arguments; what ``RaySession.share`` returned arrives as the object itself.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    arguments: Mapping[str, Any]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Failure:
+    """An exception inside a task, returned rather than raised: Ray's logs are no place for its text."""
+
+    public: str | None
+    private: str
+
+
+@final
+class RaySession:
+    """A connected Ray."""
+
+    @property
+    def cpus(self) -> int:
+        """Processor cores of the cluster."""
+        return int(ray.cluster_resources().get("CPU", 1))
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of the cluster."""
+        return int(ray.cluster_resources().get("GPU", 0))
+
+    def share(self, value: Any) -> Any:
+        """Put a value into the object store once, for many tasks."""
+        return ray.put(value)
+
+    def run(
+        self, jobs: Sequence[Job], *, num_cpus: float, num_gpus: float = 0.0, threads: int = 1
+    ) -> Iterator[tuple[int, Any]]:
+        """Run jobs, a bounded number at a time, and yield ``(position, result)`` as they finish.
+
+        Args:
+            jobs: what to do.
+            num_cpus: cores of one task.
+            num_gpus: GPUs of one task; fractions share one.
+            threads: torch threads inside a task.
+
+        Raises:
+            InputError: no node is large enough for a task, or a task refused its input.
+            PateError: a task failed; the details are private.
+        """
+        _require_room(num_cpus, num_gpus)
+        limit = max(2, 2 * int(self.cpus / num_cpus))
+        waiting = list(enumerate(jobs))[::-1]
+        running: dict[Any, int] = {}
+        while waiting or running:
+            while waiting and len(running) < limit:
+                position, job = waiting.pop()
+                task = _task.options(name=job.name, num_cpus=num_cpus, num_gpus=num_gpus, max_retries=RETRIES)
+                running[task.remote(job.function, threads, **job.arguments)] = position
+            done, _ = ray.wait(list(running), num_returns=1)
+            position = running.pop(done[0])
+            yield position, _result(done[0], jobs[position])
+
+
+@contextmanager
+def ray_session(*, address: str | None = None, num_cpus: int | None = None) -> Iterator[RaySession]:
+    """Join or start Ray for the length of a block.
+
+    Args:
+        address: ``host:port``, ``ray://host:port`` or ``auto``; default: an initialised Ray, else
+            ``RAY_ADDRESS``, else a local one.
+        num_cpus: cores of a local Ray; default: all.
+
+    Raises:
+        Unavailable: nothing answers at the address.
+    """
+    if ray.is_initialized():
+        yield RaySession()
+        return
+    address = address or os.environ.get("RAY_ADDRESS")
+    if address and address != "local":
+        _require_reachable(address)
+        with _own_connection(lambda: ray.init(address=address, log_to_driver=False)):
+            yield RaySession()
+        return
+    _remove_abandoned()
+    temporary = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{os.getpid()}-", dir="/tmp"))
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if os.environ["RAY_AUTH_MODE"] == "token":
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    try:
+        with _own_connection(lambda: _start_local(num_cpus, temporary)):
+            yield RaySession()
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _start_local(num_cpus: int | None, temporary: Path) -> None:
+    ray.init(
+        address="local",
+        num_cpus=num_cpus,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="error",
+        object_store_memory=_object_store_bytes(),
+        _temp_dir=str(temporary),
+    )
+
+
+@contextmanager
+def _own_connection(connect: Callable[[], object]) -> Iterator[None]:
+    try:
+        connect()
+    except (RayError, ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
+        raise Unavailable(
+            f"Expected Ray to start or answer, got {type(error).__name__}; check ray.address, RAY_ADDRESS and "
+            "RAY_AUTH_MODE",
+            private_detail=str(error),
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _object_store_bytes() -> int:
+    """A quarter of what shared memory offers, between 100 MB and 2 GB."""
+    free = shutil.disk_usage("/dev/shm").free if Path("/dev/shm").is_dir() else 0  # noqa: S108 - Ray's own place
+    return max(100 * 2**20, min(2 * 2**30, free // 4))
+
+
+def _require_reachable(address: str) -> None:
+    host, separator, port = address.removeprefix("ray://").rpartition(":")
+    if address == "auto":
+        return
+    if not separator or not port.isdigit():
+        raise expected("ray.address as host:port or ray://host:port", "correct it", address=address)
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise Unavailable(
+            f"Expected a Ray cluster at ray.address={address!r}, got {error.strerror or type(error).__name__}; start "
+            "the cluster, correct the address, or remove it to use this machine"
+        ) from error
+
+
+def _require_room(num_cpus: float, num_gpus: float) -> None:
+    """A task that fits on no node would wait for ever, in silence."""
+    for name, wanted in (("CPU", num_cpus), ("GPU", num_gpus)):
+        largest = max((node["Resources"].get(name, 0) for node in ray.nodes() if node["Alive"]), default=0)
+        if wanted > largest:
+            raise expected(
+                f"a Ray node with {wanted:g} {name}",
+                f"lower teachers.num_{name.lower()}s or add such a node",
+                largest_node=largest,
+            )
+
+
+def _remove_abandoned() -> None:
+    """Remove session folders that killed processes of this user left behind."""
+    for folder in Path("/tmp").glob(f"{_TEMPORARY}*"):  # noqa: S108
+        owner = folder.name.removeprefix(_TEMPORARY).split("-")[0]
+        if folder.stat().st_uid == os.getuid() and owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@ray.remote  # type: ignore[untyped-decorator]
+def _task(function: Callable[..., Any], threads: int, **arguments: Any) -> Any:
+    import torch  # noqa: PLC0415 - only workers need it here
+
+    torch.set_num_threads(threads)
+    try:
+        return function(**arguments)
+    except InputError as error:
+        return _Failure(public=str(error), private=traceback.format_exc())
+    except Exception:  # whatever it is, its text is private
+        return _Failure(public=None, private=traceback.format_exc())
+
+
+def _result(reference: Any, job: Job) -> Any:
+    try:
+        result = ray.get(reference)
+    except RayError as error:
+        raise PateError(
+            f"Expected task {job.name!r} to finish, got {type(error).__name__} after {RETRIES} retries; run again to "
+            "resume, finished work is kept",
+            private_detail=str(error),
+        ) from error
+    if not isinstance(result, _Failure):
+        return result
+    if result.public:
+        raise InputError(result.public, private_detail=result.private)
+    raise PateError(f"Expected task {job.name!r} to succeed, got an error", private_detail=result.private)
