@@ -1,0 +1,163 @@
+"""How recorded events reach MLflow: what was delivered, how far it got, and a process that delivers in the background.
+
+MLflow takes seconds to import and to set up; a process of its own does that while the run works. If that process
+or the server dies, the events are still in the outbox and the next delivery goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, final
+
+from pate.errors import PrivacyViolation
+from pipelines.destination import Destination
+from pipelines.outbox import read_events
+from pipelines.tracking import TRACKING_FOLDER
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What a delivery achieved.
+
+    Attributes:
+        delivered: events that the store took in this delivery.
+        pending: events that wait for the next one.
+        reason: why some wait, in a few public words; ``None`` if none do.
+        runs: phase -> MLflow run id, the run itself under ``campaign``.
+    """
+
+    delivered: int
+    pending: int
+    reason: str | None
+    runs: Mapping[str, str]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """How far one destination has got with one run's outbox; kept beside the outbox, one file per destination."""
+
+    sequence: int = 0
+    experiment_id: str | None = None
+    runs: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, public_folder: Path, where: Destination) -> Cursor:
+        """The cursor on disk, or one at the start."""
+        path = _cursor_path(public_folder, where)
+        return cls(**json.loads(path.read_text())) if path.exists() else cls()
+
+    def write(self, public_folder: Path, where: Destination) -> None:
+        """Replace the cursor on disk."""
+        path = _cursor_path(public_folder, where)
+        partial = path.with_suffix(".partial")
+        with partial.open("w") as stream:
+            json.dump(asdict(self), stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(partial, path)
+
+    def moved_to(self, sequence: int) -> Cursor:
+        """The cursor after the event with that number."""
+        return replace(self, sequence=sequence)
+
+
+def pending(public_folder: Path, where: Destination) -> int:
+    """The number of recorded events that the destination does not have yet."""
+    return len(read_events(public_folder / TRACKING_FOLDER, after=Cursor.read(public_folder, where).sequence))
+
+
+@final
+class BackgroundDelivery:
+    """A process that delivers a run's events while the run goes on; it ends with this process.
+
+    Args:
+        public_folder: ``<run>/public``.
+        where: the destination; its credentials go through a pipe, not the command line.
+    """
+
+    def __init__(self, public_folder: Path, where: Destination) -> None:
+        self._public_folder = public_folder
+        self._where = where
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "pipelines.mlflow_tracking"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            start_new_session=True,
+        )
+        self._send({"uri": where.uri, "experiment": where.experiment, "artifacts": str(where.artifacts or "")})
+        self._send({"public_folder": str(public_folder.resolve())})
+        self.nudge()
+
+    def nudge(self) -> None:
+        """Deliver what has been recorded so far; returns at once."""
+        self._send({"deliver": "now"})
+
+    def finish(self, *, timeout_s: float = 60.0) -> Delivery:
+        """Deliver the rest, end the process and say how far it got; what is left waits in the outbox.
+
+        Raises:
+            PrivacyViolation: the outbox holds what may not be registered.
+        """
+        self._send({"deliver": "last"})
+        timer = threading.Timer(timeout_s, self._process.kill)
+        timer.start()
+        try:
+            output = self._process.stdout.read() if self._process.stdout else b""
+            self._process.wait()
+        finally:
+            timer.cancel()
+            self.close()
+        lines = output.splitlines()
+        if self._process.returncode != 0 or not lines:
+            left = pending(self._public_folder, self._where)
+            cursor = Cursor.read(self._public_folder, self._where)
+            return Delivery(delivered=0, pending=left, reason="the delivering process did not finish", runs=cursor.runs)
+        answer: dict[str, Any] = json.loads(lines[-1])
+        if "refused" in answer:
+            raise PrivacyViolation(answer["refused"])
+        return Delivery(**answer)
+
+    def close(self) -> None:
+        """End the process without waiting for what is left to deliver."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def __enter__(self) -> BackgroundDelivery:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _send(self, message: Mapping[str, str]) -> None:
+        """A process that has died reads nothing; ``finish`` finds that out."""
+        if self._process.stdin is None or self._process.stdin.closed:
+            return
+        try:
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return
+
+
+def _cursor_path(public_folder: Path, where: Destination) -> Path:
+    mark = hashlib.sha256(where.identity.encode()).hexdigest()[:12]
+    return public_folder / TRACKING_FOLDER / f"cursor-{mark}.json"

@@ -1,0 +1,179 @@
+"""Where tracked events go: a local SQLite store below PATE_HOME, or an MLflow server.
+
+Importing this module does not import MLflow, so that a wrong address is found in milliseconds.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import os
+import shlex
+import ssl
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import final
+from urllib.parse import unquote, urlsplit
+
+from pate.errors import Unavailable, expected
+
+DEFAULT_EXPERIMENT = "pate"
+_SQLITE = "sqlite:///"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """One MLflow store.
+
+    Attributes:
+        uri: ``sqlite:////absolute/path.db`` or ``http(s)://[user:password@]host[:port][/path]``; never printed.
+        experiment: the experiment that the runs go to.
+        artifacts: folder for files where the store is local; a server decides for itself.
+    """
+
+    uri: str = field(repr=False)
+    experiment: str
+    artifacts: Path | None
+
+    @property
+    def local(self) -> bool:
+        """Whether the store is a file on this machine."""
+        return self.uri.startswith(_SQLITE)
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file of a local store."""
+        return Path(self.uri.removeprefix(_SQLITE))
+
+    @property
+    def shown(self) -> str:
+        """What may be printed: scheme, host and port, without credentials; of a local store the word only."""
+        if self.local:
+            return "the local MLflow store"
+        parts = urlsplit(self.uri)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+    @property
+    def identity(self) -> str:
+        """What makes two destinations the same one; credentials may change."""
+        place = self.uri if self.local else self.shown + urlsplit(self.uri).path
+        return f"{place} {self.experiment}"
+
+
+def destination(uri: str | None, *, home: Path, experiment: str = DEFAULT_EXPERIMENT) -> Destination:
+    """The destination that a configuration names.
+
+    Args:
+        uri: ``None`` for the local store ``<home>/mlflow/mlflow.db`` with files below ``<home>/mlflow/artifacts``.
+        home: PATE_HOME.
+        experiment: name of the MLflow experiment.
+
+    Raises:
+        InputError: any other scheme than sqlite, http and https.
+    """
+    folder = home.resolve() / "mlflow"
+    if uri is None:
+        return Destination(
+            uri=f"{_SQLITE}{folder / 'mlflow.db'}", experiment=experiment, artifacts=folder / "artifacts"
+        )
+    if uri.startswith(_SQLITE):
+        database = Path(uri.removeprefix(_SQLITE)).resolve()
+        return Destination(uri=f"{_SQLITE}{database}", experiment=experiment, artifacts=database.parent / "artifacts")
+    parts = urlsplit(uri)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise expected(
+            "tracking.uri to start with sqlite:///, http:// or https://",
+            "leave it out for the local store",
+            scheme=parts.scheme,
+        )
+    return Destination(uri=uri.rstrip("/"), experiment=experiment, artifacts=None)
+
+
+def preflight(where: Destination, *, allow_plain_http: bool = False, timeout_s: float = 5.0) -> None:
+    """Find out before the run whether its record can be delivered.
+
+    Args:
+        where: the destination.
+        allow_plain_http: accept unencrypted HTTP to another machine; the caller records that it was overridden.
+        timeout_s: how long to wait for a server.
+
+    Raises:
+        Unavailable: one line that names the key ``tracking.uri`` and the remedy.
+        InputError: plain HTTP to another machine.
+    """
+    if where.local:
+        _check_writable(where)
+        return
+    parts = urlsplit(where.uri)
+    if parts.scheme == "http" and not allow_plain_http and not _is_loopback(parts.hostname or ""):
+        raise expected(
+            "tracking.uri to use https to another machine",
+            "put TLS before the server, or allow plain HTTP explicitly",
+            server=where.shown,
+        )
+    reason = _health(where, timeout_s)
+    if reason is not None:
+        raise Unavailable(
+            f"Expected an MLflow server at tracking.uri={where.shown}, got {reason}; "
+            "start the server, correct tracking.uri, or leave it out to track locally"
+        )
+
+
+def ui_command(where: Destination) -> str:
+    """The command line that shows the runs in a browser, or the server's address."""
+    if not where.local:
+        return where.shown + urlsplit(where.uri).path
+    folders = ["--backend-store-uri", where.uri, "--default-artifact-root", str(where.artifacts)]
+    command = shlex.join(["mlflow", "ui", *folders, "--host", "127.0.0.1", "--port", "5000", "--workers", "1"])
+    return f"MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false {command}"
+
+
+def _check_writable(where: Destination) -> None:
+    folder = where.database.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK | os.X_OK) and (
+            not where.database.exists() or os.access(where.database, os.W_OK)
+        )
+    except OSError:
+        writable = False
+    if not writable:
+        raise Unavailable(
+            "Expected tracking.uri to name a database in a folder that can be written, got one that cannot; "
+            "give write access, or set PATE_HOME or tracking.uri"
+        )
+
+
+def _health(where: Destination, timeout_s: float) -> str | None:
+    """``None`` if the server answers its health check, else what it did instead."""
+    parts = urlsplit(where.uri)
+    request = urllib.request.Request(f"{where.shown}{parts.path}/health")  # noqa: S310 - http and https only
+    user = parts.username or os.environ.get("MLFLOW_TRACKING_USERNAME")
+    password = parts.password or os.environ.get("MLFLOW_TRACKING_PASSWORD", "")
+    token = os.environ.get("MLFLOW_TRACKING_TOKEN")
+    if user:
+        secret = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+        request.add_header("Authorization", f"Basic {secret}")
+    elif token:
+        request.add_header("Authorization", f"Bearer {token}")
+    trust = ssl.create_default_context(cafile=os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH"))
+    try:
+        with urllib.request.urlopen(request, timeout=timeout_s, context=trust):  # noqa: S310
+            return None
+    except urllib.error.HTTPError as error:
+        return f"HTTP status {error.code}"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        return f"no answer ({type(reason).__name__})"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,161 @@
+"""Registers an exported student: a logged model of its run, and a version under its name in the registry.
+
+The MLflow model folder is put together from the exported files as they are; the network is neither loaded nor
+exported again, so that the registered bytes are the recorded ones and torch is not needed.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import tempfile
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pipelines.mlflow_settings  # noqa: F401 - before MLflow, which reads the environment when it is imported
+
+# isort: split
+import numpy as np
+import yaml
+from mlflow.entities import LoggedModelOutput
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model, ModelSignature
+from mlflow.types import Schema, TensorSpec
+
+from pipelines.exported_model import EXAMPLE_FILE, MODEL_FILE, ModelSpec, read_spec
+
+ALIAS = "candidate"
+DIGEST_TAG = "pate.model_digest"
+_EXAMPLE = "input_example.json"
+_SERVING = "serving_input_example.json"
+
+
+def register_model(
+    client: Any, body: Mapping[str, Any], folder: Path, *, experiment_id: str, mlflow_run: str, run_id: str
+) -> None:
+    """Log, register, tag and alias a student; whatever of that is done already is left as it is.
+
+    Args:
+        client: an ``MlflowClient``.
+        body: of the outbox's model event: digest and card.
+        folder: the exported files.
+        experiment_id: of the run.
+        mlflow_run: the MLflow run that the model belongs to.
+        run_id: pate's name of the run.
+
+    Raises:
+        InputError: the files are not the ones that were recorded.
+    """
+    card = body["card"]
+    tags = {DIGEST_TAG: body["digest"], "pate.run_id": run_id}
+    tags |= {
+        f"pate.{key}": str(card[key])
+        for key in ("epsilon", "delta", "privacy_unit", "accountant", "benchmark")
+        if card[key] is not None
+    }
+    logged = _logged_model(client, tags, experiment_id=experiment_id, mlflow_run=mlflow_run)
+    if str(logged.status) != "READY":
+        with tempfile.TemporaryDirectory() as scratch:
+            write_model_folder(folder, Path(scratch), model_id=logged.model_id, mlflow_run=mlflow_run, tags=tags)
+            client.log_model_artifacts(logged.model_id, scratch)
+        client.finalize_logged_model(logged.model_id, "READY")
+    found = _version(client, card["name"], tags)
+    if found is None:
+        _ensure_registered(client, card["name"])
+        # the source is the artifact folder: MLflow resolves models:/ addresses against a process-wide address
+        found = client.create_model_version(
+            card["name"], logged.artifact_location, run_id=mlflow_run, tags=tags, model_id=logged.model_id
+        )
+    client.set_registered_model_alias(card["name"], ALIAS, found.version)
+
+
+def write_model_folder(source: Path, target: Path, *, model_id: str, mlflow_run: str, tags: Mapping[str, str]) -> None:
+    """Write the folder that ``mlflow.pytorch.load_model`` and ``mlflow.pyfunc.load_model`` open.
+
+    Its signature has a free batch dimension; the flavour is pytorch in the pt2 format.
+    """
+    spec = read_spec(source)
+    (target / "data").mkdir()
+    shutil.copyfile(source / MODEL_FILE, target / "data" / MODEL_FILE)
+    rows = np.load(source / EXAMPLE_FILE, allow_pickle=False).tolist()
+    (target / _EXAMPLE).write_text(json.dumps(rows))
+    (target / _SERVING).write_text(json.dumps({"inputs": rows}))
+    _write_environment(target, spec)
+    model = Model(
+        run_id=mlflow_run,
+        model_id=model_id,
+        model_uuid=model_id,
+        signature=ModelSignature(
+            inputs=Schema([TensorSpec(np.dtype(spec.input_dtype), (-1, *spec.input_shape))]),
+            outputs=Schema([TensorSpec(np.dtype(spec.output_dtype), (-1, *spec.output_shape))]),
+        ),
+        saved_input_example_info={"artifact_path": _EXAMPLE, "serving_input_path": _SERVING, "type": "ndarray"},
+        metadata=dict(tags),
+    )
+    model.add_flavor("pytorch", model_data="data", pytorch_version=spec.torch_version, code=None)
+    model.add_flavor(
+        "python_function",  # as mlflow.pyfunc.add_to_model would; importing that module takes a second
+        loader_module="mlflow.pytorch",
+        python_version=platform.python_version(),
+        data="data",
+        env={"conda": "conda.yaml", "virtualenv": "python_env.yaml"},
+        model_config={"device": None},
+    )
+    model.save(str(target / "MLmodel"))
+
+
+def _write_environment(target: Path, spec: ModelSpec) -> None:
+    """The versions that the model needs, in the three notations that MLflow reads."""
+    requirements = [
+        f"mlflow=={version('mlflow')}",
+        f"torch=={spec.torch_version.partition('+')[0]}",
+        f"numpy=={version('numpy')}",
+    ]
+    python = platform.python_version()
+    (target / "requirements.txt").write_text("\n".join(requirements) + "\n")
+    (target / "python_env.yaml").write_text(
+        yaml.safe_dump({"python": python, "build_dependencies": ["pip"], "dependencies": ["-r requirements.txt"]})
+    )
+    conda = {
+        "name": "mlflow-env",
+        "channels": ["conda-forge"],
+        "dependencies": [f"python={python}", "pip", {"pip": requirements}],
+    }
+    (target / "conda.yaml").write_text(yaml.safe_dump(conda, sort_keys=False))
+
+
+def _logged_model(client: Any, tags: Mapping[str, str], *, experiment_id: str, mlflow_run: str) -> Any:
+    """The run's logged model with that digest, created if there is none, and named as an output of the run."""
+    wanted = " AND ".join(f"tags.`{key}` = '{tags[key]}'" for key in (DIGEST_TAG, "pate.run_id"))
+    found = client.search_logged_models([experiment_id], filter_string=wanted)
+    logged = (
+        found[0]
+        if found
+        else client.create_logged_model(
+            experiment_id, name="student", source_run_id=mlflow_run, tags=dict(tags), model_type="student"
+        )
+    )
+    outputs = client.get_run(mlflow_run).outputs
+    if logged.model_id not in {output.model_id for output in (outputs.model_outputs if outputs else [])}:
+        client.log_outputs(mlflow_run, [LoggedModelOutput(logged.model_id, step=0)])
+    return logged
+
+
+def _version(client: Any, name: str, tags: Mapping[str, str]) -> Any:
+    """The registered version with that digest and run, or ``None``."""
+    wanted = f"name = '{name}' and tags.`{DIGEST_TAG}` = '{tags[DIGEST_TAG]}'"
+    for found in client.search_model_versions(wanted):
+        if found.tags.get("pate.run_id") == tags["pate.run_id"]:
+            return found
+    return None
+
+
+def _ensure_registered(client: Any, name: str) -> None:
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
