@@ -69,6 +69,8 @@ def register_model(
         found = client.create_model_version(
             card["name"], logged.artifact_location, run_id=mlflow_run, tags=tags, model_id=logged.model_id
         )
+    link = json.dumps([{"name": card["name"], "version": found.version}])
+    client.set_logged_model_tags(logged.model_id, {"mlflow.modelVersions": link})
     client.set_registered_model_alias(card["name"], ALIAS, found.version)
 
 

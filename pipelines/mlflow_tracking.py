@@ -70,27 +70,23 @@ class MlflowSink:
         Raises:
             PrivacyViolation: the outbox holds a model that may not be registered, or a path out of the folder.
         """
-        before = Cursor.read(public_folder, self._where)
-        reason = None
+        delivered, reason = 0, None
         with _only_deliverer(public_folder) as alone:
             if not alone:
                 reason = "another process is delivering"
             else:
                 try:
                     self.open()
-                    self._deliver(public_folder)
+                    for count in self._groups(public_folder):
+                        delivered += count
                 except (MlflowException, SQLAlchemyError, OSError) as error:
                     reason = self._reason(error)
-        after = Cursor.read(public_folder, self._where)
         left = pending(public_folder, self._where)
-        return Delivery(
-            delivered=max(after.sequence - before.sequence, 0),
-            pending=left,
-            reason=reason if left else None,
-            runs=after.runs,
-        )
+        runs = Cursor.read(public_folder, self._where).runs
+        return Delivery(delivered=delivered, pending=left, reason=reason if left else None, runs=runs)
 
-    def _deliver(self, public_folder: Path) -> None:
+    def _groups(self, public_folder: Path) -> Iterator[int]:
+        """Deliver group by group, consecutive events of one kind and phase; yields the size of each when it is done."""
         cursor = self._confirmed(Cursor.read(public_folder, self._where))
         events = read_events(public_folder / TRACKING_FOLDER, after=cursor.sequence)
         for (kind, phase), same in groupby(events, key=lambda event: (event.kind, event.phase)):
@@ -101,6 +97,7 @@ class MlflowSink:
             getattr(apply, kind)(group)
             cursor = cursor.moved_to(group[-1].sequence)
             cursor.write(public_folder, self._where)
+            yield len(group)
 
     def _confirmed(self, cursor: Cursor) -> Cursor:
         """The cursor, or one at the start if the store no longer knows the run: all is then delivered again."""
@@ -152,7 +149,10 @@ class MlflowSink:
         if isinstance(error, FileNotFoundError):
             return "a recorded file is no longer in the public folder"
         if isinstance(error, MlflowException) and error.error_code not in _UNANSWERED:
-            return f"{self._where.shown} refused an event ({error.error_code})"
+            deleted = (
+                "; was the run or experiment deleted there?" if error.error_code == "INVALID_PARAMETER_VALUE" else ""
+            )
+            return f"{self._where.shown} refused an event ({error.error_code}){deleted}"
         return f"{self._where.shown} does not answer"
 
 
