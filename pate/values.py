@@ -22,6 +22,7 @@ from pate.errors import PrivacyViolation
 from pate.public_sets import PublicSource
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 
 
@@ -86,7 +87,7 @@ class BenchmarkOnly(Generic[T]):
 
 
 @final
-class Released(Generic[T]):
+class Released(Generic[T_co]):
     """A value that may reach everywhere.
 
     There are two ways to make one: ``public`` for public configuration and what follows from public data and
@@ -96,26 +97,26 @@ class Released(Generic[T]):
 
     __slots__ = ("_content",)
 
-    def __init__(self, content: T) -> None:
+    def __init__(self, content: T_co) -> None:
         _refuse_other_kinds(content)
         self._content = content
 
-    @classmethod
-    def public(cls, content: T) -> Released[T]:
+    @staticmethod
+    def public(content: U) -> Released[U]:
         """Public configuration, public data, data-independent costs, or a function of released values."""
-        return cls(content)
+        return Released(content)
 
-    @classmethod
-    def through_the_door(cls, content: T) -> Released[T]:
+    @staticmethod
+    def through_the_door(content: U) -> Released[U]:
         """The persisted answers of a charged mechanism. Called by ``pate.aggregation.release`` alone."""
-        return cls(content)
+        return Released(content)
 
     @property
-    def value(self) -> T:
+    def value(self) -> T_co:
         """The content."""
         return self._content
 
-    def map(self, function: Callable[[T], U]) -> Released[U]:
+    def map(self, function: Callable[[T_co], U]) -> Released[U]:
         """What is computed from a released value alone is released (post-processing)."""
         return Released(function(self._content))
 

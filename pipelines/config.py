@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from pate.accounting import ACCOUNTANTS, EpsilonBound, PrivacyEvent, data_independent_epsilon
 from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax
 from pate.errors import InputError
 from pate.models import ModelSpec, TrainSpec
+from pate.models.augmentation import Augmentation
+from pate.student import FixMatch, Learner, PseudoLabel, StudentSpec, Supervised
 
 Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count: TypeAlias = Annotated[int, Field(ge=1, strict=True)]
@@ -62,11 +64,12 @@ class PrivacyConfig(Section):
     unit: str = Field("patient", min_length=1, max_length=80, description="whom the guarantee protects")
     accountant: str = Field("gaussian", description="the data-independent accountant that enforces the budget")
 
-    @model_validator(mode="after")
-    def _known_accountant(self) -> PrivacyConfig:
-        if self.accountant not in ACCOUNTANTS:
-            raise ValueError(f"Expected an accountant out of {sorted(ACCOUNTANTS)}, got {self.accountant!r}; choose one")
-        return self
+    @field_validator("accountant")
+    @classmethod
+    def _known_accountant(cls, name: str) -> str:
+        if name not in ACCOUNTANTS:
+            raise ValueError(f"Expected an accountant out of {sorted(ACCOUNTANTS)}, got {name!r}; choose one")
+        return name
 
 
 class TeachersConfig(Section):
@@ -129,13 +132,52 @@ class LabellingConfig(Section):
     )
 
 
-class StudentConfig(Section):
-    """The model that is published."""
+class SupervisedConfig(Section):
+    """A student that learns from the released labels alone."""
 
-    learner: Literal["supervised", "pseudo-label", "fixmatch"] = "supervised"
-    model: ModelSpec
-    training: TrainSpec
-    options: dict[str, float | int | str | bool] = Field(default_factory=dict, description="of the learner")
+    learner: Literal["supervised"]
+    spec: StudentSpec
+    augmentation: Augmentation | None = None
+
+    def build(self) -> Learner:
+        return Supervised(spec=self.spec, augmentation=self.augmentation)
+
+
+class PseudoLabelConfig(Section):
+    """A student that also learns from its own confident answers on the rest of the pool (Lee 2013)."""
+
+    learner: Literal["pseudo-label"]
+    spec: StudentSpec
+    weight: Positive = 1.0
+    threshold: float = Field(0.0, ge=0, le=1)
+    unlabelled_ratio: Count = 4
+
+    def build(self) -> Learner:
+        return PseudoLabel(
+            spec=self.spec, weight=self.weight, threshold=self.threshold, unlabelled_ratio=self.unlabelled_ratio
+        )
+
+
+class FixMatchConfig(Section):
+    """A student for images that must agree with itself on weak and strong changes (Sohn et al. 2020)."""
+
+    learner: Literal["fixmatch"]
+    spec: StudentSpec
+    weak: Augmentation
+    strong: Augmentation
+    threshold: float = Field(0.95, ge=0, le=1)
+    unlabelled_ratio: Count = 4
+    weight: Positive = 1.0
+
+    def build(self) -> Learner:
+        return FixMatch(
+            spec=self.spec,
+            weak=self.weak,
+            strong=self.strong,
+            threshold=self.threshold,
+            unlabelled_ratio=self.unlabelled_ratio,
+            weight=self.weight,
+        )
 
 
 class TrackingConfig(Section):
@@ -166,7 +208,7 @@ class Config(Section):
     privacy: PrivacyConfig
     teachers: TeachersConfig
     labelling: LabellingConfig
-    student: StudentConfig
+    student: SupervisedConfig | PseudoLabelConfig | FixMatchConfig = Field(discriminator="learner")
     tracking: TrackingConfig = TrackingConfig()
     ray: RayConfig = RayConfig()
 
@@ -239,7 +281,14 @@ def json_schema() -> dict[str, Any]:
 
 def _one_line(path: Path, faults: list[ErrorDetails]) -> str:
     first = faults[0]
-    tags = {"gnmax", "lnmax", "confident-gnmax"}  # pydantic names the chosen kind as if it were a key
+    tags = {
+        "gnmax",
+        "lnmax",
+        "confident-gnmax",
+        "supervised",
+        "pseudo-label",
+        "fixmatch",
+    }  # pydantic names the chosen kind as if it were a key
     key = ".".join(str(part) for part in first["loc"] if part not in tags)
     message = " ".join(first["msg"].split()).removeprefix("Value error, ")
     more = f" ({len(faults) - 1} more faults)" if len(faults) > 1 else ""

@@ -6,6 +6,7 @@ Importing this module does not import MLflow, so that a wrong address is found i
 from __future__ import annotations
 
 import base64
+import http.client
 import ipaddress
 import os
 import shlex
@@ -165,7 +166,7 @@ def _health(where: Destination, timeout_s: float) -> str | None:
             return None
     except urllib.error.HTTPError as error:
         return f"HTTP status {error.code}"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         return f"no answer ({type(reason).__name__})"
 

@@ -8,17 +8,19 @@ privacy noise ever runs in one.
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import socket
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import pipelines.ray_settings  # noqa: F401 - before Ray, which reads the environment when it is imported
+
+# isort: split
 import ray
 from ray.exceptions import RayError
 
@@ -116,22 +118,43 @@ def ray_session(*, address: str | None = None, num_cpus: int | None = None) -> I
     if ray.is_initialized():
         yield RaySession()
         return
-    address = address or os.environ.get("RAY_ADDRESS")
-    if address and address != "local":
-        _require_reachable(address)
+    address = _remote(address)
+    if address:
+        preflight(address)
         with _own_connection(lambda: ray.init(address=address, log_to_driver=False)):
             yield RaySession()
         return
     _remove_abandoned()
     temporary = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{os.getpid()}-", dir="/tmp"))
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-    if os.environ["RAY_AUTH_MODE"] == "token":
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
         with _own_connection(lambda: _start_local(num_cpus, temporary)):
             yield RaySession()
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@final
+class OnDemand:
+    """Ray when it is first needed: a resumed run whose teachers have voted needs none."""
+
+    def __init__(self, stack: ExitStack, address: str | None, num_cpus: int | None) -> None:
+        self._stack = stack
+        self._address = address
+        self._num_cpus = num_cpus
+        self._session: RaySession | None = None
+
+    def session(self) -> RaySession:
+        """The session, started at the first call and ended with the block."""
+        if self._session is None:
+            self._session = self._stack.enter_context(ray_session(address=self._address, num_cpus=self._num_cpus))
+        return self._session
+
+
+@contextmanager
+def on_demand(address: str | None = None, num_cpus: int | None = None) -> Iterator[OnDemand]:
+    """Like ``ray_session``, but Ray starts when a session is first asked for."""
+    with ExitStack() as stack:
+        yield OnDemand(stack, address, num_cpus)
 
 
 def _start_local(num_cpus: int | None, temporary: Path) -> None:
@@ -168,10 +191,22 @@ def _object_store_bytes() -> int:
     return max(100 * 2**20, min(2 * 2**30, free // 4))
 
 
-def _require_reachable(address: str) -> None:
-    host, separator, port = address.removeprefix("ray://").rpartition(":")
-    if address == "auto":
+def _remote(address: str | None) -> str | None:
+    address = address or os.environ.get("RAY_ADDRESS")
+    return None if address == "local" else address
+
+
+def preflight(address: str | None) -> None:
+    """Find out before the run whether the Ray that it would join answers.
+
+    Raises:
+        Unavailable: nothing listens at the address.
+        InputError: it is no address.
+    """
+    address = _remote(address)
+    if address is None or address == "auto" or ray.is_initialized():
         return
+    host, separator, port = address.removeprefix("ray://").rpartition(":")
     if not separator or not port.isdigit():
         raise expected("ray.address as host:port or ray://host:port", "correct it", address=address)
     try:

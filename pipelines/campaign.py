@@ -1,0 +1,158 @@
+"""From persisted votes to released labels: the account, the charge, the door, and the curve of the spend."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from pate.accounting import ConfidentGNMax, PrivacyEvent, data_independent_epsilon
+from pate.aggregation import NOT_ASKED, Answers, ExactNoise, InsecureSeededNoise, NoiseSource, release
+from pate.data import Study, input_keys
+from pate.data.records import IntArray
+from pate.errors import expected
+from pate.ledger import Account, PrivacyLedger
+from pate.randomness import generator
+from pate.values import Released
+from pate.votes import VoteMatrix
+from pipelines.config import Config
+from pipelines.progress import Progress
+from pipelines.store import write_atomically
+
+CURVE_POINTS = 20
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """The released labels, by position in the pool.
+
+    Attributes:
+        queries_Q: positions of the inputs that were to be asked, in order. Shape ``[Q]``.
+        labels_Q: a class index, -1 (refused) or -2 (not asked). Shape ``[Q]``.
+    """
+
+    queries_Q: IntArray
+    labels_Q: IntArray
+
+    def over_pool(self, size: int) -> IntArray:
+        """A label or -1 for each input of the pool. Shape ``[M]``."""
+        labels_M = np.full(size, -1, dtype=np.int64)
+        labels_M[self.queries_Q] = np.maximum(self.labels_Q, -1)
+        return labels_M
+
+
+def choose_queries(config: Config) -> Released[list[int]]:
+    """Positions in the pool, at random from the configuration's seed: fixed before the first vote."""
+    order = generator(config.seed, "queries").permutation(config.data.pool)
+    return Released.public([int(position) for position in order[: config.labelling.max_asked]])
+
+
+def account_of(config: Config, study: Study) -> Account:
+    """The account that pays; on a public benchmark a simulated one for this configuration, seed and split."""
+    benchmark = study.benchmark is not None
+    return Account(
+        name=f"{config.data.data_id}@{config.run_id}" if benchmark else config.data.data_id,
+        epsilon=config.privacy.epsilon,
+        delta=config.privacy.delta,
+        accountant=config.privacy.accountant,
+        unit=config.privacy.unit,
+        benchmark=benchmark,
+    )
+
+
+def noise_of(config: Config, study: Study) -> NoiseSource:
+    """Noise from operating-system entropy, unless a test on a public benchmark asks for predictable noise."""
+    seed = config.labelling.insecure_seeded_noise
+    if seed is None:
+        return ExactNoise()
+    if study.benchmark is None:
+        raise expected(
+            "no labelling.insecure_seeded_noise on data that are not a public benchmark",
+            "remove the key: predictable noise protects nobody",
+            insecure_seeded_noise=seed,
+        )
+    return InsecureSeededNoise(seed)
+
+
+def label(
+    ledger: PrivacyLedger, config: Config, study: Study, votes: VoteMatrix, queries: list[int], progress: Progress
+) -> Released[Answers]:
+    """Charge the campaign and let its answers through the door."""
+    account = account_of(config, study)
+    units = [] if account.benchmark else [*study.private.unit_keys(), *study.private.content_keys()]
+    ledger.register(account, units=ledger.key.units(units))
+    with progress.bar("labels", len(queries)) as on_progress:
+        return release(
+            ledger,
+            account=account.name,
+            task=study.task,
+            mechanism=config.labelling.mechanism.build(),
+            votes=votes.histogram(),
+            query_keys=input_keys(study.pool.inputs[queries]),
+            noise=noise_of(config, study),
+            moved_votes=config.partition.group_size,
+            batch_size=config.labelling.batch_size,
+            on_progress=on_progress,
+        )
+
+
+def write_labels(
+    path: Path, queries: Released[list[int]], answers: Released[Answers], classes: tuple[str, ...]
+) -> None:
+    """Keep the released labels, readable by people and programs."""
+    labels = answers.value.labels_Q.tolist()
+    rows = [
+        {"input": position, "label": label, "class": classes[label] if label >= 0 else None}
+        for position, label in zip(queries.value, labels, strict=True)
+        if label != NOT_ASKED
+    ]
+    write_atomically(path, json.dumps({"refused": -1, "queries": queries.value, "answers": rows}, indent=1))
+
+
+def read_labels(path: Path) -> Labels:
+    """What ``write_labels`` kept."""
+    content = json.loads(path.read_text())
+    found = {row["input"]: row["label"] for row in content["answers"]}
+    labels = [found.get(position, NOT_ASKED) for position in content["queries"]]
+    return Labels(queries_Q=np.array(content["queries"], dtype=np.int64), labels_Q=np.array(labels, dtype=np.int64))
+
+
+def spend_curve(config: Config, answers: Released[Answers]) -> Released[list[dict[str, float]]]:
+    """Epsilon against queries asked, data-independent: worst case planned, and worst case with the answers given.
+
+    Returns:
+        Rows of ``asked``, ``answered``, ``planned`` and ``spent``, at most ``CURVE_POINTS``.
+    """
+    mechanism = config.labelling.mechanism.build()
+    labels_Q = answers.value.labels_Q
+    given_Q = np.cumsum(labels_Q >= 0)
+    steps = np.unique(np.linspace(1, max(1, answers.value.asked), CURVE_POINTS).astype(int))
+    rows = []
+    for asked in steps.tolist():
+        planned = mechanism.worst_case_event(queries=asked, moved_votes=config.partition.group_size)
+        answered = int(given_Q[asked - 1])
+        rows.append(
+            {
+                "asked": asked,
+                "answered": answered,
+                "planned": _epsilon(config, planned),
+                "spent": _epsilon(config, _with_answers(planned, answered)),
+            }
+        )
+    return Released.public(rows)
+
+
+def _with_answers(event: PrivacyEvent, answered: int) -> PrivacyEvent:
+    """The event had only so many answers been possible (at least one, since none cannot be promised)."""
+    if not isinstance(event, ConfidentGNMax):
+        return event
+    fields: dict[str, Any] = {name: getattr(event, name) for name in event.__slots__}
+    return ConfidentGNMax(**{**fields, "max_answered": max(1, min(answered, event.max_answered))})
+
+
+def _epsilon(config: Config, event: PrivacyEvent) -> float:
+    return data_independent_epsilon(event, config.privacy.delta, config.privacy.accountant).epsilon

@@ -1,0 +1,67 @@
+"""The root command, and how errors become one line and an exit code.
+
+Exit codes: 0 done; 1 an error inside pate; 2 input, budget or server refused, nothing released; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import click
+import typer
+
+from pate.errors import PateError
+from pipelines.cli import ledger, runs
+from pipelines.store import home, write_incident
+
+app = typer.Typer(
+    help="Private labelling: teachers on private records vote, a noisy majority labels public data, a student is "
+    "published.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+runs.add_to(app)
+app.add_typer(ledger.app, name="ledger")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line; returns its exit code."""
+    try:
+        outcome = app(arguments, standalone_mode=False)
+    except PateError as error:
+        return _refuse(str(error), error.private_detail)
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as error:
+        return _refuse(error.format_message(), None)
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        incident = write_incident(_private(), traceback.format_exc())
+        print(f"pate: error: unforeseen {type(error).__name__}; see `pate incident {incident}`", file=sys.stderr)
+        return 1
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _refuse(message: str, private_detail: str | None) -> int:
+    if private_detail is not None:
+        message += f" (details: `pate incident {write_incident(_private(), private_detail)}`)"
+    print(f"pate: error: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+def _private() -> Path:
+    folder = home() / "private"
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chmod(folder, 0o700)
+    return folder

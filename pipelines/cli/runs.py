@@ -1,0 +1,128 @@
+"""``pate run | validate | report | sync | schema | incident``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pate.errors import Unavailable, expected
+from pipelines.store import RunStore, find_run, home
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of an experiment")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="run id, its folder, or the MLflow run id")]
+JsonOption = Annotated[bool, typer.Option("--json", help="print JSON on standard output")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this group's commands to the root."""
+    app.command(help="Run an experiment, or go on with it.\n\nExample: pate run configs/digits.yaml")(run)
+    app.command(help="Check a configuration.\n\nExample: pate validate configs/digits.yaml")(validate)
+    app.command(help="Show a run's result and report.\n\nExample: pate report digits-1a2b3c4d")(report)
+    app.command(help="Deliver what a tracking server missed.\n\nExample: pate sync digits-1a2b3c4d")(sync)
+    app.command(help="Print the JSON schema of configurations.\n\nExample: pate schema > schema.json")(schema)
+    app.command(help="Show the private side of an error.\n\nExample: pate incident 9f3a12cd")(incident)
+
+
+def run(
+    config: ConfigArgument,
+    seed: Annotated[int | None, typer.Option(min=0, help="instead of the file's seed")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="take the next seed that has no run yet")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="print the result only")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run an experiment, or go on with it."""
+    from pipelines.label_and_train import label_and_train  # noqa: PLC0415 - loads torch and Ray
+    from pipelines.progress import Quiet, Terminal  # noqa: PLC0415
+
+    chosen = _load(config, seed)
+    while fresh and RunStore(home(), chosen.run_id).exists():
+        chosen = _load(config, chosen.seed + 1)
+    summary = label_and_train(chosen, base=home(), progress=Quiet() if quiet or as_json else Terminal())
+    _show(summary, as_json)
+
+
+def validate(config: ConfigArgument, as_json: JsonOption = False) -> None:
+    """Check a configuration and print what it would cost at most."""
+    chosen = _load(config, None)
+    bound = chosen.campaign_epsilon()
+    facts = {
+        "run_id": chosen.run_id,
+        "epsilon": bound.epsilon,
+        "delta": bound.delta,
+        "accountant": bound.accountant,
+        "budget": chosen.privacy.epsilon,
+    }
+    if as_json:
+        print(json.dumps(facts))
+        return
+    print(
+        f"{config}: valid. Run {chosen.run_id} costs epsilon {bound.epsilon:.3f} at delta {bound.delta:g} at most "
+        f"({bound.accountant}, budget {chosen.privacy.epsilon:g})."
+    )
+
+
+def report(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Show a run's result and where its privacy report lies."""
+    from pipelines import summary  # noqa: PLC0415
+
+    store = find_run(home(), run)
+    found = summary.load(store)
+    if found is None:
+        raise expected("a finished run", "go on with it by `pate run` on its configuration", run=store.run_id)
+    _show(found, as_json)
+
+
+def sync(run: RunArgument) -> None:
+    """Deliver what a tracking server missed, once."""
+    from pipelines.config import TrackingConfig  # noqa: PLC0415
+    from pipelines.destination import destination, preflight  # noqa: PLC0415
+    from pipelines.mlflow_tracking import MlflowSink  # noqa: PLC0415
+
+    store = find_run(home(), run)
+    settings = TrackingConfig.model_validate_json((store.private / "tracking.json").read_text())
+    where = destination(settings.uri, home=home(), experiment=settings.experiment)
+    preflight(where)
+    outcome = MlflowSink(where).deliver(store.public)
+    print(f"{store.run_id}: {outcome.delivered} events delivered to {where.shown}, {outcome.pending} pending")
+    if outcome.pending:
+        raise Unavailable(
+            f"Expected all events to be delivered, got {outcome.pending} pending ({outcome.reason}); retry"
+        )
+
+
+def schema() -> None:
+    """Print the JSON schema of configurations."""
+    from pipelines.config import json_schema  # noqa: PLC0415
+
+    print(json.dumps(json_schema(), indent=2))
+
+
+def incident(identifier: Annotated[str, typer.Argument(metavar="ID", help="from the error's line")]) -> None:
+    """Show the private side of an error to whoever may read the private folder."""
+    found = [path for path in home().glob(f"**/incidents/{identifier}") if identifier.isalnum()]
+    if not found:
+        raise expected("the id of an incident", "copy it from the error's line", id=identifier)
+    print(found[0].read_text())
+
+
+def _load(path: Path, seed: int | None) -> Any:
+    from pipelines.config import load  # noqa: PLC0415 - loads torch
+
+    return load(path, {} if seed is None else {"seed": seed})
+
+
+def _show(summary: Any, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(summary.to_dict()))
+        return
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in summary.lines():
+        table.add_row(name, value)
+    Console(highlight=False).print(table)

@@ -1,0 +1,85 @@
+"""The main recipe: private records in, a student out.
+
+    data -> partition -> queries -> teachers -> votes -> labels -> student -> evaluation -> report
+
+Each stage runs once; a run that was interrupted goes on where it stopped, and nothing is released twice.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pate.data import Partition
+from pate.errors import InputError
+from pipelines import campaign, ray_runtime, steps, summary
+from pipelines.config import Config
+from pipelines.delivery import BackgroundDelivery
+from pipelines.destination import destination, preflight
+from pipelines.progress import Progress
+from pipelines.publication import publish
+from pipelines.sources import deal, load_study
+from pipelines.store import RunStore, write_atomically
+from pipelines.tracking import Tracker
+
+
+def label_and_train(config: Config, *, base: Path, progress: Progress) -> summary.Summary:
+    """Run an experiment to its end, or go on with one that was interrupted.
+
+    Args:
+        config: the experiment.
+        base: ``PATE_HOME``.
+        progress: told of finished stages.
+
+    Raises:
+        InputError, Unavailable: found before anything is written or released.
+        BudgetExceeded: the data's account has too little left.
+    """
+    store = RunStore(base, config.run_id)
+    finished = summary.load(store)
+    if finished is not None:
+        progress.line("run", f"{config.run_id} finished before")
+        return finished
+
+    # Everything that can be refused is refused here, before the first file is written.
+    where = destination(config.tracking.uri, home=base, experiment=config.tracking.experiment)
+    preflight(where)
+    ray_runtime.preflight(config.ray.address)
+    study = load_study(config)
+    parts = deal(config, study)
+    campaign.noise_of(config, study)
+
+    store.create()
+    write_atomically(store.private / "tracking.json", config.tracking.model_dump_json())
+    insecure = config.labelling.insecure_seeded_noise is not None
+    with store.locked(), BackgroundDelivery(store.public, where) as delivery:
+        with Tracker.open(store.public, run_id=config.run_id, insecure=insecure) as tracker:
+            run = steps.Run(
+                config=config, base=base, store=store, study=study, tracker=tracker, progress=progress, where=where
+            )
+            _all_stages(run, parts, delivery)
+        outcome = delivery.finish()
+    if outcome.pending:
+        progress.line("tracking", f"{outcome.pending} events kept here ({outcome.reason}); `pate sync` delivers them")
+    mlflow_run = outcome.runs.get("campaign")
+    if mlflow_run is not None:
+        (store.public / "tracking" / "mlflow_run_id").write_text(mlflow_run)
+    result = summary.load(store)
+    if result is None:
+        raise InputError(f"Expected the summary of run {config.run_id}, got none; run again")
+    return result
+
+
+def _all_stages(run: steps.Run, parts: Partition, delivery: BackgroundDelivery) -> None:
+    steps.record_configuration(run)
+    steps.write_manifest(run, parts)
+    queries = steps.fix_queries(run)
+    with ray_runtime.on_demand(run.config.ray.address, run.config.ray.num_cpus) as ray:
+        weights = steps.train(run, parts, ray)
+        votes = steps.vote(run, weights, queries, ray)
+        delivery.nudge()
+        answers = steps.label(run, votes, queries)  # the door: the one place where noise is drawn
+        delivery.nudge()
+        student = steps.teach(run, answers)
+        accuracy = steps.evaluate(run, student)
+        steps.compare_with_truth(run, parts, weights, votes, ray)
+    publish(run, answers, accuracy)

@@ -1,0 +1,23 @@
+"""Ray's environment, set before Ray is imported: it reads these variables once, when it loads.
+
+Token authentication is on unless ``RAY_AUTH_MODE`` says otherwise. A local Ray gets a token of its own, in memory;
+nothing is written to the home folder.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+os.environ.setdefault("RAY_AUTH_MODE", "token")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+_KNOWN = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+if (
+    os.environ["RAY_AUTH_MODE"] == "token"
+    and not any(name in os.environ for name in _KNOWN)
+    and not (Path.home() / ".ray" / "auth_token").exists()
+):
+    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)

@@ -1,0 +1,312 @@
+"""The stages of the main recipe, one function each, in the order in which they run."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, final
+
+import torch
+
+from pate.accounting import EpsilonBound
+from pate.accounting.events import to_dict
+from pate.aggregation import Answers
+from pate.data import Partition, Study
+from pate.errors import expected
+from pate.ledger import PrivacyLedger
+from pate.randomness import derive_seed
+from pate.student import PublicPool, Student
+from pate.student import evaluate as evaluate_student
+from pate.values import Released
+from pate.votes import VoteMatrix
+from pipelines import benchmark, campaign, ensemble, summary
+from pipelines.config import Config
+from pipelines.destination import Destination
+from pipelines.exported_model import load_exported, save_exported
+from pipelines.progress import Progress
+from pipelines.ray_runtime import Job, OnDemand
+from pipelines.sources import marks
+from pipelines.stages import Done, run_stage
+from pipelines.store import RunStore, write_atomically
+from pipelines.tracking import DatasetCard, Tracker
+
+TUNING = (
+    "Settings were fixed in the configuration before the first vote. The evaluation set was used once, at the end; "
+    "the student saw public inputs and released labels only."
+)
+PACKAGES = ("pate", "torch", "torchvision", "ray", "mlflow", "numpy", "scipy", "opendp")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What every stage needs."""
+
+    config: Config
+    base: Path
+    store: RunStore
+    study: Study
+    tracker: Tracker
+    progress: Progress
+    where: Destination
+
+    def stage(self, name: str, work: Callable[[], Done]) -> dict[str, Any]:
+        """Do a stage once; its inputs are the configuration and the data."""
+        inputs = {"config": self.config.digest(), **marks(self.study)}
+        return run_stage(self.store, name, inputs, work, self.progress)
+
+    @property
+    def secure(self) -> bool:
+        """Whether noise comes from operating-system entropy."""
+        return self.config.labelling.insecure_seeded_noise is None
+
+    def public_marks(self) -> list[dict[str, Any]]:
+        """The public sets: name, records, fingerprint."""
+        found = marks(self.study)
+        sizes = {"pool": len(self.study.pool), "evaluation": len(self.study.evaluation)}
+        source = self.config.data.source
+        return [{"name": f"{source}-{k}", "records": n, "fingerprint": found[k]} for k, n in sizes.items()]
+
+
+def record_configuration(run: Run) -> None:
+    """Configuration, software and public data, for the tracker."""
+    tracker = run.tracker
+    settings = run.config.model_dump(mode="json", exclude={"tracking", "ray"})  # addresses are nobody else's business
+    write_atomically(run.store.public / "config.json", json.dumps(settings, indent=1))
+    tracker.params(Released.public(settings))
+    tracker.params(Released.public({"environment": versions()}))
+    for row in run.public_marks():
+        tracker.dataset(
+            Released.public(
+                DatasetCard(
+                    name=row["name"],
+                    fingerprint=row["fingerprint"],
+                    source=run.config.data.source,
+                    rows=row["records"],
+                    context=row["name"].rsplit("-", 1)[-1],
+                )
+            )
+        )
+
+
+def write_manifest(run: Run, parts: Partition) -> None:
+    """The private manifest: which records each teacher holds, by hash."""
+
+    def work() -> Done:
+        path = run.store.private_folder("partition") / "manifest.json"
+        write_atomically(path, parts.manifest(run.study.private))
+        by = run.config.partition.by
+        return Done(outputs=[path], note={}, line=f"{parts.teachers} disjoint partitions, by {by}")
+
+    run.stage("partition", work)
+
+
+def fix_queries(run: Run) -> Released[list[int]]:
+    """The list of inputs to ask, fixed before the first vote."""
+
+    def work() -> Done:
+        path = run.store.public / "queries.json"
+        queries = campaign.choose_queries(run.config)
+        write_atomically(path, json.dumps(queries.value))
+        return Done(outputs=[path], note={"queries": queries.value}, line=f"{len(queries.value)} public inputs to ask")
+
+    return Released.public(run.stage("queries", work)["queries"])
+
+
+def train(run: Run, parts: Partition, ray: OnDemand) -> list[Path]:
+    """Train the teachers, each on its own records."""
+
+    def work() -> Done:
+        folder = run.store.private_folder("teachers")
+        with run.tracker.phase("teachers") as tracker, run.progress.bar("teachers", parts.teachers) as on_done:
+            files = ensemble.train_teachers(folder, run.config, run.study, parts, ray.session(), on_done)
+            tracker.metrics(Released.public({"teachers_enrolled": parts.teachers, "teachers_lost": 0}))
+        line = f"{parts.teachers} teachers trained in {len(files)} tasks"
+        names = [file.name for file in files]
+        return Done(outputs=[*files, folder / "plan.json"], note={"files": names}, line=line)
+
+    note = run.stage("teachers", work)
+    return [run.store.private_folder("teachers") / name for name in note["files"]]
+
+
+def vote(run: Run, weights: list[Path], queries: Released[list[int]], ray: OnDemand) -> VoteMatrix:
+    """Collect one vote of each teacher on each query; persisted before the first answer, never recomputed."""
+    path = run.store.private_folder("votes") / "votes.npy"
+    teachers = run.config.partition.teachers
+
+    def work() -> Done:
+        inputs = run.study.pool.inputs[queries.value]
+        with run.progress.bar("votes", teachers) as on_done:
+            votes = ensemble.collect_votes(weights, run.config, run.study, inputs, ray.session(), on_done)
+        digest = votes.save(path)
+        abstained = int((votes.labels_TQ < 0).sum())
+        line = f"{teachers} teachers voted on {len(inputs)} inputs"
+        return Done(outputs=[path], note={"sha256": digest, "abstained": abstained}, line=line)
+
+    note = run.stage("votes", work)
+    return VoteMatrix.load(path, len(run.study.classes), note["sha256"])
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """What the labelling stage made public."""
+
+    labels: campaign.Labels
+    asked: int
+    answered: int
+    refused: int
+    event: dict[str, Any]
+    cost: EpsilonBound
+    total: EpsilonBound
+
+
+def label(run: Run, votes: VoteMatrix, queries: Released[list[int]]) -> Released[Campaign]:
+    """Charge the campaign, draw noise, release labels."""
+    path = run.store.public / "labels.json"
+
+    def work() -> Done:
+        ledger = PrivacyLedger(run.base / "ledger")
+        try:
+            answers = campaign.label(ledger, run.config, run.study, votes, queries.value, run.progress)
+        finally:
+            ledger.close()
+        campaign.write_labels(path, queries, answers, run.study.classes)
+        track_spend(run, answers)
+        content = answers.value
+        note = {
+            "asked": content.asked,
+            "answered": content.answered,
+            "refused": content.refused,
+            "event": to_dict(content.event or run.config.campaign_event()),
+            "total": asdict(content.total),
+        }
+        cost = run.config.campaign_epsilon()
+        line = (
+            f"{content.asked} asked, {content.answered} answered, epsilon {cost.epsilon:.3f} at delta {cost.delta:g} "
+            f"({cost.accountant})"
+        )
+        return Done(outputs=[path], note=note, line=line)
+
+    note = run.stage("labels", work)
+    return Released.public(
+        Campaign(
+            labels=campaign.read_labels(path),
+            asked=note["asked"],
+            answered=note["answered"],
+            refused=note["refused"],
+            event=note["event"],
+            cost=run.config.campaign_epsilon(),
+            total=EpsilonBound(**note["total"]),
+        )
+    )
+
+
+def teach(run: Run, released: Released[Campaign]) -> Released[Student]:
+    """Train the student on the released labels and the rest of the pool."""
+    folder = run.store.public_folder("student")
+
+    def work() -> Done:
+        pool = run.study.pool
+        labels_M = released.value.labels.over_pool(len(pool))
+        if not (labels_M >= 0).any():
+            raise expected("at least one answered query", "lower the threshold or ask more queries", answered=0)
+        learner, classes = run.config.student.build(), len(run.study.classes)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        updates = run.config.student.spec.train.updates(int((labels_M >= 0).sum()))
+        with run.tracker.phase("student") as tracker, run.progress.bar("student", updates) as on_done:
+            seen = 0
+
+            def on_progress(point: Any) -> None:
+                nonlocal seen
+                on_done(point.step - seen)
+                seen = point.step
+                curve = {k: v for k, v in asdict(point).items() if k != "step" and v is not None}
+                tracker.metrics(Released.public({f"student_{k}": v for k, v in curve.items()}), step=point.step)
+
+            student = learner.fit(
+                PublicPool.of(pool.inputs, labels_M, classes),
+                seed=derive_seed(run.config.seed, "student"),
+                device=device,
+                on_progress=on_progress,
+            )
+        example = Released.public(pool.inputs[:8])
+        save_exported(Released.public(student.network), example, folder)
+        line = f"{run.config.student.learner} on {int((labels_M >= 0).sum())} labels and {len(pool)} public inputs"
+        return Done(outputs=sorted(folder.iterdir()), note={}, line=line)
+
+    run.stage("student", work)
+    return Released.public(
+        Student(
+            network=load_exported(folder),
+            classes=len(run.study.classes),
+            input_shape=run.study.input_shape,
+            curve=(),
+        )
+    )
+
+
+def evaluate(run: Run, student: Released[Student]) -> Released[float]:
+    """The student's accuracy on the public evaluation set, used here and nowhere else."""
+
+    def work() -> Done:
+        result = evaluate_student(student.value, run.study.evaluation.inputs, run.study.evaluation.labels_E)
+        path = run.store.public / "evaluation.json"
+        write_atomically(path, json.dumps(asdict(result), indent=1))
+        note = {"accuracy": result.accuracy}
+        return Done(outputs=[path], note=note, line=f"student {result.accuracy:.1%} right")
+
+    accuracy = Released.public(float(run.stage("evaluation", work)["accuracy"]))
+    run.tracker.metrics(accuracy.map(lambda value: {"student_accuracy": value}))
+    return accuracy
+
+
+def compare_with_truth(run: Run, parts: Partition, weights: list[Path], votes: VoteMatrix, ray: OnDemand) -> None:
+    """On a public benchmark: label, single-teacher and pooled accuracy, for the terminal and the results table."""
+    truth = run.study.benchmark
+    if truth is None:
+        return
+
+    def work() -> Done:
+        study, config = run.study, run.config
+        evaluation = study.evaluation
+        with run.progress.bar("benchmark", parts.teachers) as on_done:
+            seen = ensemble.collect_votes(weights, config, study, evaluation.inputs, ray.session(), on_done)
+        pooled = Job(
+            name="pooled",
+            function=benchmark.train_pooled,
+            arguments={
+                "inputs": study.private.features,
+                "labels": study.private.labels_N,
+                "evaluation_inputs": evaluation.inputs,
+                "evaluation_labels": evaluation.labels_E,
+                "config": config,
+                "classes": len(study.classes),
+            },
+        )
+        ((_, accuracy),) = ray.session().run([pooled], num_cpus=1)
+        labels = campaign.read_labels(run.store.public / "labels.json")
+        figures = benchmark.measure(truth.source, config, study, labels, votes, seen, accuracy)
+        path = summary.benchmark_file(run.store)
+        benchmark.save(path, figures)
+        return Done(outputs=[path], note={}, line=f"compared with the truth of {truth.source.name}")
+
+    run.stage("benchmark", work)
+
+
+def track_spend(run: Run, answers: Released[Answers]) -> None:
+    """Epsilon against released queries, answers and refusals, for the tracker."""
+    with run.tracker.phase("labels") as tracker:
+        for row in campaign.spend_curve(run.config, answers).value:
+            point = {"epsilon_planned": row["planned"], "epsilon_spent": row["spent"], "answered": row["answered"]}
+            tracker.metrics(Released.public(point), step=int(row["asked"]))
+        tracker.metrics(answers.map(lambda a: {"queries_asked": a.asked, "queries_refused": a.refused}))
+
+
+def versions() -> dict[str, str]:
+    """Versions of the software that the guarantee rests on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}

@@ -1,0 +1,82 @@
+"""The result of a run on one screen, rebuilt from what the run left on disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, final
+
+from pate.values import BenchmarkOnly, Released, released_value
+from pipelines import benchmark
+from pipelines.store import RunStore, write_atomically
+
+SUMMARY_FILE = "summary.json"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a run says at its end.
+
+    Attributes:
+        released: public facts and figures, by name.
+        figures: on a public benchmark, how it compares with the truth.
+    """
+
+    released: Released[dict[str, Any]]
+    figures: BenchmarkOnly[benchmark.Figures] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``--json``: the figures stand under ``benchmark_only``."""
+        content = dict(self.released.value)
+        if self.figures is not None:
+            content["benchmark_only"] = {"source": self.figures.source.name, **asdict(self.figures.value)}
+        return content
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Names and values for a terminal."""
+        facts = self.released.value
+        rows = [
+            ("run", facts["run_id"]),
+            ("teachers", f"{facts['teachers']} trained"),
+            ("queries", f"{facts['asked']} asked, {facts['answered']} answered"),
+            (
+                "epsilon",
+                f"{facts['epsilon']:.3f} at delta {facts['delta']:g} per {facts['unit']} (data-independent, "
+                f"accountant {facts['accountant']}); budget {facts['budget']:g}",
+            ),
+        ]
+        if self.figures is not None:
+            rows.append(("labels right", f"{self.figures.value.label_accuracy:.1%} of those answered *"))
+        rows.append(("student", f"{facts['student_accuracy']:.1%} of {facts['evaluation_records']} evaluation records"))
+        if self.figures is not None:
+            rows.append(("one teacher", f"{self.figures.value.single_teacher_accuracy:.1%} on average *"))
+            rows.append(("pooled", f"{self.figures.value.pooled_accuracy:.1%} with all private records, no privacy *"))
+        rows.append(("report", str(facts["report"])))
+        rows.append(("tracking", str(facts["ui"])))
+        if not facts["secure_noise"]:
+            rows.append(("warning", "insecure, seeded noise: no guarantee, not registered"))
+        if self.figures is not None:
+            rows.append(("", f"* known only because {self.figures.source.name} is a public benchmark"))
+        return rows
+
+
+def save(store: RunStore, released: Released[dict[str, Any]]) -> None:
+    """Keep the public part."""
+    write_atomically(store.public / SUMMARY_FILE, json.dumps(released_value(released), indent=1))
+
+
+def load(store: RunStore) -> Summary | None:
+    """The summary of a finished run, or ``None``."""
+    path = store.public / SUMMARY_FILE
+    if not path.exists():
+        return None
+    return Summary(
+        released=Released.public(json.loads(path.read_text())), figures=benchmark.load(benchmark_file(store))
+    )
+
+
+def benchmark_file(store: RunStore) -> Path:
+    """Where the run keeps its ``BenchmarkOnly`` figures."""
+    return store.private / "benchmark.json"
