@@ -92,6 +92,8 @@ class RDPCurve:
         ``rdp + log1p(-1/alpha) - (log(delta) + log(alpha)) / (alpha - 1)``, clamped at 0, smallest over orders."""
         require_delta(delta)
         orders = self.orders_A
+        if not self.rdp_A.any():
+            return 0.0, float(orders[-1])  # nothing was released
         eps_A = self.rdp_A + np.log1p(-1 / orders) - (math.log(delta) + np.log(orders)) / (orders - 1)
         return _smallest(eps_A, orders)
 

@@ -1,0 +1,193 @@
+"""The door: charged first, persisted before shown, once for each input, and nothing but the noisy argmax."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pate.aggregation import (
+    NOT_ASKED,
+    REFUSED,
+    ConfidentGNMax,
+    ExactNoise,
+    GNMax,
+    InsecureSeededNoise,
+    LNMax,
+    NoisyMax,
+    release,
+)
+from pate.errors import BudgetExceeded, InputError
+from pate.ledger import Account, PrivacyLedger
+from pate.values import Released
+from pate.votes import VoteHistogram
+
+MECHANISMS: list[NoisyMax] = [
+    GNMax(sigma=5.0),
+    LNMax(scale=5.0),
+    ConfidentGNMax(threshold=60, sigma_threshold=10.0, sigma=5.0, max_answered=12),
+]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[PrivacyLedger]:
+    opened = PrivacyLedger(tmp_path / "ledger")
+    settings = {"epsilon": 1e4, "delta": 1e-5, "accountant": "gaussian", "unit": "patient"}
+    opened.register(Account(name="ward", **settings))  # type: ignore[arg-type]
+    opened.register(Account(name="poor", **{**settings, "epsilon": 0.1}))  # type: ignore[arg-type]
+    yield opened
+    opened.close()
+
+
+def histogram(queries: int, top: int = 100) -> VoteHistogram:
+    counts = np.zeros((queries, 4), dtype=np.int64)
+    counts[np.arange(queries), np.arange(queries) % 4] = top
+    return VoteHistogram(counts_QC=counts, teachers=100)
+
+
+def keys(queries: int, prefix: str = "q") -> list[bytes]:
+    return [f"{prefix}{i}".encode() for i in range(queries)]
+
+
+def ask(ledger: PrivacyLedger, mechanism: NoisyMax, queries: int, **changes: object) -> Released:
+    settings = {
+        "account": "ward",
+        "task": "t",
+        "mechanism": mechanism,
+        "votes": histogram(queries),
+        "query_keys": keys(queries),
+        "noise": ExactNoise(),
+        "moved_votes": 1,
+        "batch_size": 7,
+    }
+    return release(ledger, **{**settings, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS, ids=lambda m: type(m).__name__)
+def test_a_clear_majority_wins_and_the_charge_is_the_mechanisms_worst_case(ledger, mechanism: NoisyMax) -> None:
+    answers = ask(ledger, mechanism, 12).value
+    assert answers.labels_Q.tolist() == [i % 4 for i in range(12)]
+    assert answers.event == mechanism.worst_case_event(queries=12, moved_votes=1)
+    assert answers.total == ledger.spent("ward")
+    assert answers.secure
+
+
+def test_confident_gnmax_stops_at_max_answered_and_leaves_the_rest_unasked(ledger) -> None:
+    mechanism = ConfidentGNMax(threshold=60, sigma_threshold=5.0, sigma=5.0, max_answered=9)
+    answers = ask(ledger, mechanism, 30).value
+    assert answers.answered == 9
+    assert (answers.labels_Q[9:] == NOT_ASKED).all()
+
+
+def test_confident_gnmax_refuses_without_a_majority(ledger) -> None:
+    mechanism = ConfidentGNMax(threshold=60, sigma_threshold=5.0, sigma=5.0, max_answered=9)
+    answers = ask(ledger, mechanism, 10, votes=histogram(10, top=20)).value
+    assert answers.labels_Q.tolist() == [REFUSED] * 10
+    assert (answers.asked, answers.answered, answers.refused) == (10, 0, 10)
+
+
+def test_refusals_are_charged(ledger) -> None:
+    mechanism = ConfidentGNMax(threshold=90, sigma_threshold=5.0, sigma=5.0, max_answered=9)
+    ask(ledger, mechanism, 10, votes=histogram(10, top=20))
+    assert ledger.spent("ward").epsilon > 0
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS, ids=lambda m: type(m).__name__)
+def test_1000_repeats_of_an_input_are_one_charge_and_one_label(ledger, mechanism: NoisyMax) -> None:
+    noisy = histogram(1, top=1)
+    first = ask(ledger, mechanism, 1, votes=noisy).value
+    spent = ledger.spent("ward").epsilon
+    for repeat in range(999):
+        other = ask(ledger, GNMax(sigma=1.0 + repeat % 3), 1, votes=noisy).value
+        assert other.labels_Q.tolist() == first.labels_Q.tolist()
+    assert ledger.spent("ward").epsilon == spent
+
+
+def test_an_input_twice_in_one_list_is_one_query(ledger) -> None:
+    answers = ask(ledger, GNMax(sigma=50.0), 6, query_keys=[b"a", b"b", b"a", b"a", b"b", b"c"]).value
+    assert len({answers.labels_Q[i] for i in (0, 2, 3)}) == 1
+    assert answers.event == GNMax(sigma=50.0).worst_case_event(queries=3, moved_votes=1)
+
+
+def test_only_new_inputs_of_an_overlapping_list_are_charged(ledger) -> None:
+    ask(ledger, GNMax(sigma=5.0), 6)
+    answers = ask(ledger, GNMax(sigma=5.0), 10).value
+    assert answers.event == GNMax(sigma=5.0).worst_case_event(queries=4, moved_votes=1)
+
+
+def test_another_task_is_charged_on_its_own(ledger) -> None:
+    ask(ledger, GNMax(sigma=5.0), 6)
+    one = ledger.spent("ward").epsilon
+    ask(ledger, GNMax(sigma=5.0), 6, task="other")
+    assert ledger.spent("ward").epsilon > one
+
+
+def test_a_campaign_beyond_the_budget_draws_and_stores_nothing(ledger) -> None:
+    class Forbidden:
+        secure = True
+
+        def gaussian(self, sigma: float, size: int) -> np.ndarray:
+            raise AssertionError("noise was drawn")
+
+        laplace = gaussian
+
+    with pytest.raises(BudgetExceeded):
+        ask(ledger, GNMax(sigma=1.0), 50, account="poor", noise=Forbidden())
+    assert ledger.spent("poor").epsilon == 0
+    assert ledger.stored_answers("poor", "t", ledger.key.queries(keys(50))) == [None] * 50
+
+
+def test_an_interrupted_campaign_goes_on_under_the_same_charge(ledger) -> None:
+    """The noise source fails in the third batch: two batches are final, the rest is drawn again."""
+
+    class Failing:
+        secure = True
+
+        def __init__(self) -> None:
+            self.calls = 0
+
+        def gaussian(self, sigma: float, size: int) -> np.ndarray:
+            self.calls += 1
+            if self.calls > 2:
+                raise RuntimeError("power cut")
+            return ExactNoise().gaussian(sigma, size)
+
+        laplace = gaussian
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        ask(ledger, GNMax(sigma=500.0), 30, noise=Failing())
+    charged = ledger.spent("ward").epsilon
+    persisted = ledger.stored_answers("ward", "t", ledger.key.queries(keys(30)))
+    assert [a is None for a in persisted] == [False] * 14 + [True] * 16
+    answers = ask(ledger, GNMax(sigma=500.0), 30).value
+    assert answers.labels_Q[:14].tolist() == persisted[:14]
+    assert (answers.labels_Q >= 0).all()
+    assert ledger.spent("ward").epsilon == charged
+    ledger.verify()
+
+
+def test_predictable_noise_is_marked_and_never_answers_a_real_query(ledger) -> None:
+    seeded = ask(ledger, GNMax(sigma=500.0), 20, noise=InsecureSeededNoise(1)).value
+    assert not seeded.secure
+    real = ask(ledger, GNMax(sigma=500.0), 20).value
+    assert real.secure
+    assert real.event is not None
+
+
+def test_the_same_predictable_noise_gives_the_same_answers_and_secure_noise_does_not(tmp_path: Path) -> None:
+    def labels(name: str, noise) -> list[int]:
+        ledger = PrivacyLedger(tmp_path / name)
+        ledger.register(Account(name="ward", epsilon=1e4, delta=1e-5, accountant="gaussian", unit="patient"))
+        found = ask(ledger, GNMax(sigma=500.0), 60, noise=noise).value.labels_Q.tolist()
+        ledger.close()
+        return found
+
+    assert labels("a", InsecureSeededNoise(3)) == labels("b", InsecureSeededNoise(3))
+    assert labels("c", ExactNoise()) != labels("d", ExactNoise())  # equal with probability below 4^-60 * 60
+
+
+def test_votes_for_another_list_are_refused(ledger) -> None:
+    with pytest.raises(InputError, match="votes for every query"):
+        ask(ledger, GNMax(sigma=5.0), 6, votes=histogram(5))
