@@ -101,6 +101,11 @@ class BackgroundDelivery:
         self._send({"public_folder": str(public_folder.resolve())})
         self.nudge()
 
+    @property
+    def process_id(self) -> int:
+        """Of the delivering process."""
+        return self._process.pid
+
     def nudge(self) -> None:
         """Deliver what has been recorded so far; returns at once."""
         self._send({"deliver": "now"})

@@ -25,6 +25,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
+from pate.errors import expected
 from pipelines.exported_model import EXAMPLE_FILE, MODEL_FILE, ModelSpec, read_spec
 
 ALIAS = "candidate"
@@ -50,6 +51,8 @@ def register_model(
         InputError: the files are not the ones that were recorded.
     """
     card = body["card"]
+    if read_spec(folder).digest != body["digest"]:
+        raise expected("the exported files that were recorded", "record the new ones", folder=folder.name)
     tags = {DIGEST_TAG: body["digest"], "pate.run_id": run_id}
     tags |= {
         f"pate.{key}": str(card[key])

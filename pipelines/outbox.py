@@ -85,6 +85,8 @@ class Outbox:
     def append(self, kind: str, phase: str, body: Mapping[str, Any]) -> Event:
         """Record one event; when this returns, it is on disk."""
         with self._lock:
+            if self._file < 0:
+                raise expected("a run that has not ended", "open its tracker again", event=kind, phase=phase)
             event = Event(
                 sequence=len(self._events) + 1,
                 kind=kind,

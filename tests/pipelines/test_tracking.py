@@ -176,9 +176,19 @@ def test_an_artifact_that_changed_is_recorded_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("run", "model"), [(True, False), (False, True), (True, True)])
 def test_a_model_from_seeded_noise_is_refused(tmp_path: Path, *, run: bool, model: bool) -> None:
-    with Tracker.open(tmp_path, run_id="run-1", insecure=run) as tracker:
-        with pytest.raises(PrivacyViolation, match="insecure"):
-            tracker.model(PUBLIC("student"), PUBLIC(_card(insecure=model)))
+    with (
+        Tracker.open(tmp_path, run_id="run-1", insecure=run) as tracker,
+        pytest.raises(PrivacyViolation, match="insecure"),
+    ):
+        tracker.model(PUBLIC("student"), PUBLIC(_card(insecure=model)))
+
+
+def test_nothing_is_recorded_after_the_end(tmp_path: Path) -> None:
+    with Tracker.open(tmp_path, run_id="run-1", insecure=False) as tracker:
+        labels = tracker.phase("labels")
+    with pytest.raises(InputError, match="not ended"):
+        labels.metrics(PUBLIC({"late": 1.0}))
+    assert [e.kind for e in _events(tmp_path)] == ["status"] * 3
 
 
 def test_a_folder_belongs_to_one_run_with_one_kind_of_noise(tmp_path: Path) -> None:
