@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import log_ndtr, logsumexp
 
 from pate.accounting.curve import FloatArray
+from pate.accounting.noise_law import log1mexp
 
 
 def log_q_gnmax(counts_QC: FloatArray, sigma: float) -> FloatArray:
@@ -66,7 +67,8 @@ def gnmax_rdp(log_q_Q: FloatArray, sigma: float, orders_A: FloatArray) -> FloatA
 
 def threshold_rdp(log_answered_Q: FloatArray, sigma: float, orders_A: FloatArray) -> FloatArray:
     """RDP of one threshold test from ``log P[answered]``, shape ``[Q, A]``: the bound of ``gnmax_rdp`` at
-    ``sqrt(2) sigma`` (one count moves instead of two) with ``q`` the rarer outcome. Papernot et al. (2018), section 4.2.
+    ``sqrt(2) sigma`` (one count moves instead of two) with ``q`` the rarer outcome. Papernot et al. (2018),
+    section 4.2.
     """
     log_p_Q = np.asarray(log_answered_Q, dtype=np.float64)
     return gnmax_rdp(np.minimum(log_p_Q, log1mexp(log_p_Q)), float(np.sqrt(2.0) * sigma), orders_A)
@@ -98,16 +100,6 @@ def confident_gnmax_expected_rdp(
     log_p_Q = log_answered(counts_QC, threshold, sigma_threshold)
     argmax_QA = gnmax_rdp(log_q_gnmax(counts_QC, sigma), sigma, orders_A)
     return threshold_rdp(log_p_Q, sigma_threshold, orders_A) + np.exp(log_p_Q)[:, None] * argmax_QA
-
-
-def log1mexp(x: FloatArray) -> FloatArray:
-    """``log(1 - e^x)`` for ``x <= 0``, accurate at both ends; ``-inf`` at 0."""
-    x = np.asarray(x, dtype=np.float64)
-    with np.errstate(divide="ignore"):
-        value: FloatArray = np.where(
-            x < -1, np.log1p(-np.exp(np.minimum(x, -1.0))), np.log(-np.expm1(np.clip(x, -1.0, 0.0)))
-        )
-    return value
 
 
 def _gaps(counts_QC: FloatArray) -> FloatArray:
