@@ -77,6 +77,12 @@ def pending(public_folder: Path, where: Destination) -> int:
     return len(read_events(public_folder / TRACKING_FOLDER, after=Cursor.read(public_folder, where).sequence))
 
 
+def mlflow_runs(public_folder: Path) -> frozenset[str]:
+    """The MLflow run ids under which a run is known, at any destination."""
+    cursors = (public_folder / TRACKING_FOLDER).glob("cursor-*.json")
+    return frozenset(run for path in cursors for run in json.loads(path.read_text())["runs"].values())
+
+
 @final
 class BackgroundDelivery:
     """A process that delivers a run's events while the run goes on; it ends with this process.

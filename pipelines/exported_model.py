@@ -84,11 +84,18 @@ def save_exported(
         raise expected("an example of at least two records", "a batch of one fixes the batch size", shape=rows.shape)
     module = copy.deepcopy(released_value(network)).cpu().eval()
     inputs = torch.from_numpy(rows.copy())
-    with torch.no_grad():
-        program = torch.export.export(module, (inputs,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
-        outputs = module(inputs)
-        twice = torch.cat([inputs, inputs])
-        same = torch.allclose(program.module()(twice), module(twice), rtol=1e-4, atol=1e-5)
+    try:
+        with torch.no_grad():
+            program = torch.export.export(module, (inputs,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
+            outputs = module(inputs)
+            twice = torch.cat([inputs, inputs])
+            same = torch.allclose(program.module()(twice), module(twice), rtol=1e-4, atol=1e-5)
+    except Exception as error:
+        raise expected(
+            "a network that torch.export takes, of one tensor, for any number of records",
+            "replace what depends on the values or on the batch size",
+            error=type(error).__name__,
+        ) from error
     if not same:
         raise expected("an exported network that computes what the network computes", "see torch.export's limits")
     program.example_inputs = ((torch.zeros_like(inputs[:2]),), {})

@@ -9,7 +9,7 @@ import pytest
 
 from pate.errors import PrivacyViolation
 from pate.values import Released
-from pipelines.delivery import BackgroundDelivery, Cursor, Delivery, pending
+from pipelines.delivery import BackgroundDelivery, Cursor, Delivery, mlflow_runs, pending
 from pipelines.destination import Destination, destination
 from pipelines.outbox import Outbox
 from pipelines.tracking import Tracker
@@ -33,7 +33,9 @@ def test_a_cursor_is_kept_per_destination(tmp_path: Path, where: Destination) ->
     assert Cursor.read(tmp_path, where).runs == {"campaign": "a"}
     assert Cursor.read(tmp_path, other) == Cursor()
     assert (pending(tmp_path, where), pending(tmp_path, other)) == (3, 5)
-    Cursor().write(tmp_path, other)
+    Cursor(runs={"campaign": "b"}).write(tmp_path, other)
+    assert mlflow_runs(tmp_path) == {"a", "b"}
+    assert mlflow_runs(tmp_path / "elsewhere") == frozenset()
     assert not any(b"secret" in path.read_bytes() for path in (tmp_path / "tracking").iterdir())
 
 

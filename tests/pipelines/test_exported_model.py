@@ -140,3 +140,20 @@ def test_a_private_network_or_example_is_refused(tmp_path: Path) -> None:
 def test_a_batch_of_one_is_no_example(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="two records"):
         save_exported(PUBLIC(nn.Linear(2, 2)), PUBLIC(np.zeros((1, 2), np.float32)), tmp_path)
+
+
+class _FixedBatch(nn.Module):
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return rows.reshape(3, -1)
+
+
+class _ReadsValues(nn.Module):
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return rows if rows.sum() > 0 else -rows
+
+
+@pytest.mark.parametrize("network", [_FixedBatch(), _ReadsValues()])
+def test_a_network_that_cannot_be_exported_for_any_batch_is_refused(tmp_path: Path, network: nn.Module) -> None:
+    with pytest.raises(InputError, match=r"torch\.export takes"):
+        save_exported(PUBLIC(network), PUBLIC(ROWS), tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -328,6 +328,24 @@ def test_a_store_that_was_wiped_is_filled_again(recorded: Path, local: Destinati
     _check_complete(local)
 
 
+def test_a_server_that_never_answers_costs_one_timeout(
+    recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
+    assert int(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]) <= 30
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        where = destination(f"http://me:s3cr3t@127.0.0.1:{silent.getsockname()[1]}", home=tmp_path)
+        began = time.monotonic()
+        result = MlflowSink(where).deliver(recorded)
+        assert time.monotonic() - began < 5
+    assert (result.delivered, result.pending) == (0, pending(recorded, where))
+    assert result.reason == f"{where.shown} does not answer"
+    assert "s3cr3t" not in result.reason
+
+
 @pytest.mark.slow
 def test_a_server_lost_in_the_middle_gets_everything_once(server: _Server, recorded: Path) -> None:
     began = time.monotonic()
