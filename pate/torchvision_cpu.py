@@ -1,4 +1,4 @@
-"""Makes torchvision importable over a CPU-only torch; import this module before torchvision.
+"""Makes torchvision importable over a CPU-only torch; take ``torchvision`` and ``v2`` from here.
 
 The torchvision wheel's compiled part wants CUDA libraries. Over a CPU-only torch it is skipped in silence, and
 ``import torchvision`` then fails with ``operator torchvision::nms does not exist`` (pytorch/vision issue 9085).
@@ -41,3 +41,4 @@ def _import_torchvision() -> ModuleType:
 
 
 torchvision: ModuleType = _import_torchvision()
+v2: ModuleType = importlib.import_module("torchvision.transforms.v2")

@@ -1,0 +1,22 @@
+"""Students: trained on public inputs and released labels, never on votes."""
+
+from pate.student.fixmatch import FixMatch
+from pate.student.learning import Learner, OnProgress, StudentSpec
+from pate.student.pool import PublicPool
+from pate.student.pseudo_label import PseudoLabel
+from pate.student.student import CurvePoint, Evaluation, Student, evaluate
+from pate.student.supervised import Supervised
+
+__all__ = [
+    "CurvePoint",
+    "Evaluation",
+    "FixMatch",
+    "Learner",
+    "OnProgress",
+    "PseudoLabel",
+    "PublicPool",
+    "Student",
+    "StudentSpec",
+    "Supervised",
+    "evaluate",
+]

@@ -1,0 +1,85 @@
+"""FixMatch: consistency between weak and strong augmentation (Sohn et al. 2020, algorithm 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pate.errors import expected
+from pate.models.augmentation import Augmentation
+from pate.randomness import derive_seed
+from pate.student.generalised_cross_entropy import GeneralisedCrossEntropy
+from pate.student.learning import Batch, OnProgress, StudentSpec, learn
+from pate.student.pool import PublicPool
+from pate.student.student import Student
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixMatch:
+    """Adds to the loss on labels: where the prediction on a weakly changed image is confident, the prediction on
+    the strongly changed one must name the same class.
+
+    ``mean_B l(y, f(weak(x))) + weight * mean_U [max p >= threshold] CE(argmax p, f(strong(u)))`` with
+    ``p = softmax f(weak(u))``, not differentiated.
+
+    Attributes:
+        spec: network, fit, loss on labels and averaging.
+        weak: keeps the image easy.
+        strong: makes it hard.
+        threshold: confidence that an unlabelled image needs to take part.
+        unlabelled_ratio: unlabelled images per labelled one in a batch (the authors' mu).
+        weight: of the unlabelled loss (the authors' lambda).
+    """
+
+    spec: StudentSpec
+    weak: Augmentation
+    strong: Augmentation
+    threshold: float = 0.95
+    unlabelled_ratio: int = 4
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise expected("0 <= threshold <= 1", "give a confidence", threshold=self.threshold)
+        if self.unlabelled_ratio < 1 or not self.weight > 0:
+            raise expected(
+                "unlabelled_ratio >= 1 and weight > 0",
+                "or choose the supervised learner",
+                unlabelled_ratio=self.unlabelled_ratio,
+                weight=self.weight,
+            )
+
+    def fit(
+        self, pool: PublicPool, *, seed: int, device: str | torch.device = "cpu", on_progress: OnProgress | None = None
+    ) -> Student:
+        """Train a student on images; see ``pate.student.learning.Learner``."""
+        if len(pool.input_shape) != 3:
+            raise expected("images for FixMatch", "choose PseudoLabel for tabular inputs", input_shape=pool.input_shape)
+        criterion = GeneralisedCrossEntropy(self.spec.robustness)
+        generator = torch.Generator().manual_seed(derive_seed(seed, "augmentation"))
+
+        def batch_loss(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+            easy = self.weak(torch.cat([batch.inputs, batch.unlabelled]), generator)
+            hard = self.strong(batch.unlabelled, generator)
+            logits, logits_easy, logits_hard = network(torch.cat([easy, hard])).split(
+                [len(batch.labels), len(hard), len(hard)]
+            )
+            confidence, guess = logits_easy.detach().softmax(dim=1).max(dim=1)
+            used = (confidence >= self.threshold).float()
+            surprise = functional.cross_entropy(logits_hard, guess, reduction="none")
+            return criterion(logits, batch.labels).mean() + self.weight * (used * surprise).mean(), used.mean()
+
+        return learn(
+            pool,
+            self.spec,
+            batch_loss,
+            unlabelled_ratio=self.unlabelled_ratio,
+            seed=seed,
+            device=device,
+            on_progress=on_progress,
+        )

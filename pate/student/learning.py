@@ -1,0 +1,170 @@
+"""The loop that every learner shares, and what a learner is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, TypeAlias, final
+
+import torch
+from torch import Tensor, nn
+
+from pate.errors import expected
+from pate.models.architectures import ModelSpec, build
+from pate.models.batches import shuffled_batches
+from pate.models.training import TrainSpec, optimiser_of, set_rate
+from pate.randomness import derive_seed
+from pate.student.ema import MovingAverage
+from pate.student.pool import PublicPool
+from pate.student.student import CurvePoint, Student
+
+OnProgress: TypeAlias = Callable[[CurvePoint], None]
+
+
+class Learner(Protocol):
+    """Turns a pool into a student. Sees public inputs and released labels, never votes or evaluation data."""
+
+    def fit(
+        self, pool: PublicPool, *, seed: int, device: str | torch.device = "cpu", on_progress: OnProgress | None = None
+    ) -> Student:
+        """Train a student; deterministic given pool, seed, device and number of threads."""
+        ...
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudentSpec:
+    """What all learners need to know.
+
+    Attributes:
+        model: the network.
+        train: how to fit; ``epochs`` count passes over the labelled part.
+        robustness: ``q`` of the generalised cross-entropy on released labels; 0 is cross-entropy.
+        ema_decay: of the averaged weights that become the student; 0 keeps the last weights.
+        held_out: part of the released labels that choose the best point of training instead of teaching; 0
+            takes the last point.
+        report_every: updates between points of the training curve.
+    """
+
+    model: ModelSpec
+    train: TrainSpec
+    robustness: float = 0.0
+    ema_decay: float = 0.0
+    held_out: float = 0.0
+    report_every: int = 50
+
+    def __post_init__(self) -> None:
+        for name in ("ema_decay", "held_out"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise expected(f"0 <= {name} < 1", "0 turns it off", **{name: value})
+        if not 0 <= self.robustness <= 1:
+            raise expected("0 <= robustness <= 1", "0 is cross-entropy", robustness=self.robustness)
+        if self.report_every < 1:
+            raise expected("report_every >= 1", "give updates between points", report_every=self.report_every)
+
+
+class Batch(NamedTuple):
+    """One update's data: labelled inputs ``[B, *shape]``, labels ``[B]``, unlabelled inputs ``[U, *shape]``."""
+
+    inputs: Tensor
+    labels: Tensor
+    unlabelled: Tensor
+    progress: float
+    """Part of all updates that is done, in [0, 1)."""
+
+
+BatchLoss: TypeAlias = Callable[[nn.Module, Batch], tuple[Tensor, Tensor]]
+"""(network, batch) -> loss, and the part of the unlabelled inputs that took part in it."""
+
+
+def learn(
+    pool: PublicPool,
+    spec: StudentSpec,
+    batch_loss: BatchLoss,
+    *,
+    unlabelled_ratio: int,
+    seed: int,
+    device: str | torch.device,
+    on_progress: OnProgress | None,
+) -> Student:
+    """Minimise ``batch_loss`` over labelled batches and batches of the whole pool.
+
+    Args:
+        pool: public inputs and released labels.
+        spec: what all learners share.
+        batch_loss: what this learner does with a batch.
+        unlabelled_ratio: unlabelled inputs per labelled one in a batch; 0 for none.
+        seed: of weights, order and held-out labels.
+        device: where to compute.
+        on_progress: called with each point of the curve.
+    """
+    taught, held_out = pool.split(spec.held_out, seed)
+    network = build(spec.model, pool.input_shape, pool.classes, derive_seed(seed, "weights")).to(device).train()
+    everything = pool.inputs.to(device)
+    inputs, labels = (part.to(device) for part in taught.labelled())
+    steps = spec.train.updates(len(labels))
+    optimiser = optimiser_of(network.parameters(), spec.train)
+    average = MovingAverage(network, spec.ema_decay)
+    watch = _Watch(inputs=inputs, labels=labels, held_out=held_out, device=device)
+    size = spec.train.batch_size
+    order = shuffled_batches(len(labels), size, steps, derive_seed(seed, "labelled"))
+    order_all = shuffled_batches(len(everything), max(1, size * unlabelled_ratio), steps, derive_seed(seed, "pool"))
+    for step, (own, rest) in enumerate(zip(order, order_all, strict=True)):
+        unlabelled = everything[rest.to(device)] if unlabelled_ratio else everything[:0]
+        index = own.to(device)
+        loss, used = batch_loss(network, Batch(inputs[index], labels[index], unlabelled, step / steps))
+        set_rate(optimiser, spec.train.rate(step, steps))
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        average.update(network)
+        watch.note(loss, used)
+        if (step + 1) % spec.report_every == 0 or step + 1 == steps:
+            watch.report(average.network, step + 1, on_progress)
+    return Student(
+        network=watch.best(average.network).cpu().eval(),
+        classes=pool.classes,
+        input_shape=pool.input_shape,
+        curve=tuple(watch.curve),
+    )
+
+
+@final
+@dataclass(slots=True, kw_only=True)
+class _Watch:
+    """Collects the curve and, by held-out released labels alone, the best point of it."""
+
+    inputs: Tensor
+    labels: Tensor
+    held_out: PublicPool | None
+    device: str | torch.device
+    curve: list[CurvePoint] = field(default_factory=list)
+    _since: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    _best: nn.Module | None = None
+
+    def note(self, loss: Tensor, used: Tensor) -> None:
+        self._since.append((loss.detach(), used.detach()))
+
+    def report(self, network: nn.Module, step: int, on_progress: OnProgress | None) -> None:
+        loss, used = (float(torch.stack(values).mean()) for values in zip(*self._since, strict=True))
+        self._since.clear()
+        held_out = None
+        if self.held_out is not None:
+            inputs, labels = self.held_out.labelled()
+            held_out = _agreement(network, inputs.to(self.device), labels.to(self.device))
+            if all(held_out > (point.held_out or 0.0) for point in self.curve):
+                self._best = deepcopy(network)
+        agreement = _agreement(network, self.inputs, self.labels)
+        self.curve.append(CurvePoint(step=step, loss=loss, agreement=agreement, held_out=held_out, used=used))
+        if on_progress is not None:
+            on_progress(self.curve[-1])
+
+    def best(self, last: nn.Module) -> nn.Module:
+        return last if self._best is None else self._best
+
+
+@torch.inference_mode()
+def _agreement(network: nn.Module, inputs: Tensor, labels: Tensor) -> float:
+    return float((network(inputs).argmax(dim=1) == labels).float().mean())

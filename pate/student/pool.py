@@ -1,0 +1,81 @@
+"""All that a student may see: public inputs and the labels that were released for some of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pate.errors import expected
+from pate.models.training import FloatArray, IntArray, as_inputs, as_labels
+from pate.randomness import generator
+
+UNLABELLED = -1
+"""Label of an input that was never asked about or whose answer was refused."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicPool:
+    """Public inputs, labelled in part.
+
+    Attributes:
+        inputs: ``[Q, *shape]`` float32.
+        labels: ``[Q]`` int64, a released class or -1.
+        classes: C.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    classes: int
+
+    @classmethod
+    def of(cls, inputs: FloatArray | Tensor, labels: IntArray | Tensor, classes: int) -> PublicPool:
+        """A pool from arrays.
+
+        Raises:
+            InputError: lengths differ, a label is outside ``-1..C-1``, or not a single input is labelled.
+        """
+        inputs_Q, labels_Q = as_inputs(inputs), as_labels(labels)
+        if classes < 2 or labels_Q.shape != inputs_Q.shape[:1]:
+            raise expected(
+                "classes >= 2 and one label (or -1) per input",
+                "check the arrays",
+                classes=classes,
+                inputs=tuple(inputs_Q.shape),
+                labels=tuple(labels_Q.shape),
+            )
+        if not bool(((labels_Q >= UNLABELLED) & (labels_Q < classes)).all()):
+            raise expected(f"labels in -1..{classes - 1}", "use -1 for refused and unlabelled", classes=classes)
+        if not bool((labels_Q >= 0).any()):
+            raise expected("at least one released label", "ask more queries or lower the threshold", labelled=0)
+        return cls(inputs=inputs_Q, labels=labels_Q, classes=classes)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+        return tuple(self.inputs.shape[1:])
+
+    def labelled(self) -> tuple[Tensor, Tensor]:
+        """Inputs and labels of the labelled part."""
+        answered = self.labels >= 0
+        return self.inputs[answered], self.labels[answered]
+
+    def split(self, fraction: float, seed: int) -> tuple[PublicPool, PublicPool | None]:
+        """Set labels aside: a pool that lacks a ``fraction`` of the released labels, and a pool with only those.
+
+        Inputs whose labels are set aside stay in the first pool, unlabelled. Rounds down; ``None`` if nothing
+        is set aside. At least one label stays.
+        """
+        answered = np.flatnonzero(self.labels.numpy() >= 0)
+        count = min(int(fraction * len(answered)), len(answered) - 1)
+        if count < 1:
+            return self, None
+        aside = torch.from_numpy(generator(seed, "held-out").permutation(answered)[:count])
+        labels = self.labels.clone()
+        labels[aside] = UNLABELLED
+        kept = PublicPool(inputs=self.inputs, labels=labels, classes=self.classes)
+        return kept, PublicPool(inputs=self.inputs[aside], labels=self.labels[aside], classes=self.classes)

@@ -1,0 +1,120 @@
+"""What is published: a classifier that was trained on public inputs and released labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from pate.errors import expected
+from pate.models.training import FloatArray, IntArray, as_inputs, as_labels
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurvePoint:
+    """State of training after ``step`` updates; computed from public inputs and released labels alone.
+
+    Attributes:
+        step: updates done.
+        loss: mean training loss since the last point.
+        agreement: part of the released labels that the student repeats, in training.
+        held_out: the same on released labels that were set aside; ``None`` if there are none.
+        used: mean part of the unlabelled batch that took part in the loss since the last point.
+    """
+
+    step: int
+    loss: float
+    agreement: float
+    held_out: float | None
+    used: float
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Student:
+    """A trained classifier.
+
+    Attributes:
+        network: inputs ``[N, *input_shape]`` float32 -> logits ``[N, C]``; in evaluation mode, on the CPU.
+        classes: C.
+        input_shape: shape of one input.
+        curve: how training went.
+    """
+
+    network: nn.Module
+    classes: int
+    input_shape: tuple[int, ...]
+    curve: tuple[CurvePoint, ...]
+
+    def predict_proba(self, inputs: FloatArray | Tensor, batch_size: int = 1024) -> npt.NDArray[np.float32]:
+        """Class probabilities ``[N, C]``."""
+        inputs_N = as_inputs(inputs)
+        if tuple(inputs_N.shape[1:]) != self.input_shape:
+            raise expected(
+                f"inputs of shape (N, {', '.join(map(str, self.input_shape))})",
+                "reshape them as in training",
+                shape=tuple(inputs_N.shape),
+            )
+        with torch.inference_mode():
+            parts = [
+                self.network(inputs_N[start : start + batch_size]).softmax(dim=1).numpy()
+                for start in range(0, len(inputs_N), batch_size)
+            ]
+        return np.concatenate([np.zeros((0, self.classes), dtype=np.float32), *parts])
+
+    def predict(self, inputs: FloatArray | Tensor) -> npt.NDArray[np.int64]:
+        """The likeliest class of each input ``[N]``, ties to the lowest."""
+        classes_N: npt.NDArray[np.int64] = self.predict_proba(inputs).argmax(axis=1)
+        return classes_N
+
+    def exported(self) -> torch.export.ExportedProgram:
+        """The network as a graph that accepts any number of inputs, for the pt2 format."""
+        example = torch.zeros(2, *self.input_shape)
+        batch = torch.export.Dim("batch", min=1)
+        return torch.export.export(self.network, (example,), dynamic_shapes=({0: batch},))
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """Figures of a student on labelled data. They are as private as the labels they were computed from.
+
+    Attributes:
+        count: N.
+        accuracy: part that is right.
+        log_loss: mean negative log probability of the true class, nats.
+        class_accuracy: per class, the part of its inputs that is right; NaN for a class that does not occur.
+    """
+
+    count: int
+    accuracy: float
+    log_loss: float
+    class_accuracy: tuple[float, ...]
+
+
+def evaluate(student: Student, inputs: FloatArray | Tensor, labels: IntArray | Tensor) -> Evaluation:
+    """Compare a student's predictions with labels in ``0..C-1``.
+
+    Raises:
+        InputError: no records, or labels and inputs do not match.
+    """
+    labels_N = as_labels(labels).numpy()
+    proba_NC = student.predict_proba(inputs)
+    if labels_N.shape != (len(proba_NC),) or len(labels_N) == 0:
+        raise expected("one label per input and at least one", "check the evaluation data", inputs=len(proba_NC))
+    if labels_N.min() < 0 or labels_N.max() >= student.classes:
+        raise expected(f"labels in 0..{student.classes - 1}", "check the evaluation data")
+    right_N = proba_NC.argmax(axis=1) == labels_N
+    true_N = proba_NC[np.arange(len(labels_N)), labels_N].astype(np.float64)
+    of_class = [right_N[labels_N == c] for c in range(student.classes)]
+    return Evaluation(
+        count=len(labels_N),
+        accuracy=float(right_N.mean()),
+        log_loss=float(-np.log(np.maximum(true_N, np.finfo(np.float32).tiny)).mean()),
+        class_accuracy=tuple(float(own.mean()) if len(own) else float("nan") for own in of_class),
+    )

@@ -1,0 +1,12 @@
+"""One thread: the same bits on every machine, and no waiting for busy cores."""
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -1,0 +1,49 @@
+"""FixMatch gains from unlabelled images, and takes images only."""
+
+import time
+
+import pytest
+
+from pate.errors import InputError
+from pate.models.architectures import ModelSpec
+from pate.models.augmentation import Augmentation
+from pate.models.training import TrainSpec
+from pate.student.fixmatch import FixMatch
+from pate.student.learning import StudentSpec
+from pate.student.student import evaluate
+from pate.student.supervised import Supervised
+
+WEAK = Augmentation(shift=0.06)
+STRONG = Augmentation(shift=0.12, rotate=15, zoom=0.15, shear=10, erase=0.3, noise=0.1)
+
+
+def spec(steps: int) -> StudentSpec:
+    train = TrainSpec(steps=steps, batch_size=32, learning_rate=0.01, weight_decay=0.01)
+    return StudentSpec(model=ModelSpec(kind="cnn"), train=train, ema_decay=0.98, robustness=0.4)
+
+
+def test_unlabelled_digits_help_within_the_time_allowed(digits) -> None:
+    started = time.thread_time()
+    student = FixMatch(spec=spec(300), weak=WEAK, strong=STRONG, threshold=0.8).fit(digits.pool, seed=1)
+    assert time.thread_time() - started < 30
+    alone = Supervised(spec=spec(300)).fit(digits.pool, seed=1)
+    helped, plain = (evaluate(s, digits.inputs, digits.labels).accuracy for s in (student, alone))
+    assert helped > plain + 0.02
+    assert helped > 0.86
+    assert student.curve[-1].used > 0.5
+
+
+def test_a_threshold_nothing_reaches_uses_nothing(digits) -> None:
+    learner = FixMatch(spec=spec(5), weak=WEAK, strong=STRONG, threshold=1.0)
+    assert learner.fit(digits.pool, seed=1).curve[-1].used == 0
+
+
+def test_a_table_is_refused(clusters) -> None:
+    with pytest.raises(InputError, match="choose PseudoLabel"):
+        FixMatch(spec=spec(5), weak=WEAK, strong=STRONG).fit(clusters.pool, seed=1)
+
+
+@pytest.mark.parametrize("fields", [{"threshold": -0.1}, {"unlabelled_ratio": 0}, {"weight": -1.0}])
+def test_unusable_settings_are_refused(fields) -> None:
+    with pytest.raises(InputError):
+        FixMatch(spec=spec(5), weak=WEAK, strong=STRONG, **fields)

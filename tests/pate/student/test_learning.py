@@ -1,0 +1,89 @@
+"""What all learners share: repeatable, reported, and blind to everything but the pool."""
+
+import numpy as np
+import pytest
+import torch
+
+from pate.errors import InputError
+from pate.models.architectures import ModelSpec
+from pate.models.augmentation import Augmentation
+from pate.models.training import TrainSpec
+from pate.student.fixmatch import FixMatch
+from pate.student.learning import StudentSpec
+from pate.student.pool import PublicPool
+from pate.student.pseudo_label import PseudoLabel
+from pate.student.supervised import Supervised
+
+TRAIN = TrainSpec(steps=30, batch_size=16, learning_rate=0.02)
+SHIFT = Augmentation(shift=0.1)
+
+
+def learners(**fields):
+    spec = StudentSpec(model=ModelSpec(kind="mlp", hidden=(16,)), train=TRAIN, report_every=8, **fields)
+    return [
+        Supervised(spec=spec),
+        Supervised(spec=spec, augmentation=SHIFT),
+        PseudoLabel(spec=spec, threshold=0.8),
+        FixMatch(spec=spec, weak=SHIFT, strong=Augmentation(shift=0.1, erase=0.3), threshold=0.5),
+    ]
+
+
+KINDS = range(4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_seed_gives_the_same_student_and_global_state_stays(digits, kind) -> None:
+    before = torch.random.get_rng_state()
+    one, two = (learners(ema_decay=0.9)[kind].fit(digits.pool, seed=4) for _ in range(2))
+    other = learners(ema_decay=0.9)[kind].fit(digits.pool, seed=5)
+    assert torch.equal(before, torch.random.get_rng_state())
+    np.testing.assert_array_equal(one.predict_proba(digits.inputs), two.predict_proba(digits.inputs))
+    assert one.curve == two.curve
+    assert not np.array_equal(one.predict_proba(digits.inputs), other.predict_proba(digits.inputs))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_progress_is_the_curve(digits, kind) -> None:
+    seen = []
+    student = learners()[kind].fit(digits.pool, seed=4, on_progress=seen.append)
+    assert tuple(seen) == student.curve
+    assert [point.step for point in seen] == [8, 16, 24, 30]
+    assert all(point.held_out is None and 0 <= point.used <= 1 for point in seen)
+    assert seen[-1].agreement > seen[0].agreement
+    assert not student.network.training
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_held_out_labels_choose_the_best_point(digits, kind) -> None:
+    student = learners(held_out=0.25)[kind].fit(digits.pool, seed=4)
+    _, aside = digits.pool.split(0.25, seed=4)
+    assert aside is not None
+    best = max(point.held_out for point in student.curve if point.held_out is not None)
+    reached = (student.predict(aside.inputs) == aside.labels.numpy()).mean()
+    assert reached == pytest.approx(best)
+
+
+def test_a_label_set_aside_does_not_teach(digits) -> None:
+    kept, aside = digits.pool.split(0.25, seed=4)
+    assert aside is not None
+    labels = digits.pool.labels.clone()
+    moved = (digits.pool.labels >= 0) & (kept.labels < 0)
+    labels[moved] = (labels[moved] + 1) % 10
+    altered = PublicPool(inputs=digits.pool.inputs, labels=labels, classes=10)
+    one, two = (learners(held_out=0.25)[0].fit(pool, seed=4) for pool in (digits.pool, altered))
+    assert [point.loss for point in one.curve] == [point.loss for point in two.curve]
+
+
+def test_a_single_released_label_is_enough(clusters) -> None:
+    pool = PublicPool.of(clusters.pool.inputs, np.where(np.arange(300) == 7, 1, -1), 2)
+    spec = StudentSpec(model=ModelSpec(), train=TRAIN, held_out=0.5)
+    for learner in (Supervised(spec=spec), PseudoLabel(spec=spec)):
+        assert learner.fit(pool, seed=1).curve[-1].agreement == 1.0
+
+
+@pytest.mark.parametrize(
+    "fields", [{"ema_decay": 1.0}, {"held_out": -0.1}, {"held_out": 1.0}, {"robustness": 1.5}, {"report_every": 0}]
+)
+def test_an_unusable_spec_is_refused(fields) -> None:
+    with pytest.raises(InputError):
+        StudentSpec(model=ModelSpec(), train=TRAIN, **fields)
