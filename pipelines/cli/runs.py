@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pate.errors import Unavailable, expected
+from pate.errors import InputError, Unavailable, expected
 from pipelines.store import RunStore, find_run, home
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of an experiment")]
@@ -24,6 +24,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(help="Check a configuration.\n\nExample: pate validate configs/digits.yaml")(validate)
     app.command(help="Show a run's result and report.\n\nExample: pate report digits-1a2b3c4d")(report)
     app.command(help="Deliver what a tracking server missed.\n\nExample: pate sync digits-1a2b3c4d")(sync)
+    app.command(help="Open the MLflow UI on the runs.\n\nExample: pate ui --port 5000")(ui)
     app.command(help="Print the JSON schema of configurations.\n\nExample: pate schema > schema.json")(schema)
     app.command(help="Show the private side of an error.\n\nExample: pate incident 9f3a12cd")(incident)
 
@@ -93,6 +94,22 @@ def sync(run: RunArgument) -> None:
         raise Unavailable(
             f"Expected all events to be delivered, got {outcome.pending} pending ({outcome.reason}); retry"
         )
+
+
+def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="port on 127.0.0.1")] = 5000) -> None:
+    """Serve the MLflow UI of PATE_HOME on this machine until interrupted."""
+    import os  # noqa: PLC0415
+    import shlex  # noqa: PLC0415
+
+    from pipelines.destination import destination, ui_command  # noqa: PLC0415
+
+    where = destination(None, home=home())
+    if not where.database.exists():
+        raise InputError("Expected runs in PATE_HOME, got none; run an experiment first or set PATE_HOME")
+    words = shlex.split(ui_command(where, port=port))
+    settings = dict(word.split("=", 1) for word in words if "=" in word.split("/")[0])
+    command = [word for word in words if word.split("=", 1)[0] not in settings]
+    os.execvpe(command[0], command, {**os.environ, **settings})  # noqa: S606 - fixed words, no shell
 
 
 def schema() -> None:

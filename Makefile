@@ -1,0 +1,41 @@
+# Everything works in a fresh clone with Python 3.11+, make and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test test-all bench lint format type all-checks clean
+
+demo: $(READY)            ## run the main job on the embedded data; FRESH=1 makes a new run
+	$(BIN)/pate run configs/digits.yaml $(if $(FRESH),--fresh)
+
+test: $(READY)            ## the fast tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-all: $(READY)        ## fast and slow tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m ""
+
+bench: $(READY)           ## timings as ratios, into benchmarks.json
+	$(BIN)/python -m pytest tests/benchmarks -m benchmark -p no:randomly --no-header -q
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+type: $(READY)
+	$(BIN)/mypy
+
+all-checks: lint type test-all
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("pate needs Python 3.11 or newer, got " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache

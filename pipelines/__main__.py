@@ -1,0 +1,5 @@
+"""``python -m pipelines`` is ``pate``."""
+
+from pipelines.cli import main
+
+main()
