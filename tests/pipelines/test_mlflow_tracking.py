@@ -274,7 +274,7 @@ class _Server:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while True:
             try:
                 preflight(self.where, timeout_s=1)
