@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all bench lint format type all-checks clean
+.PHONY: demo test test-slow test-all bench lint format type all-checks clean
 
 demo: $(READY)            ## run the main job on the embedded data; FRESH=1 makes a new run
 	$(BIN)/pate run configs/digits.yaml $(if $(FRESH),--fresh)
 
 test: $(READY)            ## the fast tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-slow: $(READY)       ## faults, servers and other slow tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
 
 test-all: $(READY)        ## fast and slow tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m ""

@@ -9,7 +9,6 @@ import base64
 import http.client
 import ipaddress
 import os
-import shlex
 import ssl
 import urllib.error
 import urllib.request
@@ -21,6 +20,8 @@ from urllib.parse import unquote, urlsplit
 from pate.errors import Unavailable, expected
 
 DEFAULT_EXPERIMENT = "pate"
+UI_ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+"""Set for ``python -m mlflow ui``."""
 _SQLITE = "sqlite:///"
 
 
@@ -123,13 +124,10 @@ def preflight(where: Destination, *, allow_plain_http: bool = False, timeout_s: 
         )
 
 
-def ui_command(where: Destination) -> str:
-    """The command line that shows the runs in a browser, or the server's address."""
-    if not where.local:
-        return where.shown + urlsplit(where.uri).path
+def ui_arguments(where: Destination, *, port: int) -> list[str]:
+    """What follows ``python -m mlflow`` to show a local store in a browser, on this machine only."""
     folders = ["--backend-store-uri", where.uri, "--default-artifact-root", str(where.artifacts)]
-    command = shlex.join(["mlflow", "ui", *folders, "--host", "127.0.0.1", "--port", "5000", "--workers", "1"])
-    return f"MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false {command}"
+    return ["ui", *folders, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
 
 
 def _check_writable(where: Destination) -> None:

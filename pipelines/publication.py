@@ -9,7 +9,6 @@ from pate.accounting.events import from_dict
 from pate.report import PrivacyReport, to_html, to_json
 from pate.values import Released
 from pipelines import summary
-from pipelines.destination import ui_command
 from pipelines.stages import Done
 from pipelines.steps import Campaign, Run, versions
 from pipelines.store import write_atomically
@@ -111,5 +110,5 @@ def _facts(run: Run, campaign: Campaign, accuracy: float) -> dict[str, object]:
         "evaluation_records": len(run.study.evaluation),
         "secure_noise": run.secure,
         "report": str(run.store.public / "report.html"),
-        "ui": ui_command(run.where),
+        "tracking": run.where.shown,
     }

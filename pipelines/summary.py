@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
@@ -54,12 +56,22 @@ class Summary:
             rows.append(("one teacher", f"{self.figures.value.single_teacher_accuracy:.1%} on average *"))
             rows.append(("pooled", f"{self.figures.value.pooled_accuracy:.1%} with all private records, no privacy *"))
         rows.append(("report", str(facts["report"])))
-        rows.append(("tracking", str(facts["ui"])))
+        rows.append(("tracking", f"{facts['tracking']}{_how_to_look(facts['tracking'])}"))
         if not facts["secure_noise"]:
             rows.append(("warning", "insecure, seeded noise: no guarantee, not registered"))
         if self.figures is not None:
             rows.append(("", f"* known only because {self.figures.source.name} is a public benchmark"))
         return rows
+
+
+def _how_to_look(tracking: str) -> str:
+    """The command that opens the local store, as this user started pate."""
+    if tracking.startswith("http"):
+        return ""
+    here = os.environ.get("PATE_HOME")
+    command = Path(sys.argv[0])
+    shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
+    return f"; open it with: {f'PATE_HOME={here} ' if here else ''}{shown} ui"
 
 
 def save(store: RunStore, released: Released[dict[str, Any]]) -> None:

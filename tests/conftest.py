@@ -2,10 +2,63 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+@dataclass(frozen=True)
+class Shell:
+    """``pate`` in a fresh PATE_HOME, as a process of its own."""
+
+    home: Path
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name not in {"RAY_ADDRESS", "MLFLOW_TRACKING_URI"}}
+        return {**kept, "PATE_HOME": str(self.home), "COLUMNS": "200", **changes}
+
+    def start(self, *arguments: str, **changes: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipelines", *arguments],
+            env=self.environment(**changes),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.home.parent,
+        )
+
+    def run(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments, **changes)
+        out, err = process.communicate(timeout=240)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def json(self, *arguments: str) -> Any:
+        done = self.run(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def files(self) -> set[str]:
+        return {str(path.relative_to(self.home)) for path in self.home.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shell, dict[str, Any]]:
+    """The smoke configuration, run once for all tests that look at a finished run."""
+    shell = Shell(tmp_path_factory.mktemp("finished") / "home")
+    return shell, shell.json("run", str(CONFIGS / "smoke.yaml"))
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -98,18 +100,14 @@ def sync(run: RunArgument) -> None:
 
 def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="port on 127.0.0.1")] = 5000) -> None:
     """Serve the MLflow UI of PATE_HOME on this machine until interrupted."""
-    import os  # noqa: PLC0415
-    import shlex  # noqa: PLC0415
-
-    from pipelines.destination import destination, ui_command  # noqa: PLC0415
+    from pipelines.destination import UI_ENVIRONMENT, destination, ui_arguments  # noqa: PLC0415
 
     where = destination(None, home=home())
     if not where.database.exists():
         raise InputError("Expected runs in PATE_HOME, got none; run an experiment first or set PATE_HOME")
-    words = shlex.split(ui_command(where, port=port))
-    settings = dict(word.split("=", 1) for word in words if "=" in word.split("/")[0])
-    command = [word for word in words if word.split("=", 1)[0] not in settings]
-    os.execvpe(command[0], command, {**os.environ, **settings})  # noqa: S606 - fixed words, no shell
+    command = [sys.executable, "-m", "mlflow", *ui_arguments(where, port=port)]
+    print(f"MLflow at http://127.0.0.1:{port} (end with Ctrl-C)", file=sys.stderr)
+    os.execve(sys.executable, command, {**os.environ, **UI_ENVIRONMENT})  # noqa: S606 - fixed words
 
 
 def schema() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("finished")  # they look at one run
 CONFIGS = Path(__file__).parents[2] / "configs"
 SMOKE = (CONFIGS / "smoke.yaml").read_text()
 
@@ -31,7 +32,9 @@ def refused(shell, *arguments: str, mentions: list[str], **environment: str) -> 
     assert done.stderr.count("\n") == 1, done.stderr
     for text in mentions:
         assert text in done.stderr
-    assert shell.files() <= {name for name in shell.files() if "incidents" in name}, "nothing is written but an incident"
+    assert shell.files() <= {name for name in shell.files() if "incidents" in name}, (
+        "nothing is written but an incident"
+    )
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,9 @@ def test_a_wrong_value_is_one_line_with_file_key_value_and_remedy(tmp_path: Path
 
 def test_a_number_in_scientific_notation_is_a_number(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
-    path.write_text((Path(__file__).parents[2] / "configs" / "smoke.yaml").read_text().replace("epsilon: 10", "epsilon: 1e1"))
+    path.write_text(
+        (Path(__file__).parents[2] / "configs" / "smoke.yaml").read_text().replace("epsilon: 10", "epsilon: 1e1")
+    )
     config = load(path)
     assert config.privacy.delta == 1e-5
     assert config.privacy.epsilon == 10.0

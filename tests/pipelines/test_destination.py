@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pate.errors import InputError, Unavailable
-from pipelines.destination import Destination, destination, preflight, ui_command
+from pipelines.destination import Destination, destination, preflight, ui_arguments
 
 SECRET = "s3cr3t"
 
@@ -121,5 +121,7 @@ def test_credentials_do_not_change_which_destination_it_is(tmp_path: Path) -> No
 
 
 def test_the_ui_command_names_the_store_and_never_the_credentials(tmp_path: Path) -> None:
-    assert f"--backend-store-uri sqlite:///{tmp_path}/mlflow/mlflow.db" in ui_command(destination(None, home=tmp_path))
-    assert ui_command(destination("https://me:pw@h:8/mlflow", home=tmp_path)) == "https://h:8/mlflow"
+    words = ui_arguments(destination(None, home=tmp_path), port=5001)
+    assert words[words.index("--backend-store-uri") + 1] == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    assert words[words.index("--port") + 1] == "5001"
+    assert destination("https://me:pw@h:8/mlflow", home=tmp_path).shown == "https://h:8"

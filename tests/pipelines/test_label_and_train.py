@@ -15,6 +15,7 @@ from pate.accounting import GNMax, Repeated, data_independent_epsilon
 from pate.ledger import PrivacyLedger
 from pipelines.config import load
 
+pytestmark = pytest.mark.xdist_group("finished")  # they look at one run
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
@@ -84,7 +85,14 @@ def test_no_private_figure_reaches_the_public_side(finished) -> None:
     texts = [path.read_text(errors="ignore") for path in public.rglob("*") if path.is_file()]
     texts += [path.read_text(errors="ignore") for path in (shell.home / "mlflow").rglob("*") if path.is_file()]
     joined = "\n".join(texts)
-    for name in ("label_accuracy", "single_teacher", "plurality", "pooled_accuracy", "votes.npy", str(shell.home / "runs")):
+    for name in (
+        "label_accuracy",
+        "single_teacher",
+        "plurality",
+        "pooled_accuracy",
+        "votes.npy",
+        str(shell.home / "runs"),
+    ):
         hits = [line[:200] for line in joined.splitlines() if name in line and '"report"' not in line]
         assert not hits, f"{name}: {hits[:2]}"
     assert not [s for s in secrets if len(s) > 6 and s in joined]
@@ -109,7 +117,9 @@ def test_a_run_uses_its_own_ray_and_leaves_none_behind(finished) -> None:
 
 
 def test_insecure_noise_is_said_and_never_registered(shell, tmp_path: Path) -> None:
-    text = (CONFIGS / "smoke.yaml").read_text().replace("  max_asked: 40", "  max_asked: 10\n  insecure_seeded_noise: 7")
+    text = (
+        (CONFIGS / "smoke.yaml").read_text().replace("  max_asked: 40", "  max_asked: 10\n  insecure_seeded_noise: 7")
+    )
     config = tmp_path / "insecure.yaml"
     config.write_text(text.replace("name: smoke", "name: insecure"))
     summary: dict[str, Any] = shell.json("run", str(config))

@@ -72,9 +72,11 @@ def test_the_private_side_is_for_the_owner_alone(store: RunStore) -> None:
 
 
 def test_a_run_belongs_to_one_process_at_a_time(store: RunStore) -> None:
-    with store.locked(), pytest.raises(InputError, match="another process"), RunStore(
-        store.folder.parents[1], store.run_id
-    ).locked():
+    with (
+        store.locked(),
+        pytest.raises(InputError, match="another process"),
+        RunStore(store.folder.parents[1], store.run_id).locked(),
+    ):
         pass
     with store.locked():
         pass

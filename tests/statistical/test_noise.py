@@ -32,8 +32,8 @@ def fits(draws: np.ndarray, law, scale: float) -> bool:
     """Chi-square test of the draws against a law, cells merged so that each expects at least 20."""
     low, high = int(np.quantile(draws, 0.002)), int(np.quantile(draws, 0.998))
     x = np.arange(low, high + 1)
-    observed = np.array([(draws < low).sum(), *np.bincount(draws[(draws >= low) & (draws <= high)] - low, minlength=len(x)),
-                         (draws > high).sum()])  # fmt: skip
+    inside = draws[(draws >= low) & (draws <= high)] - low
+    observed = np.array([(draws < low).sum(), *np.bincount(inside, minlength=len(x)), (draws > high).sum()])
     inner = law(scale, x)
     wide = np.arange(-80 * int(scale + 1), 80 * int(scale + 1) + 1)
     below, above = law(scale, wide[wide < low]).sum(), law(scale, wide[wide > high]).sum()
