@@ -20,7 +20,7 @@ from pate.accounting.divergence import both_directions, excess, log_moments
 from pate.accounting.mechanism_law import MechanismLaw, all_moves, possible_moves, top_changes
 from pate.accounting.output_law import IntArray, LawTables, law_tables
 
-_KNOTS = 12
+_KNOTS, _FEW_KNOTS, _MANY_CLASSES = 12, 5, 40
 _BATCH_ELEMENTS = 400_000
 _FLOOR = 1e-20  # nats; no move is evaluated for the sake of a cost below it, which the curves' slack covers
 _MARGIN = 1e-9  # moves whose bound comes this close, relatively, to the best cost are still evaluated
@@ -123,12 +123,12 @@ def neighbour_costs(
     group_M = batch.from_M if per_vote else np.zeros_like(batch.from_M)
     powers_S = both_directions(orders_A)
     best_BRS = np.zeros((len(counts_BC), groups, len(powers_S)))
-    knots_K, chords_KA = _chords(orders_A)
+    knots_K, chords_KA = _chords(orders_A, _knots(counts_BC.shape[1]))
     upper_BMK = batch.upper_bounds(both_directions(orders_A[knots_K]))
     seeds_BM = _leaders(upper_BMK, batch.possible_BM, group_M, groups)
     _raise_to_moves(best_BRS, batch, seeds_BM, group_M, powers_S)
     rest_BM = batch.possible_BM & ~seeds_BM
-    rest_BM &= _may_exceed(upper_BMK, best_BRS, group_M, chords_KA, _FLOOR * np.tile(orders_A - 1, 2), rest_BM)
+    rest_BM &= _may_exceed(upper_BMK, best_BRS, group_M, knots_K, chords_KA, _FLOOR * np.tile(orders_A - 1, 2), rest_BM)
     _raise_to_moves(best_BRS, batch, rest_BM, group_M, powers_S)
     return best_BRS.reshape(len(counts_BC), groups, 2, -1) / (orders_A - 1)
 
@@ -136,15 +136,17 @@ def neighbour_costs(
 def batches(counts_QC: IntArray, mechanism: MechanismLaw, orders: int) -> Iterator[slice]:
     """Slices of a list of histograms, sorted by range, that fit into memory together."""
     classes = counts_QC.shape[1]
+    stride, fractions_R, _ = mechanism.noise.lattice(classes)
+    left_Q, right_Q = mechanism.noise.window(
+        counts_QC.min(axis=1).astype(np.float64), counts_QC.max(axis=1).astype(np.float64), classes
+    )
+    points_Q = (right_Q - left_Q) / stride * len(fractions_R)
     moves = (classes + 1) ** 2
-    _, fractions_R, _ = mechanism.noise.lattice(classes)
+    each_Q = np.maximum(classes * points_Q, moves * max(2 * _knots(classes), orders / 4))
     start = 0
     while start < len(counts_QC):
-        last = counts_QC[-1]
-        left, right = mechanism.noise.window(np.array([float(last.min())]), np.array([float(last.max())]), classes)
-        points = (right[0] - left[0]) / mechanism.noise.lattice(classes)[0] * len(fractions_R)
-        per_query = max(classes * points, moves * 2 * _KNOTS, moves * orders / 4)
-        stop = start + max(1, int(_BATCH_ELEMENTS / per_query))
+        within_Q = np.maximum.accumulate(each_Q[start:]) * np.arange(1, len(counts_QC) - start + 1) <= _BATCH_ELEMENTS
+        stop = start + max(1, int(within_Q.sum()))
         yield slice(start, stop)
         start = stop
 
@@ -201,19 +203,27 @@ def _may_exceed(
     upper_BMK: FloatArray,
     best_BRS: FloatArray,
     group_M: IntArray,
+    knots_K: IntArray,
     chords_KA: FloatArray,
     floor_S: FloatArray,
     candidates_BM: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.bool_]:
-    """Whether the chords through a move's bounds come above the best cost of its group at some order."""
+    """Whether the chords through a move's bounds come above the best cost of its group at some order.
+
+    Moments grow with the order, so a move whose bound at each knot stays below the best cost at the knot before it
+    needs no closer look.
+    """
     batch, move = np.nonzero(candidates_BM)
+    group = group_M[move]
+    upper_X2K = np.minimum(upper_BMK[batch, move] / (1 - _MARGIN), 1e280).reshape(len(batch), 2, len(knots_K))
+    bar_BR2A = (best_BRS + floor_S).reshape(*best_BRS.shape[:2], 2, -1)
+    before_K = knots_K[np.maximum(np.arange(len(knots_K)) - 1, 0)]
+    near_X = np.flatnonzero((upper_X2K > bar_BR2A[:, :, :, before_K][batch, group]).any(axis=(1, 2)))
     above_BM = np.zeros_like(candidates_BM)
     step = max(1, _BATCH_ELEMENTS // best_BRS.shape[2])
-    for first in range(0, len(batch), step):
-        b, m = batch[first : first + step], move[first : first + step]
-        knots_X2K = np.minimum(upper_BMK[b, m], 1e280).reshape(len(b), 2, -1)
-        chords_XS = (knots_X2K @ chords_KA).reshape(len(b), -1)
-        above_BM[b, m] = (chords_XS * (1 + _MARGIN) > best_BRS[b, group_M[m]] + floor_S).any(axis=1)
+    for first in range(0, len(near_X), step):
+        x = near_X[first : first + step]
+        above_BM[batch[x], move[x]] = (upper_X2K[x] @ chords_KA > bar_BR2A[batch[x], group[x]]).any(axis=(1, 2))
     return above_BM
 
 
@@ -237,11 +247,16 @@ def _joint_moments(
     return joint_XS
 
 
-def _chords(orders_A: FloatArray) -> tuple[IntArray, FloatArray]:
+def _knots(classes: int) -> int:
+    """Orders at which every move is bounded; fewer where the moves are many and nearly all of them negligible."""
+    return _KNOTS if classes <= _MANY_CLASSES else _FEW_KNOTS
+
+
+def _chords(orders_A: FloatArray, knots: int) -> tuple[IntArray, FloatArray]:
     """Indices of the knots, evenly spread on a logarithmic scale of ``alpha - 1``, and the matrix that interpolates
     linearly in ``alpha`` between them, shape ``[K, A]``."""
     position_A = np.log(orders_A - 1)
-    targets = np.linspace(position_A[0], position_A[-1], min(_KNOTS, len(orders_A)))
+    targets = np.linspace(position_A[0], position_A[-1], min(knots, len(orders_A)))
     knots_K = np.unique(np.abs(position_A[:, None] - targets).argmin(axis=0))
     unit_KK = np.eye(len(knots_K))
     return knots_K, np.stack([np.interp(orders_A, orders_A[knots_K], row) for row in unit_KK])

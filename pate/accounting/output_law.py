@@ -111,10 +111,14 @@ class LawTables:
 
     def single_vote_laws(self) -> tuple[FloatArray, FloatArray]:
         """``log P[j | n - e_a]`` by ``[a, j]`` and ``log P[j | n + e_b]`` by ``[b, j]``, each ``[B, C, C]``."""
-        batch, classes = self.log_p_BC.shape
-        each_BC = np.broadcast_to(np.arange(classes), (batch, classes))
-        nobody_BC = np.full_like(each_BC, classes)
-        return self.neighbour_laws(each_BC, nobody_BC), self.neighbour_laws(nobody_BC, each_BC)
+        classes = self.log_p_BC.shape[1]
+        diagonal = np.arange(classes)
+        laws = []
+        for factors, own_BCC in ((self.u, self.log_own_less_BCC), (self.v, self.log_own_more_BCC)):
+            law_BJM = _in_variants(self.terms, tuple(f[:, :classes] for f in factors), self.in_logs)
+            law_BJM[:, diagonal, diagonal] = own_BCC[:, :, classes]
+            laws.append(normalised(law_BJM.swapaxes(1, 2)))
+        return laws[0], laws[1]
 
 
 def law_tables(counts_BC: IntArray, noise: NoiseLaw) -> LawTables:
@@ -156,8 +160,8 @@ def law_tables(counts_BC: IntArray, noise: NoiseLaw) -> LawTables:
         u=u,
         v=v,
         in_logs=in_logs,
-        log_own_less_BCC=_own(_Terms.of(at(log_pdf_YR, 1) + rivals_BCG), v, in_logs),
-        log_own_more_BCC=_own(_Terms.of(at(log_pdf_YR, -1) + rivals_BCG), u, in_logs),
+        log_own_less_BCC=_in_variants(_Terms.of(at(log_pdf_YR, 1) + rivals_BCG), v, in_logs),
+        log_own_more_BCC=_in_variants(_Terms.of(at(log_pdf_YR, -1) + rivals_BCG), u, in_logs),
     )
 
 
@@ -177,12 +181,13 @@ def normalised(log_p_XC: FloatArray) -> FloatArray:
     return others_XC
 
 
-def _own(terms: _Terms, factors: tuple[FloatArray, ...], in_logs: bool) -> FloatArray:
-    """``log sum_g terms[j, g] factor[m, g]`` with each moved class ``m`` in its variant against ``j``."""
-    classes = terms.log_BJG.shape[1]
-    m_after = np.arange(classes + 1) > np.arange(classes)[:, None]
+def _in_variants(terms: _Terms, factors: tuple[FloatArray, ...], in_logs: bool) -> FloatArray:
+    """``log sum_g terms[j, g] factor[m, g]``, ``[B, J, M]``, each moved class ``m`` in its variant against ``j``."""
     first = terms.sums_times(factors[0], in_logs=in_logs)
-    return np.where(m_after, terms.sums_times(factors[1], in_logs=in_logs), first) if len(factors) > 1 else first
+    if len(factors) == 1:
+        return first
+    m_after_j = np.arange(factors[0].shape[1]) > np.arange(first.shape[1])[:, None]
+    return np.where(m_after_j, terms.sums_times(factors[1], in_logs=in_logs), first)
 
 
 def _product_of_others(before_BCG: FloatArray, after_BCG: FloatArray) -> FloatArray:
