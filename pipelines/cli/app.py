@@ -10,7 +10,6 @@ import sys
 import traceback
 from pathlib import Path
 
-import click
 import typer
 
 from pate.errors import PateError
@@ -20,13 +19,12 @@ from pipelines.store import home, write_incident
 app = typer.Typer(
     help="Private labelling: teachers on private records vote, a noisy majority labels public data, a student is "
     "published.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 runs.add_to(app)
-app.add_typer(ledger.app, name="ledger")
+app.add_typer(ledger.app, name="ledger", short_help="Accounts, budgets, spend. Example: pate ledger show")
 
 
 def main() -> None:
@@ -37,16 +35,16 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run a command line; returns its exit code."""
     try:
-        outcome = app(arguments, standalone_mode=False)
+        outcome = app(arguments or ["--help"], standalone_mode=False)
     except PateError as error:
         return _refuse(str(error), error.private_detail)
-    except click.exceptions.Abort:
-        return 130
-    except click.ClickException as error:
-        return _refuse(error.format_message(), None)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         return 130
     except Exception as error:
+        usage = getattr(error, "format_message", None)  # how Click, of whatever make, says that words are wrong
+        if usage is not None:
+            return _refuse(f"{usage()} See `pate --help`.", None)
+
         incident = write_incident(_private(), traceback.format_exc())
         print(f"pate: error: unforeseen {type(error).__name__}; see `pate incident {incident}`", file=sys.stderr)
         return 1

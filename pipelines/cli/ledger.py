@@ -12,12 +12,12 @@ from rich.table import Table
 
 from pate.errors import LedgerError
 from pate.ledger import PrivacyLedger
+from pipelines.cli.words import add_command
 from pipelines.store import home
 
-app = typer.Typer(help="The privacy ledger: accounts, budgets, spend.", no_args_is_help=True)
+app = typer.Typer(help="The privacy ledger: accounts, budgets, spend.")
 
 
-@app.command(help="Show accounts, budgets and spend.\n\nExample: pate ledger show")
 def show(as_json: Annotated[bool, typer.Option("--json", help="print JSON on standard output")] = False) -> None:
     """Show accounts, budgets and spend."""
     ledger = _open()
@@ -37,13 +37,16 @@ def show(as_json: Annotated[bool, typer.Option("--json", help="print JSON on sta
     Console().print(table)
 
 
-@app.command(help="Check the chain against tampering.\n\nExample: pate ledger verify")
 def verify() -> None:
     """Check every row of the chain, the anchor and the answers."""
     ledger = _open()
     last = ledger.verify()
     ledger.close()
     print(f"ledger: {0 if last is None else last.seq} rows, unbroken, head {'-' if last is None else last.hash}")
+
+
+add_command(app, show, "Show accounts, budgets and spend.", "pate ledger show")
+add_command(app, verify, "Check the chain against tampering.", "pate ledger verify")
 
 
 def _open() -> PrivacyLedger:

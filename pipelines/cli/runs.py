@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pate.errors import InputError, Unavailable, expected
+from pipelines.cli.words import add_command
 from pipelines.store import RunStore, find_run, home
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of an experiment")]
@@ -22,13 +23,16 @@ JsonOption = Annotated[bool, typer.Option("--json", help="print JSON on standard
 
 def add_to(app: typer.Typer) -> None:
     """Add this group's commands to the root."""
-    app.command(help="Run an experiment, or go on with it.\n\nExample: pate run configs/digits.yaml")(run)
-    app.command(help="Check a configuration.\n\nExample: pate validate configs/digits.yaml")(validate)
-    app.command(help="Show a run's result and report.\n\nExample: pate report digits-1a2b3c4d")(report)
-    app.command(help="Deliver what a tracking server missed.\n\nExample: pate sync digits-1a2b3c4d")(sync)
-    app.command(help="Open the MLflow UI on the runs.\n\nExample: pate ui --port 5000")(ui)
-    app.command(help="Print the JSON schema of configurations.\n\nExample: pate schema > schema.json")(schema)
-    app.command(help="Show the private side of an error.\n\nExample: pate incident 9f3a12cd")(incident)
+    for function, text, example in (
+        (run, "Run an experiment, or go on with it.", "run configs/digits.yaml"),
+        (validate, "Check a configuration.", "validate configs/digits.yaml"),
+        (report, "Show a run's result and report.", "report digits-1a2b3c4d"),
+        (sync, "Deliver what a tracking server missed.", "sync digits-1a2b3c4d"),
+        (ui, "Open the MLflow UI on the runs.", "ui --port 5000"),
+        (schema, "Print the JSON schema of configurations.", "schema > schema.json"),
+        (incident, "Show the private side of an error.", "incident 9f3a12cd"),
+    ):
+        add_command(app, function, text, f"pate {example}")
 
 
 def run(
