@@ -16,10 +16,10 @@ test-slow: $(READY)       ## faults, servers and other slow tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m slow
 
 test-all: $(READY)        ## fast and slow tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m ""
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not benchmark"
 
 bench: $(READY)           ## timings as ratios, into benchmarks.json
-	$(BIN)/python -m pytest tests/benchmarks -m benchmark -p no:randomly --no-header -q
+	$(BIN)/python -m pytest tests/benchmarks -m benchmark -q
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -10,7 +10,15 @@ from typing import Any, final
 import numpy as np
 
 from pate.accounting import ConfidentGNMax, PrivacyEvent, data_independent_epsilon
-from pate.aggregation import NOT_ASKED, Answers, ExactNoise, InsecureSeededNoise, NoiseSource, release
+from pate.aggregation import (
+    NOT_ASKED,
+    Answers,
+    ExactNoise,
+    InsecureSeededNoise,
+    NoiseSource,
+    release,
+    require_affordable,
+)
 from pate.data import Study, input_keys
 from pate.data.records import IntArray
 from pate.errors import expected
@@ -45,9 +53,9 @@ class Labels:
         return labels_M
 
 
-def choose_queries(config: Config) -> Released[list[int]]:
+def choose_queries(config: Config, pool: int) -> Released[list[int]]:
     """Positions in the pool, at random from the configuration's seed: fixed before the first vote."""
-    order = generator(config.seed, "queries").permutation(config.data.pool)
+    order = generator(config.seed, "queries").permutation(pool)
     return Released.public([int(position) for position in order[: config.labelling.max_asked]])
 
 
@@ -78,25 +86,38 @@ def noise_of(config: Config, study: Study) -> NoiseSource:
     return InsecureSeededNoise(seed)
 
 
-def label(
-    ledger: PrivacyLedger, config: Config, study: Study, votes: VoteMatrix, queries: list[int], progress: Progress
-) -> Released[Answers]:
-    """Charge the campaign and let its answers through the door."""
+def open_account(ledger: PrivacyLedger, config: Config, study: Study, queries: list[int]) -> Account:
+    """Register the data, and refuse a campaign that the account cannot pay before any teacher is trained."""
     account = account_of(config, study)
     units = [] if account.benchmark else [*study.private.unit_keys(), *study.private.content_keys()]
     ledger.register(account, units=ledger.key.units(units))
+    require_affordable(ledger, **_request(config, study, queries))
+    return account
+
+
+def _request(config: Config, study: Study, queries: list[int]) -> dict[str, Any]:
+    """What is asked of the door."""
+    return {
+        "account": account_of(config, study).name,
+        "task": study.task,
+        "mechanism": config.labelling.mechanism.build(),
+        "query_keys": input_keys(study.pool.inputs[queries]),
+        "noise": noise_of(config, study),
+        "moved_votes": config.partition.group_size,
+    }
+
+
+def label(
+    ledger: PrivacyLedger, config: Config, study: Study, votes: VoteMatrix, queries: list[int], progress: Progress
+) -> Released[Answers]:
+    """Charge the campaign and let its answers through the door; ``open_account`` has been called."""
     with progress.bar("labels", len(queries)) as on_progress:
         return release(
             ledger,
-            account=account.name,
-            task=study.task,
-            mechanism=config.labelling.mechanism.build(),
             votes=votes.histogram(),
-            query_keys=input_keys(study.pool.inputs[queries]),
-            noise=noise_of(config, study),
-            moved_votes=config.partition.group_size,
             batch_size=config.labelling.batch_size,
             on_progress=on_progress,
+            **_request(config, study, queries),
         )
 
 

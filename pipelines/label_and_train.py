@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pate.data import Partition
-from pate.errors import InputError
+from pate.errors import InputError, expected
 from pipelines import campaign, ray_runtime, steps, summary
 from pipelines.config import Config
 from pipelines.delivery import BackgroundDelivery
@@ -47,6 +47,12 @@ def label_and_train(config: Config, *, base: Path, progress: Progress) -> summar
     study = load_study(config)
     parts = deal(config, study)
     campaign.noise_of(config, study)
+    if config.labelling.max_asked > len(study.pool):
+        raise expected(
+            f"labelling.max_asked <= {len(study.pool)}, the size of the public pool",
+            "ask fewer or bring more",
+            max_asked=config.labelling.max_asked,
+        )
 
     store.create()
     write_atomically(store.private / "tracking.json", config.tracking.model_dump_json())
@@ -73,6 +79,7 @@ def _all_stages(run: steps.Run, parts: Partition, delivery: BackgroundDelivery) 
     steps.record_configuration(run)
     steps.write_manifest(run, parts)
     queries = steps.fix_queries(run)
+    steps.open_account(run, queries)
     with ray_runtime.on_demand(run.config.ray.address, run.config.ray.num_cpus) as ray:
         weights = steps.train(run, parts, ray)
         votes = steps.vote(run, weights, queries, ray)

@@ -110,11 +110,21 @@ def fix_queries(run: Run) -> Released[list[int]]:
 
     def work() -> Done:
         path = run.store.public / "queries.json"
-        queries = campaign.choose_queries(run.config)
+        queries = campaign.choose_queries(run.config, len(run.study.pool))
         write_atomically(path, json.dumps(queries.value))
         return Done(outputs=[path], note={"queries": queries.value}, line=f"{len(queries.value)} public inputs to ask")
 
     return Released.public(run.stage("queries", work)["queries"])
+
+
+def open_account(run: Run, queries: Released[list[int]]) -> None:
+    """Register the private data and see that the campaign is within their budget, before teachers are trained."""
+    ledger = PrivacyLedger(run.base / "ledger")
+    try:
+        account = campaign.open_account(ledger, run.config, run.study, queries.value)
+    finally:
+        ledger.close()
+    run.progress.line("account", f"{account.name}: budget epsilon {account.epsilon:g} at delta {account.delta:g}")
 
 
 def train(run: Run, parts: Partition, ray: OnDemand) -> list[Path]:

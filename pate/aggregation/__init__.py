@@ -2,7 +2,7 @@
 
 from pate.aggregation.mechanisms import REFUSED, ConfidentGNMax, GNMax, LNMax, NoisyMax
 from pate.aggregation.noise import ExactNoise, InsecureSeededNoise, NoiseSource
-from pate.aggregation.release import NOT_ASKED, Answers, release
+from pate.aggregation.release import NOT_ASKED, Answers, release, require_affordable
 
 __all__ = [
     "NOT_ASKED",
@@ -16,4 +16,5 @@ __all__ = [
     "NoiseSource",
     "NoisyMax",
     "release",
+    "require_affordable",
 ]

@@ -93,16 +93,13 @@ def release(
     """
     if len(query_keys) != len(votes):
         raise expected("votes for every query", "vote on the fixed list", queries=len(query_keys), votes=len(votes))
-    if not noise.secure:
-        task = f"insecure:{task}"  # predictable answers never mix with real ones
+    task = _task(task, noise)
     hashes = ledger.key.queries(query_keys)
     row_of = {query: row for row, query in reversed(list(enumerate(hashes)))}
     campaign = _campaign_id(account, task, mechanism, hashes, moved_votes, noise)
     intent = ledger.intent(campaign)
     if intent is None:
-        stored = ledger.stored_answers(account, task, list(row_of))
-        fresh = [query for query, answer in zip(row_of, stored, strict=True) if answer is None]
-        fresh.sort(key=row_of.__getitem__)
+        fresh = _unanswered(ledger, account, task, hashes)
         if fresh:
             intent = ledger.reserve(
                 account,
@@ -116,6 +113,42 @@ def release(
         _answer(ledger, intent, mechanism, votes, row_of, noise, batch_size, on_progress)
         ledger.settle(intent)
     return Released.through_the_door(_stored(ledger, account, task, hashes, campaign, noise))
+
+
+def require_affordable(
+    ledger: PrivacyLedger,
+    *,
+    account: str,
+    task: str,
+    mechanism: NoisyMax,
+    query_keys: Sequence[bytes],
+    noise: NoiseSource,
+    moved_votes: int,
+) -> None:
+    """Find out before teachers are trained whether ``release`` would be refused; takes the same arguments.
+
+    Raises:
+        BudgetExceeded: what is left and what was asked; nothing is charged either way.
+    """
+    task = _task(task, noise)
+    hashes = ledger.key.queries(query_keys)
+    if ledger.intent(_campaign_id(account, task, mechanism, hashes, moved_votes, noise)) is None:
+        fresh = _unanswered(ledger, account, task, hashes)
+        if fresh:
+            event = mechanism.worst_case_event(queries=len(fresh), moved_votes=moved_votes)
+            ledger.require_within_budget(account, event)
+
+
+def _task(task: str, noise: NoiseSource) -> str:
+    """Predictable answers are kept apart: they never stand in for real ones."""
+    return task if noise.secure else f"insecure:{task}"
+
+
+def _unanswered(ledger: PrivacyLedger, account: str, task: str, hashes: list[bytes]) -> list[bytes]:
+    """The inputs without a stored answer, each once, in order."""
+    distinct = list(dict.fromkeys(hashes))
+    stored = ledger.stored_answers(account, task, distinct)
+    return [query for query, answer in zip(distinct, stored, strict=True) if answer is None]
 
 
 def _answer(

@@ -150,7 +150,7 @@ class PrivacyLedger:
             known = self._intent(campaign)
             if known is not None:
                 return known
-            self._require_within_budget(account, event)
+            self.require_within_budget(account, event)
             self._db.execute(
                 "INSERT INTO intents (id, account, task, max_answered) VALUES (?, ?, ?, ?)",
                 (campaign, account, task, max_answered),
@@ -276,6 +276,25 @@ class PrivacyLedger:
                 return from_dict(entry.body["event"])
         return None
 
+    def require_within_budget(self, account: str, event: PrivacyEvent) -> None:
+        """Hold the account, and every account that shares a privacy unit with it, to their budgets.
+
+        Raises:
+            BudgetExceeded: what is left and what was asked.
+        """
+        self.account(account)
+        for name in [account, *self.linked(account)]:
+            known = self.account(name)
+            before = self.events(name)
+            after = _cost(Composed(events=(*before.events, event)), known)
+            if after.epsilon > known.epsilon:
+                now = _cost(before, known)
+                raise BudgetExceeded(
+                    f"Expected data_id={name!r} to stay within epsilon={known.epsilon:g} at delta={known.delta:g}, got "
+                    f"{after.epsilon:.4f} with this campaign ({now.epsilon:.4f} is spent, by accountant "
+                    f"{known.accountant}); ask fewer queries, use more noise, or publish what was already answered"
+                )
+
     def spent(self, account: str) -> EpsilonBound:
         """The data-independent cost of everything charged so far, at the account's delta."""
         known = self.account(account)
@@ -344,21 +363,6 @@ class PrivacyLedger:
         before = self._db.total_changes
         self._db.executemany("INSERT OR IGNORE INTO units VALUES (?, ?)", [(unit, account) for unit in units])
         return self._db.total_changes - before
-
-    def _require_within_budget(self, account: str, event: PrivacyEvent) -> None:
-        """Hold the account and every account that shares a unit with it to their budgets."""
-        self.account(account)
-        for name in [account, *self.linked(account)]:
-            known = self.account(name)
-            before = self.events(name)
-            after = _cost(Composed(events=(*before.events, event)), known)
-            if after.epsilon > known.epsilon:
-                now = _cost(before, known)
-                raise BudgetExceeded(
-                    f"Expected data_id={name!r} to stay within epsilon={known.epsilon:g} at delta={known.delta:g}, got "
-                    f"{after.epsilon:.4f} with this campaign ({now.epsilon:.4f} is spent, by accountant "
-                    f"{known.accountant}); ask fewer queries, use more noise, or publish what was already answered"
-                )
 
     def _find(self, name: str) -> Account | None:
         row = self._db.execute("SELECT * FROM accounts WHERE name = ?", (name,)).fetchone()
