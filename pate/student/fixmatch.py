@@ -34,6 +34,9 @@ class FixMatch:
         threshold: confidence that an unlabelled image needs to take part.
         unlabelled_ratio: unlabelled images per labelled one in a batch (the authors' mu).
         weight: of the unlabelled loss (the authors' lambda).
+        alignment: whether guesses are first made to follow the class shares of the released labels
+            (distribution alignment, Berthelot et al. 2020, section 3.1). Without it, a class with few or wrong
+            labels may die out.
     """
 
     spec: StudentSpec
@@ -42,6 +45,7 @@ class FixMatch:
     threshold: float = 0.95
     unlabelled_ratio: int = 4
     weight: float = 1.0
+    alignment: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 1:
@@ -62,6 +66,7 @@ class FixMatch:
             raise expected("images for FixMatch", "choose PseudoLabel for tabular inputs", input_shape=pool.input_shape)
         criterion = GeneralisedCrossEntropy(self.spec.robustness)
         generator = torch.Generator().manual_seed(derive_seed(seed, "augmentation"))
+        align = _Alignment.of(pool, device) if self.alignment else None
 
         def batch_loss(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
             easy = self.weak(torch.cat([batch.inputs, batch.unlabelled]), generator)
@@ -69,7 +74,8 @@ class FixMatch:
             logits, logits_easy, logits_hard = network(torch.cat([easy, hard])).split(
                 [len(batch.labels), len(hard), len(hard)]
             )
-            confidence, guess = logits_easy.detach().softmax(dim=1).max(dim=1)
+            belief = logits_easy.detach().softmax(dim=1)
+            confidence, guess = (belief if align is None else align(belief)).max(dim=1)
             used = (confidence >= self.threshold).float()
             surprise = functional.cross_entropy(logits_hard, guess, reduction="none")
             return criterion(logits, batch.labels).mean() + self.weight * (used * surprise).mean(), used.mean()
@@ -83,3 +89,25 @@ class FixMatch:
             device=device,
             on_progress=on_progress,
         )
+
+
+@final
+class _Alignment:
+    """Scales beliefs by (share of the class among labels) / (its running share among beliefs), and renormalises.
+
+    Shares of labels are counted with one extra label per class, so that a class that was never released stays.
+    """
+
+    def __init__(self, share_C: Tensor) -> None:
+        self._share = share_C
+        self._running = torch.full_like(share_C, 1 / len(share_C))
+
+    @classmethod
+    def of(cls, pool: PublicPool, device: str | torch.device) -> _Alignment:
+        counts_C = torch.bincount(pool.labelled()[1], minlength=pool.classes) + 1.0
+        return cls((counts_C / counts_C.sum()).to(device))
+
+    def __call__(self, belief_UC: Tensor) -> Tensor:
+        self._running = 0.95 * self._running + 0.05 * belief_UC.mean(dim=0)
+        scaled_UC = belief_UC * (self._share / self._running)
+        return scaled_UC / scaled_UC.sum(dim=1, keepdim=True)

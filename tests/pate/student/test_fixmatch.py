@@ -3,13 +3,15 @@
 import time
 
 import pytest
+import torch
 
 from pate.errors import InputError
 from pate.models.architectures import ModelSpec
 from pate.models.augmentation import Augmentation
 from pate.models.training import TrainSpec
-from pate.student.fixmatch import FixMatch
+from pate.student.fixmatch import FixMatch, _Alignment
 from pate.student.learning import StudentSpec
+from pate.student.pool import PublicPool
 from pate.student.student import evaluate
 from pate.student.supervised import Supervised
 
@@ -47,3 +49,21 @@ def test_a_table_is_refused(clusters) -> None:
 def test_unusable_settings_are_refused(fields) -> None:
     with pytest.raises(InputError):
         FixMatch(spec=spec(5), weak=WEAK, strong=STRONG, **fields)
+
+
+def test_alignment_moves_guesses_towards_the_class_shares_of_the_labels() -> None:
+    pool = PublicPool.of(torch.zeros(5, 1), torch.tensor([0, 0, 0, 1, -1]), 2)
+    align = _Alignment.of(pool, "cpu")
+    belief = torch.tensor([[0.4, 0.6], [0.3, 0.7]])
+    running = 0.95 * 0.5 + 0.05 * belief.mean(dim=0)
+    by_hand = belief * torch.tensor([4 / 6, 2 / 6]) / running
+    torch.testing.assert_close(align(belief), by_hand / by_hand.sum(dim=1, keepdim=True))
+    for _ in range(200):
+        aligned = align(belief)
+    torch.testing.assert_close(aligned.sum(dim=1), torch.ones(2))
+    assert aligned.mean(dim=0)[0] == pytest.approx(4 / 6, abs=0.01)
+
+
+def test_a_class_without_labels_keeps_a_share() -> None:
+    align = _Alignment.of(PublicPool.of(torch.zeros(2, 1), torch.tensor([0, 1]), 3), "cpu")
+    assert (align(torch.full((4, 3), 1 / 3)) > 0.1).all()
