@@ -14,13 +14,16 @@ from typing import Protocol, final
 
 import numpy as np
 import numpy.typing as npt
-import opendp.prelude as opendp
+from opendp.domains import atom_domain, vector_domain
+from opendp.measurements import make_gaussian, make_laplace
+from opendp.metrics import l1_distance, l2_distance
+from opendp.mod import Measurement, enable_features
 
 from pate.errors import expected
 
 IntArray = npt.NDArray[np.int64]
 
-opendp.enable_features("contrib")
+enable_features("contrib")
 
 
 class NoiseSource(Protocol):
@@ -53,12 +56,12 @@ class ExactNoise:
         return True
 
     def gaussian(self, sigma: float, size: int) -> IntArray:
-        space = opendp.vector_domain(opendp.atom_domain(T=int)), opendp.l2_distance(T=float)
-        return _draw(opendp.m.make_gaussian(*space, scale=_positive("sigma", sigma)), size)
+        space = vector_domain(atom_domain(T=int)), l2_distance(T=float)
+        return _draw(make_gaussian(*space, scale=_positive("sigma", sigma)), size)
 
     def laplace(self, scale: float, size: int) -> IntArray:
-        space = opendp.vector_domain(opendp.atom_domain(T=int)), opendp.l1_distance(T=int)
-        return _draw(opendp.m.make_laplace(*space, scale=_positive("scale", scale)), size)
+        space = vector_domain(atom_domain(T=int)), l1_distance(T=int)
+        return _draw(make_laplace(*space, scale=_positive("scale", scale)), size)
 
 
 @final
@@ -101,7 +104,7 @@ class InsecureSeededNoise:
                 return candidate
 
 
-def _draw(measurement: opendp.Measurement, size: int) -> IntArray:
+def _draw(measurement: Measurement, size: int) -> IntArray:
     return np.array(measurement([0] * size), dtype=np.int64).reshape(size)
 
 
