@@ -136,7 +136,7 @@ def exact(
     Raises:
         InputError: queries chosen after earlier answers, or an event without a data-dependent cost.
     """
-    _require_fixed(votes)
+    require_fixed(votes)
     mechanism, orders_A = mechanism_law(event, continuous=continuous), _checked_orders(orders_A)
     if isinstance(votes, TeacherVotes):
         queries, scope = votes.labels_TQ.shape[1], "per_teacher"
@@ -161,7 +161,7 @@ def papernot18(votes: VoteCounts, event: PrivacyEvent, *, orders_A: FloatArray =
     Raises:
         InputError: queries chosen after earlier answers, or an event without a data-dependent cost.
     """
-    _require_fixed(votes)
+    require_fixed(votes)
     mechanism_law(event)
     orders_A, counts_QC = _checked_orders(orders_A), votes.counts_QC.astype(np.float64)
     scope: Scope = "per_query"
@@ -220,7 +220,8 @@ def _one_release(event: PrivacyEvent, orders_A: FloatArray) -> FloatArray:
     return gaussian_rdp(event, orders_A).rdp_A
 
 
-def _require_fixed(votes: VoteCounts | TeacherVotes) -> None:
+def require_fixed(votes: VoteCounts | TeacherVotes) -> None:
+    """Raise ``InputError`` unless the query list was fixed before its first answer."""
     if not votes.fixed_in_advance:
         raise expected(
             "a query list fixed in advance",

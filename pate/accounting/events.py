@@ -121,6 +121,35 @@ class ConfidentGNMax:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SanitisedRelease:
+    """One noisy release of a data-dependent Renyi cost and of the width of its noise.
+
+    Every field is fixed before votes exist. With ``S`` the ``beta``-smooth sensitivity plus ``floor``, the release
+    shows the cost at ``order`` with noise of standard deviation ``sigma_ss * S`` and ``ln S`` with noise ``tau_s``,
+    both from the discrete Gaussian on grids that the fields fix (``pate.accounting.sanitised_release``).
+
+    Attributes:
+        order: the Renyi order of the figure.
+        beta: how fast the smooth sensitivity may change, per unit, on the logarithmic scale.
+        sigma_ss: noise of the figure, in units of ``S``.
+        tau_s: noise of ``ln S``.
+        floor: nats added to the smooth sensitivity; it covers the rounding of the figure to its grid.
+    """
+
+    order: float
+    beta: float
+    sigma_ss: float
+    tau_s: float
+    floor: float = 1e-4
+
+    def __post_init__(self) -> None:
+        _require_positive(beta=self.beta, sigma_ss=self.sigma_ss, tau_s=self.tau_s, floor=self.floor)
+        if not (math.isfinite(self.order) and self.order > 1):
+            raise expected("a finite Renyi order > 1", "give the order of the figure", order=self.order)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Repeated:
     """``count`` adaptive uses of one event, each with fresh noise."""
 
@@ -139,9 +168,11 @@ class Composed:
     events: tuple[PrivacyEvent, ...]
 
 
-PrivacyEvent: TypeAlias = GNMax | LNMax | ThresholdTest | ConfidentGNMax | Repeated | Composed
+PrivacyEvent: TypeAlias = GNMax | LNMax | ThresholdTest | ConfidentGNMax | SanitisedRelease | Repeated | Composed
 
-LEAVES: dict[str, type[Any]] = {kind.__name__: kind for kind in (GNMax, LNMax, ThresholdTest, ConfidentGNMax)}
+LEAVES: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (GNMax, LNMax, ThresholdTest, ConfidentGNMax, SanitisedRelease)
+}
 
 
 def to_dict(event: PrivacyEvent) -> dict[str, Any]:

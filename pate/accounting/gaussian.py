@@ -12,7 +12,17 @@ from functools import singledispatch
 import numpy as np
 
 from pate.accounting.curve import DEFAULT_ORDERS, FloatArray, RDPCurve, zero_curve
-from pate.accounting.events import Composed, ConfidentGNMax, GNMax, LNMax, PrivacyEvent, Repeated, ThresholdTest
+from pate.accounting.events import (
+    Composed,
+    ConfidentGNMax,
+    GNMax,
+    LNMax,
+    PrivacyEvent,
+    Repeated,
+    SanitisedRelease,
+    ThresholdTest,
+)
+from pate.accounting.sanitised_release import sanitised_release_rdp
 
 
 @singledispatch
@@ -55,6 +65,11 @@ def _(event: ConfidentGNMax, orders_A: FloatArray) -> RDPCurve:
     test = ThresholdTest(sigma=event.sigma_threshold, moved_votes=event.moved_votes)
     answer = GNMax(sigma=event.sigma, moved_votes=event.moved_votes)
     return _rdp(test, orders_A).repeated(event.max_asked) + _rdp(answer, orders_A).repeated(event.max_answered)
+
+
+@_rdp.register
+def _(event: SanitisedRelease, orders_A: FloatArray) -> RDPCurve:
+    return RDPCurve(orders_A, sanitised_release_rdp(event, orders_A))
 
 
 @_rdp.register
