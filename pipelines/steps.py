@@ -19,7 +19,7 @@ from pate.data import Partition, Study
 from pate.errors import expected
 from pate.ledger import PrivacyLedger
 from pate.randomness import derive_seed
-from pate.student import PublicPool, Student
+from pate.student import LabeledPool, Student
 from pate.student import evaluate as evaluate_student
 from pate.values import Released
 from pate.votes import VoteMatrix
@@ -239,7 +239,7 @@ def teach(run: Run, released: Released[Campaign]) -> Released[Student]:
                 tracker.metrics(Released.public({f"student_{k}": v for k, v in curve.items()}), step=point.step)
 
             student = learner.fit(
-                PublicPool.of(pool.inputs, labels_M, classes),
+                LabeledPool.of(pool.inputs, labels_M, classes),
                 seed=derive_seed(run.config.seed, "student"),
                 device=device,
                 on_progress=on_progress,

@@ -2,7 +2,7 @@
 
 from pate.student.fixmatch import FixMatch
 from pate.student.learning import Learner, OnProgress, StudentSpec
-from pate.student.pool import PublicPool
+from pate.student.pool import LabeledPool
 from pate.student.pseudo_label import PseudoLabel
 from pate.student.student import CurvePoint, Evaluation, Student, evaluate
 from pate.student.supervised import Supervised
@@ -11,10 +11,10 @@ __all__ = [
     "CurvePoint",
     "Evaluation",
     "FixMatch",
+    "LabeledPool",
     "Learner",
     "OnProgress",
     "PseudoLabel",
-    "PublicPool",
     "Student",
     "StudentSpec",
     "Supervised",

@@ -14,7 +14,7 @@ from pate.models.augmentation import Augmentation
 from pate.randomness import derive_seed
 from pate.student.generalised_cross_entropy import GeneralisedCrossEntropy
 from pate.student.learning import Batch, OnProgress, StudentSpec, learn
-from pate.student.pool import PublicPool
+from pate.student.pool import LabeledPool
 from pate.student.student import Student
 
 
@@ -59,7 +59,7 @@ class FixMatch:
             )
 
     def fit(
-        self, pool: PublicPool, *, seed: int, device: str | torch.device = "cpu", on_progress: OnProgress | None = None
+        self, pool: LabeledPool, *, seed: int, device: str | torch.device = "cpu", on_progress: OnProgress | None = None
     ) -> Student:
         """Train a student on images; see ``pate.student.learning.Learner``."""
         if len(pool.input_shape) != 3:
@@ -103,7 +103,7 @@ class _Alignment:
         self._running = torch.full_like(share_C, 1 / len(share_C))
 
     @classmethod
-    def of(cls, pool: PublicPool, device: str | torch.device) -> _Alignment:
+    def of(cls, pool: LabeledPool, device: str | torch.device) -> _Alignment:
         counts_C = torch.bincount(pool.labelled()[1], minlength=pool.classes) + 1.0
         return cls((counts_C / counts_C.sum()).to(device))
 

@@ -16,7 +16,7 @@ from pate.models.batches import shuffled_batches
 from pate.models.training import TrainSpec, optimiser_of, set_rate
 from pate.randomness import derive_seed
 from pate.student.ema import MovingAverage
-from pate.student.pool import PublicPool
+from pate.student.pool import LabeledPool
 from pate.student.student import CurvePoint, Student
 
 OnProgress: TypeAlias = Callable[[CurvePoint], None]
@@ -26,7 +26,7 @@ class Learner(Protocol):
     """Turns a pool into a student. Sees public inputs and released labels, never votes or evaluation data."""
 
     def fit(
-        self, pool: PublicPool, *, seed: int, device: str | torch.device = "cpu", on_progress: OnProgress | None = None
+        self, pool: LabeledPool, *, seed: int, device: str | torch.device = "cpu", on_progress: OnProgress | None = None
     ) -> Student:
         """Train a student; deterministic given pool, seed, device and number of threads."""
         ...
@@ -80,7 +80,7 @@ BatchLoss: TypeAlias = Callable[[nn.Module, Batch], tuple[Tensor, Tensor]]
 
 
 def learn(
-    pool: PublicPool,
+    pool: LabeledPool,
     spec: StudentSpec,
     batch_loss: BatchLoss,
     *,
@@ -138,7 +138,7 @@ class _Watch:
 
     inputs: Tensor
     labels: Tensor
-    held_out: PublicPool | None
+    held_out: LabeledPool | None
     device: str | torch.device
     curve: list[CurvePoint] = field(default_factory=list)
     _since: list[tuple[Tensor, Tensor]] = field(default_factory=list)

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pate.errors import expected
+from pate.errors import PrivacyViolation, expected
 from pate.models.training import FloatArray, IntArray, as_inputs, as_labels
 from pate.randomness import generator
+from pate.values import Redacted
 
 UNLABELLED = -1
 """Label of an input that was never asked about or whose answer was refused."""
@@ -19,7 +20,7 @@ UNLABELLED = -1
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PublicPool:
+class LabeledPool:
     """Public inputs, labelled in part.
 
     Attributes:
@@ -33,12 +34,18 @@ class PublicPool:
     classes: int
 
     @classmethod
-    def of(cls, inputs: FloatArray | Tensor, labels: IntArray | Tensor, classes: int) -> PublicPool:
+    def of(cls, inputs: FloatArray | Tensor, labels: IntArray | Tensor, classes: int) -> LabeledPool:
         """A pool from arrays.
 
         Raises:
+            PrivacyViolation: private-tagged data.
             InputError: lengths differ, a label is outside ``-1..C-1``, or not a single input is labelled.
         """
+        for given in (inputs, labels):
+            if isinstance(given, Redacted):
+                raise PrivacyViolation(
+                    f"Expected public data for the student, got private-tagged {type(given).__name__}"
+                )
         inputs_Q, labels_Q = as_inputs(inputs), as_labels(labels)
         if classes < 2 or labels_Q.shape != inputs_Q.shape[:1]:
             raise expected(
@@ -64,7 +71,7 @@ class PublicPool:
         answered = self.labels >= 0
         return self.inputs[answered], self.labels[answered]
 
-    def split(self, fraction: float, seed: int) -> tuple[PublicPool, PublicPool | None]:
+    def split(self, fraction: float, seed: int) -> tuple[LabeledPool, LabeledPool | None]:
         """Set labels aside: a pool that lacks a ``fraction`` of the released labels, and a pool with only those.
 
         Inputs whose labels are set aside stay in the first pool, unlabelled. Rounds down; ``None`` if nothing
@@ -77,5 +84,5 @@ class PublicPool:
         aside = torch.from_numpy(generator(seed, "held-out").permutation(answered)[:count])
         labels = self.labels.clone()
         labels[aside] = UNLABELLED
-        kept = PublicPool(inputs=self.inputs, labels=labels, classes=self.classes)
-        return kept, PublicPool(inputs=self.inputs[aside], labels=self.labels[aside], classes=self.classes)
+        kept = LabeledPool(inputs=self.inputs, labels=labels, classes=self.classes)
+        return kept, LabeledPool(inputs=self.inputs[aside], labels=self.labels[aside], classes=self.classes)

@@ -12,7 +12,7 @@ from torch.nn import functional
 from pate.errors import expected
 from pate.student.generalised_cross_entropy import GeneralisedCrossEntropy
 from pate.student.learning import Batch, OnProgress, StudentSpec, learn
-from pate.student.pool import PublicPool
+from pate.student.pool import LabeledPool
 from pate.student.student import Student
 
 
@@ -61,7 +61,7 @@ class PseudoLabel:
         return self.weight if progress >= end else self.weight * (progress - start) / (end - start)
 
     def fit(
-        self, pool: PublicPool, *, seed: int, device: str | torch.device = "cpu", on_progress: OnProgress | None = None
+        self, pool: LabeledPool, *, seed: int, device: str | torch.device = "cpu", on_progress: OnProgress | None = None
     ) -> Student:
         """Train a student; see ``pate.student.learning.Learner``."""
         criterion = GeneralisedCrossEntropy(self.spec.robustness)

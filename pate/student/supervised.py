@@ -12,7 +12,7 @@ from pate.models.augmentation import Augmentation
 from pate.randomness import derive_seed
 from pate.student.generalised_cross_entropy import GeneralisedCrossEntropy
 from pate.student.learning import Batch, OnProgress, StudentSpec, learn
-from pate.student.pool import PublicPool
+from pate.student.pool import LabeledPool
 from pate.student.student import Student
 
 
@@ -30,7 +30,7 @@ class Supervised:
     augmentation: Augmentation | None = None
 
     def fit(
-        self, pool: PublicPool, *, seed: int, device: str | torch.device = "cpu", on_progress: OnProgress | None = None
+        self, pool: LabeledPool, *, seed: int, device: str | torch.device = "cpu", on_progress: OnProgress | None = None
     ) -> Student:
         """Train a student; see ``pate.student.learning.Learner``."""
         criterion = GeneralisedCrossEntropy(self.spec.robustness)

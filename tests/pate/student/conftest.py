@@ -7,12 +7,12 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from pate.student.pool import PublicPool
+from pate.student.pool import LabeledPool
 
 
 @dataclass(frozen=True)
 class Case:
-    pool: PublicPool
+    pool: LabeledPool
     inputs: np.ndarray
     labels: np.ndarray
 
@@ -27,7 +27,7 @@ def digits() -> Case:
     labels = np.full(500, -1)
     labels[:80] = truth[public[:80]]
     labels[:5] = (labels[:5] + 3) % 10
-    return Case(PublicPool.of(inputs[public], labels, 10), inputs[evaluation], truth[evaluation])
+    return Case(LabeledPool.of(inputs[public], labels, 10), inputs[evaluation], truth[evaluation])
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,9 @@ def clusters() -> Case:
     labels = np.full(300, -1)
     for c in (0, 1):
         labels[np.flatnonzero(truth[:300] == c)[:3]] = c
-    return Case(PublicPool.of(inputs[:300].astype(np.float32), labels, 2), inputs[300:].astype(np.float32), truth[300:])
+    return Case(
+        LabeledPool.of(inputs[:300].astype(np.float32), labels, 2), inputs[300:].astype(np.float32), truth[300:]
+    )
 
 
 @pytest.fixture(autouse=True)

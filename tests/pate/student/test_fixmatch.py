@@ -11,7 +11,7 @@ from pate.models.augmentation import Augmentation
 from pate.models.training import TrainSpec
 from pate.student.fixmatch import FixMatch, _Alignment
 from pate.student.learning import StudentSpec
-from pate.student.pool import PublicPool
+from pate.student.pool import LabeledPool
 from pate.student.student import evaluate
 from pate.student.supervised import Supervised
 
@@ -52,7 +52,7 @@ def test_unusable_settings_are_refused(fields) -> None:
 
 
 def test_alignment_moves_guesses_towards_the_class_shares_of_the_labels() -> None:
-    pool = PublicPool.of(torch.zeros(5, 1), torch.tensor([0, 0, 0, 1, -1]), 2)
+    pool = LabeledPool.of(torch.zeros(5, 1), torch.tensor([0, 0, 0, 1, -1]), 2)
     align = _Alignment.of(pool, "cpu")
     belief = torch.tensor([[0.4, 0.6], [0.3, 0.7]])
     running = 0.95 * 0.5 + 0.05 * belief.mean(dim=0)
@@ -65,5 +65,5 @@ def test_alignment_moves_guesses_towards_the_class_shares_of_the_labels() -> Non
 
 
 def test_a_class_without_labels_keeps_a_share() -> None:
-    align = _Alignment.of(PublicPool.of(torch.zeros(2, 1), torch.tensor([0, 1]), 3), "cpu")
+    align = _Alignment.of(LabeledPool.of(torch.zeros(2, 1), torch.tensor([0, 1]), 3), "cpu")
     assert (align(torch.full((4, 3), 1 / 3)) > 0.1).all()

@@ -10,7 +10,7 @@ from pate.models.augmentation import Augmentation
 from pate.models.training import TrainSpec
 from pate.student.fixmatch import FixMatch
 from pate.student.learning import StudentSpec
-from pate.student.pool import PublicPool
+from pate.student.pool import LabeledPool
 from pate.student.pseudo_label import PseudoLabel
 from pate.student.supervised import Supervised
 
@@ -69,13 +69,13 @@ def test_a_label_set_aside_does_not_teach(digits) -> None:
     labels = digits.pool.labels.clone()
     moved = (digits.pool.labels >= 0) & (kept.labels < 0)
     labels[moved] = (labels[moved] + 1) % 10
-    altered = PublicPool(inputs=digits.pool.inputs, labels=labels, classes=10)
+    altered = LabeledPool(inputs=digits.pool.inputs, labels=labels, classes=10)
     one, two = (learners(held_out=0.25)[0].fit(pool, seed=4) for pool in (digits.pool, altered))
     assert [point.loss for point in one.curve] == [point.loss for point in two.curve]
 
 
 def test_a_single_released_label_is_enough(clusters) -> None:
-    pool = PublicPool.of(clusters.pool.inputs, np.where(np.arange(300) == 7, 1, -1), 2)
+    pool = LabeledPool.of(clusters.pool.inputs, np.where(np.arange(300) == 7, 1, -1), 2)
     spec = StudentSpec(model=ModelSpec(), train=TRAIN, held_out=0.5)
     for learner in (Supervised(spec=spec), PseudoLabel(spec=spec)):
         assert learner.fit(pool, seed=1).curve[-1].agreement == 1.0

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from pate.errors import InputError
-from pate.student.pool import PublicPool
+from pate.data import PrivateRecords
+from pate.errors import InputError, PrivacyViolation
+from pate.student.pool import LabeledPool
 
 LABELS = np.array([0, -1, 2, 1, -1, 2, 0, 1, 2, 0])
 
 
-def pool() -> PublicPool:
-    return PublicPool.of(np.arange(20, dtype=np.float32).reshape(10, 2), LABELS, 3)
+def pool() -> LabeledPool:
+    return LabeledPool.of(np.arange(20, dtype=np.float32).reshape(10, 2), LABELS, 3)
 
 
 def test_the_labelled_part_is_what_was_released() -> None:
@@ -44,11 +45,18 @@ def test_too_small_a_part_sets_nothing_aside(fraction) -> None:
 
 
 def test_one_label_always_stays() -> None:
-    kept, _ = PublicPool.of(np.zeros((2, 1)), np.array([1, 0]), 2).split(0.99, seed=1)
+    kept, _ = LabeledPool.of(np.zeros((2, 1)), np.array([1, 0]), 2).split(0.99, seed=1)
     assert len(kept.labelled()[1]) == 1
 
 
 @pytest.mark.parametrize(("labels", "classes"), [([-1, -1], 2), ([0, 2], 2), ([0, -2], 2), ([0], 2), ([0, 0], 1)])
 def test_unusable_pools_are_refused(labels, classes) -> None:
     with pytest.raises(InputError):
-        PublicPool.of(np.zeros((2, 3)), np.array(labels), classes)
+        LabeledPool.of(np.zeros((2, 3)), np.array(labels), classes)
+
+
+def test_private_tagged_data_are_refused_to_teach_or_validate_a_student() -> None:
+    records = PrivateRecords(features=np.zeros((3, 2), dtype=np.float32), labels_N=np.zeros(3, dtype=np.int64))
+    for inputs, labels in ((records, np.zeros(3, dtype=np.int64)), (np.zeros((3, 2), dtype=np.float32), records)):
+        with pytest.raises(PrivacyViolation):
+            LabeledPool.of(inputs, labels, classes=2)  # type: ignore[arg-type]
