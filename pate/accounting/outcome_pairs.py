@@ -62,9 +62,7 @@ class CoverPlan:
     @property
     def slack(self) -> float:
         """``kappa`` with ``e^-kappa`` and ``e^kappa`` around the ratio of a law to its mixture, for every outcome."""
-        if self.integer:
-            return ROUNDING
-        return ROUNDING + 8.4 * math.exp(-2 * (math.pi * self.smoothness) ** 2)
+        return ROUNDING if self.integer else mixture_slack(self.smoothness)
 
     def spread(self) -> tuple[float, float]:
         """Standard deviations of ``q`` and ``p`` around a centre."""
@@ -101,6 +99,11 @@ class CoverPlan:
         if self.integer:
             keep &= (z_q[:, None] - z_p[None, :]) % 2 == 0
         return np.asarray(keep)
+
+
+def mixture_slack(smoothness: float) -> float:
+    """``4 eps`` for the relative error ``eps <= 2.1 exp(-2 pi^2 smoothness^2)`` of a lattice sum, plus rounding."""
+    return ROUNDING + 8.4 * math.exp(-2 * (math.pi * smoothness) ** 2)
 
 
 def lattice_step(sigma: float, spared: float, smoothness: float) -> float:

@@ -1,0 +1,97 @@
+"""The certified curve of any event: how many releases of each kind, one recursion per kind, curves composed.
+
+Any interleaving of fixed numbers of releases of several kinds is dominated by the composition of the kinds' own
+curves (``docs/accounting.md``), so an event is first flattened into counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from functools import lru_cache
+from typing import TypeAlias
+
+from pate.accounting.curve import RDPCurve
+from pate.accounting.dominating import Family, argmax_family, randomised_response_family, threshold_family
+from pate.accounting.events import Composed, ConfidentGNMax, GNMax, LNMax, PrivacyEvent, Repeated, ThresholdTest
+from pate.accounting.privacy_curve import PrivacyCurve, no_release
+from pate.accounting.recursion import adaptive_curve
+from pate.accounting.worst_case import worst_case_rdp
+from pate.errors import expected
+
+Leaf: TypeAlias = GNMax | LNMax | ThresholdTest
+
+_MOST_STEPS = 700  # beyond, a curve is composed with itself, which costs far less time and 0.1% of epsilon
+_SMALLEST_DELTA = 1e-16  # grids end where Renyi-DP says that delta is below this
+_LARGEST_REACH = 300.0  # nats; a budget beyond is no promise worth the recursion's time
+_MOST_POINTS = 20_000
+
+
+def releases(event: PrivacyEvent) -> Counter[Leaf]:
+    """How many releases of each kind an event holds."""
+    total: Counter[Leaf] = Counter()
+    if isinstance(event, Composed):
+        for part in event.events:
+            total.update(releases(part))
+    elif isinstance(event, Repeated):
+        for leaf, count in releases(event.event).items():
+            total[leaf] += count * event.count
+    elif isinstance(event, ConfidentGNMax):
+        moved = event.moved_votes
+        total[ThresholdTest(sigma=event.sigma_threshold, moved_votes=moved)] += event.max_asked
+        total[GNMax(sigma=event.sigma, moved_votes=moved)] += event.max_answered
+    elif isinstance(event, GNMax | LNMax | ThresholdTest):
+        total[event] += 1
+    else:
+        raise expected("a privacy event", "events.py lists them", event=type(event).__name__)
+    return total
+
+
+def privacy_curve(event: PrivacyEvent) -> PrivacyCurve | None:
+    """The certified (epsilon, delta) curve of an event, for storing and for composing with later ones.
+
+    Returns:
+        The curve, or ``None`` where only Renyi-DP bounds the event: a noisy argmax with several votes moved, or so
+        little noise that epsilon would be in the hundreds.
+    """
+    return _composed_curve(frozenset(releases(event).items()))
+
+
+@lru_cache(maxsize=512)
+def _composed_curve(counts: frozenset[tuple[Leaf, int]]) -> PrivacyCurve | None:
+    curves = [_curve_of_kind(leaf, count) for leaf, count in counts]
+    known = [curve for curve in curves if curve is not None]
+    if len(known) < len(curves):
+        return None
+    known.sort(key=lambda curve: len(curve.forward_G) * curve.step)
+    total = known[0] if known else no_release()
+    for curve in known[1:]:
+        total = total.compose(curve)
+    return total
+
+
+@lru_cache(maxsize=512)
+def _curve_of_kind(leaf: Leaf, count: int) -> PrivacyCurve | None:
+    if isinstance(leaf, GNMax) and leaf.moved_votes > 1:
+        return None
+    doublings = max(0, math.ceil(math.log2(count / _MOST_STEPS)))
+    steps = math.ceil(count / 2**doublings)
+    cost = worst_case_rdp(leaf)
+    if _reach(cost.repeated(count)) > _LARGEST_REACH:
+        return None
+    family, reach = _family(leaf), _reach(cost.repeated(steps))
+    if reach / family.step > _MOST_POINTS:
+        return None
+    return adaptive_curve(family, steps, reach).repeated(doublings)
+
+
+def _reach(cost: RDPCurve) -> float:
+    return cost.epsilon(_SMALLEST_DELTA)[0]
+
+
+def _family(leaf: Leaf) -> Family:
+    if isinstance(leaf, GNMax):
+        return argmax_family(leaf.sigma)
+    if isinstance(leaf, ThresholdTest):
+        return threshold_family(leaf.sigma, leaf.moved_votes)
+    return randomised_response_family(2 * leaf.moved_votes / leaf.scale)
