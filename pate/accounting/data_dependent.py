@@ -28,6 +28,8 @@ Scope: TypeAlias = Literal["per_query", "per_teacher", "expected cost"]
 LAW_ERROR = 2e-12
 """Largest error of a log-probability that the rounding of the exact curves allows for, nats."""
 
+_RELATIVE_ERROR = 1e-9  # covers log-probabilities so large (below e^-5000) that float64 itself is coarser than that
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -125,7 +127,8 @@ def exact(
 
     From a vote matrix: ``max over teachers and directions of sum_i max_b D_alpha`` (``per_teacher``); from histograms
     alone: ``max over directions of sum_i max_neighbour D_alpha`` (``per_query``). Never above the data-independent
-    Gaussian cost. Rounded up: each query adds ``2e-12 (2 alpha - 1) / (alpha - 1)`` nats for the accuracy of its law.
+    Gaussian cost. Rounded up: by a factor of ``1 + 1e-9``, and each query adds
+    ``2e-12 (2 alpha - 1) / (alpha - 1)`` nats for the accuracy of its law.
 
     Args:
         votes: the votes on the whole list.
@@ -146,7 +149,7 @@ def exact(
         cost_DA = _per_query(votes, mechanism, orders_A)
     slack_A = queries * LAW_ERROR * (2 * orders_A - 1) / (orders_A - 1)
     plain_A = queries * _one_release(event, orders_A)
-    curve = RDPCurve(orders_A, np.minimum(cost_DA.max(axis=0) * (1 + 1e-12) + slack_A, plain_A))
+    curve = RDPCurve(orders_A, np.minimum(cost_DA.max(axis=0) * (1 + _RELATIVE_ERROR) + slack_A, plain_A))
     return DataDependentCost(
         curve=curve, accountant="exact", scope="per_teacher" if scope == "per_teacher" else "per_query"
     )

@@ -22,8 +22,7 @@ from pate.accounting.output_law import IntArray, LawTables, law_tables
 
 _KNOTS, _FEW_KNOTS, _MANY_CLASSES = 12, 5, 40
 _BATCH_ELEMENTS = 400_000
-_FLOOR = 1e-20  # nats; no move is evaluated for the sake of a cost below it, which the curves' slack covers
-_MARGIN = 1e-9  # moves whose bound comes this close, relatively, to the best cost are still evaluated
+_FLOOR, _MARGIN = 1e-20, 1e-12  # nats, and relative; what a move may cost more without being evaluated
 
 
 @final
@@ -211,12 +210,12 @@ def _may_exceed(
     """Whether the chords through a move's bounds come above the best cost of its group at some order.
 
     Moments grow with the order, so a move whose bound at each knot stays below the best cost at the knot before it
-    needs no closer look.
+    needs no closer look. What the floor and the margin leave out is covered by the rounding up of the curves.
     """
     batch, move = np.nonzero(candidates_BM)
     group = group_M[move]
-    upper_X2K = np.minimum(upper_BMK[batch, move] / (1 - _MARGIN), 1e280).reshape(len(batch), 2, len(knots_K))
-    bar_BR2A = (best_BRS + floor_S).reshape(*best_BRS.shape[:2], 2, -1)
+    upper_X2K = np.minimum(upper_BMK[batch, move], 1e280).reshape(len(batch), 2, len(knots_K))
+    bar_BR2A = (best_BRS * (1 + _MARGIN) + floor_S).reshape(*best_BRS.shape[:2], 2, -1)
     before_K = knots_K[np.maximum(np.arange(len(knots_K)) - 1, 0)]
     near_X = np.flatnonzero((upper_X2K > bar_BR2A[:, :, :, before_K][batch, group]).any(axis=(1, 2)))
     above_BM = np.zeros_like(candidates_BM)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias, final
 
 import numpy as np
@@ -111,25 +112,30 @@ def log1mexp(x: FloatArray) -> FloatArray:
 
 
 def _discrete_gaussian(y_YR: FloatArray, sigma: float) -> tuple[FloatArray, FloatArray]:
-    """Mass and distribution function at consecutive integers; the lower tail by the recursion of
+    y_Y = y_YR[:, 0].astype(np.int64)
+    far = 1 << (int(np.abs(y_Y).max()) + 2).bit_length()
+    log_total, log_cdf_F = _lower_half(sigma, far)
+    log_pmf_Y = -((y_Y / sigma) ** 2) / 2 - log_total
+    lower_Y = log_cdf_F[np.minimum(y_Y, 0) + far]
+    upper_Y = np.log1p(-np.exp(log_cdf_F[np.minimum(-y_Y - 1, 0) + far]))
+    return log_pmf_Y[:, None], np.where(y_Y > 0, upper_Y, lower_Y)[:, None]
+
+
+@lru_cache(maxsize=32)
+def _lower_half(sigma: float, far: int) -> tuple[float, FloatArray]:
+    """Logarithms of the normaliser and of ``F(y)`` for ``-far <= y <= 0``, by the recursion
     ``F(y) / f(y) = 1 + F(y-1) / f(y-1) * f(y-1) / f(y)``, whose terms are all positive."""
-    y_Y = y_YR[:, 0]
     reach = math.ceil(39 * sigma) + 1
     log_total = math.log1p(2 * float(np.exp(-((np.arange(1, reach + 1) / sigma) ** 2) / 2).sum()))
-    log_pmf_Y = -((y_Y / sigma) ** 2) / 2 - log_total
-    far = int(np.abs(y_Y).max()) + 2
-    start = -far - math.ceil(9 * sigma) - 2
-    below = np.arange(start, 1)
-    shrink = np.exp((2.0 * below - 1) / (2 * sigma**2)).tolist()
-    ratios, ratio = [], 1.0
-    for factor in shrink:
+    extra = math.ceil(9 * sigma) + 2
+    y_F = np.arange(-far - extra, 1)
+    ratio, ratios = 1.0, []
+    for factor in np.exp((2.0 * y_F - 1) / (2 * sigma**2)).tolist():
         ratio = 1 + ratio * factor
         ratios.append(ratio)
-    log_cdf_below = -((below / sigma) ** 2) / 2 - log_total + np.log(ratios)
-    y = y_Y.astype(np.int64)
-    lower_Y = log_cdf_below[np.minimum(y, 0) - start]
-    upper_Y = np.log1p(-np.exp(log_cdf_below[np.minimum(-y - 1, 0) - start]))
-    return log_pmf_Y[:, None], np.where(y > 0, upper_Y, lower_Y)[:, None]
+    log_cdf_F: FloatArray = (-((y_F / sigma) ** 2) / 2 - log_total + np.log(ratios))[extra:]
+    log_cdf_F.setflags(write=False)
+    return log_total, log_cdf_F
 
 
 def _discrete_laplace(y_YR: FloatArray, scale: float) -> tuple[FloatArray, FloatArray]:

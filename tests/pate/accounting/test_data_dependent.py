@@ -112,7 +112,7 @@ def test_rounding_goes_up_by_the_stated_slack() -> None:
     raw = neighbour_costs(one.counts_QC, mechanism_law(GNMax(sigma=5.0)), teachers=30, orders_A=ORDERS, per_vote=False)
     added = exact(one, GNMax(sigma=5.0), orders_A=ORDERS).curve.rdp_A - raw[0, 0].max(axis=0)
     assert (added >= SLACK).all()
-    assert (added <= SLACK + 1e-11).all()
+    assert (added <= SLACK + 2e-9).all()
 
 
 def test_mnist_like_votes_cost_less_by_the_exact_law() -> None:
