@@ -30,7 +30,7 @@ from pipelines.config import Config
 from pipelines.progress import Progress
 from pipelines.store import write_atomically
 
-CURVE_POINTS = 20
+CURVE_POINTS = 10
 
 
 @final

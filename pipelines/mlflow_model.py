@@ -54,11 +54,10 @@ def register_model(
     if read_spec(folder).digest != body["digest"]:
         raise expected("the exported files that were recorded", "record the new ones", folder=folder.name)
     tags = {DIGEST_TAG: body["digest"], "pate.run_id": run_id}
-    tags |= {
-        f"pate.{key}": str(card[key])
-        for key in ("epsilon", "delta", "privacy_unit", "accountant", "benchmark")
-        if card[key] is not None
-    }
+    tags |= {key: str(card[key]) for key in ("epsilon", "delta", "privacy_unit", "accountant")}
+    tags["benchmark"] = "false" if card["benchmark"] is None else "true"
+    if card["benchmark"] is not None:
+        tags["benchmark_set"] = str(card["benchmark"])
     logged = _logged_model(client, tags, experiment_id=experiment_id, mlflow_run=mlflow_run)
     if str(logged.status) != "READY":
         with tempfile.TemporaryDirectory() as scratch:

@@ -73,8 +73,8 @@ def test_the_tracker_holds_phases_curves_inputs_report_and_a_candidate(finished)
     assert {i.dataset.name for i in parents[0].inputs.dataset_inputs} == {"digits-pool", "digits-evaluation"}
     version = client.get_model_version_by_alias("pate-smoke", "candidate")
     assert float(version.tags["epsilon"]) == pytest.approx(summary["epsilon"])
-    for name in ("delta", "privacy_unit", "accountant", "benchmark"):
-        assert name in version.tags
+    wanted = {"delta": "1e-05", "privacy_unit": "patient", "accountant": "gaussian", "benchmark": "true"}
+    assert {name: version.tags[name] for name in wanted} == wanted
 
 
 def test_no_private_figure_reaches_the_public_side(finished) -> None:

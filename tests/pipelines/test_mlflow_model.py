@@ -97,11 +97,12 @@ def test_a_model_loads_with_equal_weights_where_pickle_is_forbidden(where: Desti
 def test_versions_carry_the_guarantee_and_the_alias_names_the_last(where: Destination, client: Any) -> None:
     first, second = sorted(client.search_model_versions("name = 'pate-model'"), key=lambda found: found.version)
     assert client.get_model_version_by_alias("pate-model", "candidate").version == second.version
-    assert float(second.tags["pate.epsilon"]) == 0.1 + 0.2, "not rounded"
+    assert float(second.tags["epsilon"]) == 0.1 + 0.2, "not rounded"
     assert {first.tags["pate.run_id"], second.tags["pate.run_id"]} == {"run-1", "run-2"}
-    assert (second.tags["pate.privacy_unit"], second.tags["pate.accountant"]) == ("patient", "exact")
-    assert second.tags["pate.delta"] == "1e-06"
-    assert "pate.benchmark" not in second.tags
+    assert (second.tags["privacy_unit"], second.tags["accountant"]) == ("patient", "exact")
+    assert second.tags["delta"] == "1e-06"
+    assert second.tags["benchmark"] == "false"
+    assert "benchmark_set" not in second.tags
     archive = where.database.parent.parent / "second" / "student" / "model.pt2"
     assert second.tags["pate.model_digest"] == hashlib.sha256(archive.read_bytes()).hexdigest()
 

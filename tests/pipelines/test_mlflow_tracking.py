@@ -126,13 +126,14 @@ def _check_complete(where: Destination, *, steps: int = STEPS) -> None:
         *("input_example.json", "serving_input_example.json"),
     }
     assert client.get_model_version_by_alias(CARD.name, "candidate").version == version.version
-    assert {key: version.tags[f"pate.{key}"] for key in ("epsilon", "delta", "privacy_unit", "accountant")} == {
+    assert {key: version.tags[key] for key in ("epsilon", "delta", "privacy_unit", "accountant")} == {
         "epsilon": "2.04",
         "delta": "1e-05",
         "privacy_unit": "record",
         "accountant": "tight",
     }
-    assert (version.tags["pate.run_id"], version.tags["pate.benchmark"]) == ("run-1", "digits")
+    assert (version.tags["pate.run_id"], version.tags["benchmark_set"]) == ("run-1", "digits")
+    assert version.tags["benchmark"] == "true"
 
 
 def test_everything_recorded_arrives_once(recorded: Path, local: Destination) -> None:
