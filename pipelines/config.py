@@ -10,10 +10,10 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from pate.accounting import ACCOUNTANTS, EpsilonBound, PrivacyEvent, data_independent_epsilon
@@ -22,29 +22,8 @@ from pate.errors import InputError
 from pate.models import ModelSpec, TrainSpec
 from pate.models.augmentation import Augmentation
 from pate.student import FixMatch, Learner, PseudoLabel, StudentSpec, Supervised
-
-Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count: TypeAlias = Annotated[int, Field(ge=1, strict=True)]
-Seed: TypeAlias = Annotated[int, Field(ge=0, strict=True)]
-Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
-
-
-class Section(BaseModel):
-    """A part of the configuration: frozen, and closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class DigitsData(Section):
-    """scikit-learn's bundled handwritten digits, held by simulated hospitals."""
-
-    source: Literal["digits"] = Field(description="the embedded digits")
-    data_id: Name = Field(description="name of the body of private data; budgets are kept under it")
-    private: Count = Field(1000, description="private records")
-    pool: Count = Field(500, description="public inputs")
-    evaluation: Count = Field(297, description="evaluation records")
-    hospitals: Count = Field(5, description="simulated hospitals, of unequal size")
-    skew: float = Field(0.0, ge=0, le=1, description="0: hospitals alike; 1: each sees only its own classes")
+from pipelines.data_config import SOURCES, DataConfig
+from pipelines.section import Count, Name, Positive, Section, Seed
 
 
 class PartitionConfig(Section):
@@ -62,7 +41,7 @@ class PrivacyConfig(Section):
     epsilon: Positive = Field(description="most that may ever be spent on these data")
     delta: float = Field(gt=0, lt=1, description="failure probability, far below one over the number of units")
     unit: str = Field("patient", min_length=1, max_length=80, description="whom the guarantee protects")
-    accountant: str = Field("gaussian", description="the data-independent accountant that enforces the budget")
+    accountant: str = Field("worst_case", description="the data-independent accountant that enforces the budget")
 
     @field_validator("accountant")
     @classmethod
@@ -132,7 +111,13 @@ class LabellingConfig(Section):
     )
 
 
-class SupervisedConfig(Section):
+class LearnerConfig(Section):
+    """What every learner's part of the configuration has."""
+
+    threads: Count = Field(1, description="torch threads; small networks are fastest with one")
+
+
+class SupervisedConfig(LearnerConfig):
     """A student that learns from the released labels alone."""
 
     learner: Literal["supervised"]
@@ -143,7 +128,7 @@ class SupervisedConfig(Section):
         return Supervised(spec=self.spec, augmentation=self.augmentation)
 
 
-class PseudoLabelConfig(Section):
+class PseudoLabelConfig(LearnerConfig):
     """A student that also learns from its own confident answers on the rest of the pool (Lee 2013)."""
 
     learner: Literal["pseudo-label"]
@@ -158,7 +143,7 @@ class PseudoLabelConfig(Section):
         )
 
 
-class FixMatchConfig(Section):
+class FixMatchConfig(LearnerConfig):
     """A student for images that must agree with itself on weak and strong changes (Sohn et al. 2020)."""
 
     learner: Literal["fixmatch"]
@@ -203,7 +188,7 @@ class Config(Section):
     name: Name
     description: str = ""
     seed: Seed = Field(0, description="of splits, partitions and training; privacy noise is never seeded")
-    data: DigitsData = Field(discriminator=None)
+    data: DataConfig
     partition: PartitionConfig
     privacy: PrivacyConfig
     teachers: TeachersConfig
@@ -269,7 +254,7 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> Config:
     if not isinstance(content, dict):
         raise InputError(f"Expected keys and values in {path}, got {type(content).__name__}; see configs/ for examples")
     try:
-        return Config.model_validate({**content, **(overrides or {})})
+        return Config.model_validate({**content, **(overrides or {})}, context={"folder": path.absolute().parent})
     except ValidationError as error:
         raise InputError(_one_line(path, error.errors())) from error
 
@@ -288,6 +273,7 @@ def _one_line(path: Path, faults: list[ErrorDetails]) -> str:
         "supervised",
         "pseudo-label",
         "fixmatch",
+        *SOURCES,
     }  # pydantic names the chosen kind as if it were a key
     key = ".".join(str(part) for part in first["loc"] if part not in tags)
     message = " ".join(first["msg"].split()).removeprefix("Value error, ")

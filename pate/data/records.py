@@ -81,10 +81,17 @@ class PublicPool:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationSet:
-    """Labelled public records, used once, at the end. Shapes ``[E, ...]`` and ``[E]``."""
+    """Labelled public records, used once, at the end.
+
+    Attributes:
+        inputs: float32. Shape ``[E, ...]``.
+        labels_E: class indices. Shape ``[E]``.
+        units_E: who each record belongs to, where known, so that intervals respect it; or ``None``. Shape ``[E]``.
+    """
 
     inputs: FloatArray
     labels_E: IntArray
+    units_E: IdArray | None = None
 
     def __post_init__(self) -> None:
         _refuse_private("evaluation set", self.inputs)
@@ -92,6 +99,8 @@ class EvaluationSet:
         _require_features("evaluation inputs", self.inputs)
         if self.labels_E.shape != (len(self.inputs),):
             raise expected("one evaluation label per input", "check the columns", shape=self.labels_E.shape)
+        if self.units_E is not None and self.units_E.shape != (len(self.inputs),):
+            raise expected("one evaluation unit per input", "check the columns", shape=self.units_E.shape)
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -123,6 +132,8 @@ class Study:
         pool: the public inputs.
         evaluation: the labelled public records.
         benchmark: the truth, only where the data are on the shipped list of public sets.
+        encoding: for tables: how columns became features, as JSON; made from the configuration and the public
+            pool, so it may be published with the student, who needs it.
     """
 
     task: str
@@ -131,6 +142,7 @@ class Study:
     pool: PublicPool
     evaluation: EvaluationSet
     benchmark: Benchmark | None = None
+    encoding: str | None = None
 
     def __post_init__(self) -> None:
         for name, labels in (("private", self.private.labels_N), ("evaluation", self.evaluation.labels_E)):

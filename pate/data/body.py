@@ -1,0 +1,202 @@
+"""Records as they were read, and how a body of records becomes a private, a pool and an evaluation part.
+
+Shape legend: ``N`` records of a body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias, final
+
+import numpy as np
+import numpy.typing as npt
+
+from pate.data.records import FloatArray, IdArray, IntArray
+from pate.errors import InputError, PrivacyViolation, expected
+from pate.randomness import generator
+from pate.values import Redacted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SplitBy: TypeAlias = Literal["record", "unit", "site"]
+UNLABELLED = -1
+"""Label of a record that carries none."""
+DETAILS = 1000
+"""Most rows that an incident lists."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Body(Redacted):
+    """Records of one origin, before anything is encoded; treated as private until a part is declared public.
+
+    Attributes:
+        rows: one input per record: float32 arrays ``[N, ...]``, or a table of text with N rows.
+        labels_N: class indices, -1 where a record has none. Shape ``[N]``.
+        units_N: the privacy unit of each record, or ``None``.
+        sites_N: the site of each record, or ``None``.
+    """
+
+    rows: FloatArray | pd.DataFrame
+    labels_N: IntArray
+    units_N: IdArray | None = None
+    sites_N: IdArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels_N)
+
+    def table(self) -> pd.DataFrame:
+        """The rows of a table."""
+        if isinstance(self.rows, np.ndarray):
+            raise expected("a table", "use array() for arrays", kind="array")
+        return self.rows
+
+    def array(self) -> FloatArray:
+        """The rows that are arrays."""
+        if not isinstance(self.rows, np.ndarray):
+            raise expected("an array", "encode the table first", kind="table")
+        return self.rows
+
+    def take(self, index: IntArray) -> Body:
+        """The records at these positions, in this order."""
+        rows = self.rows[index] if isinstance(self.rows, np.ndarray) else self.rows.iloc[index]
+        return Body(
+            rows=rows,
+            labels_N=self.labels_N[index],
+            units_N=None if self.units_N is None else self.units_N[index],
+            sites_N=None if self.sites_N is None else self.sites_N[index],
+        )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Parts(Redacted):
+    """The three parts of a study, before anything is encoded."""
+
+    private: Body
+    pool: Body
+    evaluation: Body
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """How one body of records is divided at random, whole groups at a time.
+
+    Attributes:
+        by: what never stands on two sides: a ``record``, a ``unit`` (patient) or a ``site`` (hospital).
+        seed: of the division; apart from the seed of training, so that other seeds train on the same parts.
+        records_may_be_published: the owner's word that the pool and the evaluation set may be drawn from the
+            private files, where these are not a known public benchmark.
+    """
+
+    by: SplitBy = "record"
+    seed: int = 0
+    records_may_be_published: bool = False
+
+
+def divide(
+    private: Body, pool: Body | None, evaluation: Body | None, *, split: Split, sizes: tuple[int, int], public: bool
+) -> Parts:
+    """The parts of a study.
+
+    With three bodies each gives its part. Without an evaluation body the pool's body gives both. With the private
+    body alone it gives all three, which is allowed on a public benchmark (there it is a simulation) or where the
+    owner has declared that its records may be published.
+
+    Args:
+        private: the body that teachers learn from.
+        pool: a public body, or ``None``.
+        evaluation: a public body with labels, or ``None``.
+        split: how a body is divided.
+        sizes: inputs of the pool and records of the evaluation set; where there are more, they are drawn.
+        public: whether the private body is a known public benchmark.
+    """
+    wanted_pool, wanted_evaluation = sizes
+    if pool is None:
+        if evaluation is not None:
+            raise expected("data.pool_files with data.evaluation_files", "name the public inputs to ask about")
+        if not (public or split.records_may_be_published):
+            raise PrivacyViolation(
+                "Expected data.pool_files for data that are not a known public benchmark, got none: a pool drawn from "
+                "the private files would be published; name public files, or declare "
+                "data.split.records_may_be_published: true"
+            )
+        pool, evaluation, private = _drawn(private, split, [wanted_pool, wanted_evaluation])
+    elif evaluation is None:
+        pool, evaluation, _ = _drawn(pool, split, [wanted_pool, wanted_evaluation])
+    else:
+        pool, _ = _drawn(pool, replace(split, by="record"), [wanted_pool])
+        evaluation, _ = _drawn(evaluation, replace(split, by="record"), [wanted_evaluation])
+    if len(private) == 0:
+        raise expected("private records left for teachers", "lower data.pool or data.evaluation", private=0)
+    return Parts(private=private, pool=pool, evaluation=evaluation)
+
+
+def groups(body: Body, by: SplitBy) -> IntArray:
+    """A group number per record, in order of first appearance. Shape ``[N]``."""
+    if by == "record":
+        return np.arange(len(body), dtype=np.int64)
+    ids_N = body.units_N if by == "unit" else body.sites_N
+    if ids_N is None:
+        raise expected(f"a {by} for data.split.by={by!r}", f"declare data.{by}, or split by record")
+    first_N = np.unique(ids_N, return_index=True, return_inverse=True)
+    order = np.argsort(np.argsort(first_N[1]))
+    return order[first_N[2]].astype(np.int64)
+
+
+def draw(groups_N: IntArray, sizes: Sequence[int], *, seed: int) -> list[IntArray]:
+    """Whole groups at random until each size is reached, then what remains.
+
+    A group that would exceed its size is cut, and its other records stand nowhere: they belong to a group that is
+    public in part.
+
+    Args:
+        groups_N: group of each record, ``0..G-1``. Shape ``[N]``.
+        sizes: exact number of records of each part.
+        seed: of the order of groups.
+
+    Returns:
+        Sorted positions: one array per size, and one for the rest.
+    """
+    order = generator(seed, "split").permutation(int(groups_N.max()) + 1 if len(groups_N) else 0)
+    rank_N = np.argsort(order)[groups_N] if len(order) else groups_N
+    rows = np.argsort(rank_N, kind="stable")
+    parts, start = [], 0
+    for number, size in enumerate(sizes):
+        if start + size > len(rows):
+            raise expected(
+                f"at least {size} public records",
+                f"lower data.{('pool', 'evaluation')[number] if len(sizes) > 1 else 'pool or data.evaluation'}",
+                found=len(rows) - start,
+            )
+        parts.append(np.sort(rows[start : start + size]))
+        last_group = rank_N[rows[start + size - 1]]
+        start = int(np.searchsorted(rank_N[rows], last_group, side="right"))
+    return [*parts, np.sort(rows[start:])]
+
+
+def _drawn(body: Body, split: Split, sizes: list[int]) -> list[Body]:
+    return [body.take(part) for part in draw(groups(body, split.by), sizes, seed=split.seed)]
+
+
+def rows_refused(
+    what: str, remedy: str, *, key: str, bad_N: npt.NDArray[np.bool_], found: Sequence[object] | None = None
+) -> InputError:
+    """The error for records that cannot be used: a count in public, the rows in the private detail.
+
+    Args:
+        what: what was expected of every record.
+        remedy: what to do.
+        key: the configuration key.
+        bad_N: which records fail. Shape ``[N]``.
+        found: what stands there, for the private detail only. Length N.
+    """
+    rows = np.flatnonzero(bad_N)[:DETAILS].tolist()
+    listed = [f"row {row}" if found is None else f"row {row}: {found[row]!r}" for row in rows]
+    return InputError(
+        f"Expected {what} in {key}, got {int(bad_N.sum())} of {len(bad_N)} records that differ; {remedy}",
+        private_detail=f"{key}, rows counted from 0 as read:\n" + "\n".join(listed),
+    )

@@ -1,0 +1,161 @@
+"""From columns of a table to labels, units and sites, by declared rules."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pate.data.body import UNLABELLED, rows_refused
+from pate.data.records import IdArray, IntArray
+from pate.errors import InputError, expected
+
+_WHOLE = re.compile(r"(-?\d+)\.0*")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelRule:
+    """Which column holds the label, and how its values become classes.
+
+    Exactly one of ``positive``, ``above`` and ``classes`` is given. Values are compared as text; whole numbers
+    are the same with and without ``.0``.
+
+    Attributes:
+        column: its name.
+        positive: values of the second of two classes; every other value is the first.
+        above: numbers above this are the second of two classes, the others the first.
+        classes: all values, in the order of class indices; ``public`` takes those of the evaluation set, sorted.
+        names: names of the two classes, where ``positive`` or ``above`` makes them.
+        missing: what to do with records that have no label.
+    """
+
+    column: str
+    positive: tuple[str, ...] | None = None
+    above: float | None = None
+    classes: tuple[str, ...] | Literal["public"] | None = None
+    names: tuple[str, str] = ("negative", "positive")
+    missing: Literal["refuse", "drop"] = "refuse"
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("positive", "above", "classes") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise expected(
+                "exactly one of data.label.positive, above and classes", "say how values become classes", given=given
+            )
+        if isinstance(self.classes, tuple) and (len(self.classes) < 2 or len(set(self.classes)) < len(self.classes)):
+            raise expected("two or more different data.label.classes", "list each class once", classes=self.classes)
+
+    def names_of(self, public: pd.DataFrame) -> tuple[str, ...]:
+        """Names of the classes; ``public`` is the labelled public table."""
+        if self.classes is None:
+            return self.names
+        if self.classes != "public":
+            return self.classes
+        if self.column not in public.columns:
+            raise expected(f"column {self.column!r} in data.evaluation_files", "declare data.label.classes instead")
+        found = sorted(set(canonical(public[self.column]).dropna()))
+        if len(found) < 2:
+            raise expected("two or more classes in the public labels", "declare data.label.classes", found=len(found))
+        return tuple(found)
+
+    def labels(self, table: pd.DataFrame, names: tuple[str, ...], *, key: str) -> IntArray:
+        """Class index of each record, -1 where the value is missing. Shape ``[N]``.
+
+        Args:
+            table: text, missing values as NaN.
+            names: from ``names_of``.
+            key: the configuration key of the files, for errors.
+
+        Raises:
+            InputError: a value that is none of the classes, or is not a number where ``above`` needs one.
+        """
+        values = canonical(column(table, self.column, declared="data.label.column", key=key))
+        missing_N = values.isna().to_numpy()
+        if self.positive is not None:
+            labels_N = values.isin([plain(value) for value in self.positive]).to_numpy().astype(np.int64)
+        elif self.above is not None:
+            numbers_N = numbers(values, name=self.column, key=key)
+            labels_N = (numbers_N > self.above).astype(np.int64)
+        else:
+            index = {plain(name): position for position, name in enumerate(names)}
+            labels_N = values.map(index).fillna(UNLABELLED).to_numpy().astype(np.int64)
+            unknown_N = (labels_N == UNLABELLED) & ~missing_N
+            if unknown_N.any():
+                raise rows_refused(
+                    f"labels out of the {len(names)} classes of the public label set",
+                    "declare all of data.label.classes, or correct the records",
+                    key=f"{key}, column {self.column!r}",
+                    bad_N=unknown_N,
+                    found=list(values),
+                )
+        return np.where(missing_N, UNLABELLED, labels_N)
+
+
+def column(table: pd.DataFrame, name: str, *, declared: str, key: str) -> pd.Series[str]:
+    """A column by name.
+
+    Raises:
+        InputError: there is none; the error names the key that declares it.
+    """
+    if name not in table.columns:
+        raise InputError(
+            f"Expected column {declared}={name!r} in {key}, got {len(table.columns)} other columns; correct the name, "
+            "or declare data.format.columns for files without a header"
+        )
+    return table[name]
+
+
+def ids(table: pd.DataFrame, name: str, *, declared: str, key: str) -> IdArray:
+    """A column of unit or site ids, none of them missing. Shape ``[N]``."""
+    values = column(table, name, declared=declared, key=key)
+    missing_N = values.isna().to_numpy()
+    if missing_N.any():
+        raise rows_refused(
+            f"an id in every record of {declared}={name!r}",
+            "fill in the missing ids, or leave those records out of the file",
+            key=key,
+            bad_N=missing_N,
+        )
+    found: IdArray = values.to_numpy().astype(np.str_)
+    return found
+
+
+def numbers(values: pd.Series[str], *, name: str, key: str) -> npt.NDArray[np.float64]:
+    """A column of text as numbers, NaN where it is missing. Shape ``[N]``.
+
+    Raises:
+        InputError: text that is no finite number; the text itself goes to the private detail.
+    """
+    parsed: npt.NDArray[np.float64] = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    broken_N = ~np.isfinite(parsed) & ~values.isna().to_numpy()
+    if broken_N.any():
+        raise rows_refused(
+            f"numbers in column {name!r}",
+            "correct them, list their text under data.format.missing or data.format.replace, or declare the column "
+            "as categorical",
+            key=key,
+            bad_N=broken_N,
+            found=list(values),
+        )
+    return parsed
+
+
+def canonical(values: pd.Series[str]) -> pd.Series[str]:
+    """Values for comparison as text: stripped, whole numbers without ``.0``; missing ones stay missing."""
+    return values.map(plain, na_action="ignore")
+
+
+def plain(value: str) -> str:
+    """One value for comparison as text.
+
+    >>> plain(" 3.0 ")
+    '3'
+    """
+    text = value.strip()
+    whole = _WHOLE.fullmatch(text)
+    return whole.group(1) if whole else text

@@ -1,0 +1,252 @@
+"""From columns to features: encoders and scalers that are declared, or fitted on the public pool alone.
+
+Nothing here is ever fitted on private records. Shape legend: ``N`` records, ``F`` features after encoding.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal, final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pate.data.body import rows_refused
+from pate.data.columns import canonical, column, numbers, plain
+from pate.data.records import FloatArray
+from pate.errors import expected
+
+MOST_CATEGORIES = 200
+MISSING = "(missing)"
+"""Name of the category of missing values."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """What stands for a missing number.
+
+    Attributes:
+        strategy: ``constant``, or ``public_median`` of the pool.
+        value: the constant, in the column's own unit.
+        indicator: whether a feature that is 1 where the value is missing is added.
+    """
+
+    strategy: Literal["constant", "public_median"]
+    value: float | None = None
+    indicator: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.strategy == "constant") != (self.value is not None):
+            raise expected(
+                "a value exactly with missing.strategy='constant'", "give it or leave it out", value=self.value
+            )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumericColumns:
+    """Columns of numbers that are treated alike.
+
+    Attributes:
+        columns: their names.
+        missing: what stands for a missing number; ``None`` refuses records that lack one.
+        scale: ``public`` subtracts the pool's mean and divides by its standard deviation; ``none`` leaves the unit.
+        clip: largest absolute value after scaling; ``None`` for no limit.
+    """
+
+    columns: tuple[str, ...]
+    missing: Missing | None = None
+    scale: Literal["public", "none"] = "public"
+    clip: float | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoricalColumns:
+    """Columns of categories that become one feature each (one-hot), treated alike.
+
+    Attributes:
+        columns: their names.
+        unknown: what a category is that was not declared and does not occur in the pool: ``ignore`` sets all of the
+            column's features to 0, ``refuse`` stops.
+        categories: column -> its categories; columns that are not listed take those of the pool.
+        missing: ``category`` makes missing a category of its own; ``ignore`` sets all features to 0; ``refuse`` stops.
+    """
+
+    columns: tuple[str, ...]
+    unknown: Literal["ignore", "refuse"]
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    missing: Literal["category", "ignore", "refuse"] = "refuse"
+
+    def __post_init__(self) -> None:
+        surplus = sorted(set(self.categories) - set(self.columns))
+        if surplus:
+            raise expected("categories of listed columns only", "add them to columns or remove them", surplus=surplus)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumericCode:
+    """One fitted column of numbers: ``clip((x or fill) - mean) / std``."""
+
+    name: str
+    fill: float | None
+    indicator: bool
+    mean: float
+    std: float
+    clip: float | None
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryCode:
+    """One fitted column of categories."""
+
+    name: str
+    categories: tuple[str, ...]
+    unknown: Literal["ignore", "refuse"]
+    missing: Literal["category", "ignore", "refuse"]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoder:
+    """How a table becomes features. Public: made from the configuration and the public pool."""
+
+    numeric: tuple[NumericCode, ...]
+    categorical: tuple[CategoryCode, ...]
+
+    def names(self) -> tuple[str, ...]:
+        """A name per feature. Length F."""
+        found: list[str] = []
+        for code in self.numeric:
+            found += [code.name, f"{code.name} is missing"] if code.indicator else [code.name]
+        for group in self.categorical:
+            found += [f"{group.name} = {value}" for value in _values(group)]
+        return tuple(found)
+
+    def to_json(self) -> str:
+        """All that is needed to encode another table in the same way."""
+        return json.dumps({**asdict(self), "features": self.names()}, indent=1)
+
+    def encode(self, table: pd.DataFrame, *, key: str) -> FloatArray:
+        """Features of a table. Shape ``[N, F]``, float32.
+
+        Args:
+            table: text, missing values as NaN.
+            key: the configuration key of the files, for errors.
+
+        Raises:
+            InputError: a missing column, text where numbers are declared, or a missing or unknown value whose policy
+                is to refuse it; a count in public, rows in the private detail.
+        """
+        parts = [_encode_numbers(code, table, key) for code in self.numeric]
+        parts += [_encode_categories(code, table, key) for code in self.categorical]
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def fit_encoder(
+    pool: pd.DataFrame, numeric: tuple[NumericColumns, ...], categorical: tuple[CategoricalColumns, ...]
+) -> Encoder:
+    """Fit on the public pool alone.
+
+    Args:
+        pool: the table of the public pool.
+        numeric: groups of columns of numbers.
+        categorical: groups of columns of categories.
+
+    Raises:
+        InputError: no column at all, one declared twice, or statistics that the pool cannot give.
+    """
+    listed = [name for group in numeric for name in group.columns]
+    listed += [name for group in categorical for name in group.columns]
+    if not listed or len(set(listed)) < len(listed):
+        raise expected("at least one feature column, each declared once", "correct data.features", columns=listed)
+    return Encoder(
+        numeric=tuple(_fit_numbers(name, group, pool) for group in numeric for name in group.columns),
+        categorical=tuple(_fit_categories(name, group, pool) for group in categorical for name in group.columns),
+    )
+
+
+def _fit_numbers(name: str, group: NumericColumns, pool: pd.DataFrame) -> NumericCode:
+    values = numbers(column(pool, name, declared="data.features", key="the pool"), name=name, key="the pool")
+    known = values[~np.isnan(values)]
+    needs_pool = group.scale == "public" or (group.missing is not None and group.missing.strategy == "public_median")
+    if needs_pool and len(known) == 0:
+        raise expected(
+            f"values of {name!r} in the pool", "declare missing.strategy: constant and scale: none for it", found=0
+        )
+    fill = None if group.missing is None else group.missing.value
+    if group.missing is not None and group.missing.strategy == "public_median":
+        fill = float(np.median(known))
+    mean, std = (float(known.mean()), float(known.std())) if group.scale == "public" else (0.0, 1.0)
+    return NumericCode(
+        name=name,
+        fill=fill,
+        indicator=group.missing is not None and group.missing.indicator,
+        mean=mean,
+        std=std if std > 0 else 1.0,
+        clip=group.clip,
+    )
+
+
+def _fit_categories(name: str, group: CategoricalColumns, pool: pd.DataFrame) -> CategoryCode:
+    declared = group.categories.get(name)
+    values = canonical(column(pool, name, declared="data.features", key="the pool")).dropna()
+    found = tuple(plain(value) for value in declared) if declared is not None else tuple(sorted(set(values)))
+    if not 1 <= len(found) <= MOST_CATEGORIES:
+        raise expected(
+            f"1 to {MOST_CATEGORIES} categories of {name!r}",
+            "declare data.features.categorical.categories, or leave the column out",
+            found=len(found),
+        )
+    return CategoryCode(name=name, categories=found, unknown=group.unknown, missing=group.missing)
+
+
+def _encode_numbers(code: NumericCode, table: pd.DataFrame, key: str) -> npt.NDArray[np.float64]:
+    values_N = numbers(column(table, code.name, declared="data.features", key=key), name=code.name, key=key)
+    missing_N = np.isnan(values_N)
+    if code.fill is None and missing_N.any():
+        raise rows_refused(
+            f"a value of {code.name!r} in every record",
+            "declare data.features.numeric.missing: {strategy: public_median} or {strategy: constant, value: ...}",
+            key=key,
+            bad_N=missing_N,
+        )
+    scaled_N = (np.where(missing_N, code.fill or 0.0, values_N) - code.mean) / code.std
+    if code.clip is not None:
+        scaled_N = np.clip(scaled_N, -code.clip, code.clip)
+    return np.stack([scaled_N, missing_N] if code.indicator else [scaled_N], axis=1).astype(np.float64)
+
+
+def _encode_categories(code: CategoryCode, table: pd.DataFrame, key: str) -> npt.NDArray[np.float64]:
+    values = canonical(column(table, code.name, declared="data.features", key=key))
+    missing_N = values.isna().to_numpy()
+    index = {value: position for position, value in enumerate(code.categories)}
+    position_N = values.map(index).fillna(-1).to_numpy().astype(np.int64)
+    unknown_N = (position_N < 0) & ~missing_N
+    refused = [
+        (code.missing == "refuse", missing_N, "a value", "missing: category or ignore"),
+        (code.unknown == "refuse", unknown_N, "a known category", "unknown: ignore, or list it under categories"),
+    ]
+    for stops, bad_N, what, remedy in refused:
+        if stops and bad_N.any():
+            raise rows_refused(
+                f"{what} of {code.name!r} in every record",
+                f"declare data.features.categorical {remedy}",
+                key=key,
+                bad_N=bad_N,
+                found=list(values),
+            )
+    if code.missing == "category":
+        position_N = np.where(missing_N, len(code.categories), position_N)
+    ones: npt.NDArray[np.bool_] = position_N[:, None] == np.arange(len(_values(code)))[None, :]
+    return ones.astype(np.float64)
+
+
+def _values(code: CategoryCode) -> tuple[str, ...]:
+    return (*code.categories, MISSING) if code.missing == "category" else code.categories

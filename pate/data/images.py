@@ -1,0 +1,169 @@
+"""Images in folders (one folder per class) and in manifests (a table of ``path, label, unit, site``)."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import pandas as pd
+
+from pate.data.body import UNLABELLED, Body, Split, divide, rows_refused
+from pate.data.columns import LabelRule, ids
+from pate.data.pixels import to_inputs
+from pate.data.records import FloatArray, IdArray, Study
+from pate.data.study import study_of
+from pate.data.table_file import FileFormat, read_table
+from pate.errors import InputError, expected
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm"})
+COLUMNS = ("path", "label", "unit", "site")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSource:
+    """A folder of images or a manifest.
+
+    Attributes:
+        path: a folder with one folder per class (a pool may hold images without), or a CSV file with the columns
+            ``path`` (relative to the file), ``label``, ``unit`` and ``site``, of which only the first is always needed.
+        site: the site that all its images belong to, where no column says so.
+    """
+
+    path: Path
+    site: str | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pixels:
+    """The form that every image is brought to.
+
+    Attributes:
+        height: in pixels.
+        width: in pixels.
+        channels: 1 (grey) or 3 (colour).
+    """
+
+    height: int
+    width: int
+    channels: int
+
+    def __post_init__(self) -> None:
+        if min(self.height, self.width) < 1 or self.channels not in (1, 3):
+            raise expected(
+                "data.pixels with height and width >= 1 and 1 or 3 channels",
+                "give the form that every image is brought to",
+                height=self.height,
+                width=self.width,
+                channels=self.channels,
+            )
+
+
+def image_study(
+    *,
+    task: str,
+    classes: tuple[str, ...],
+    private: tuple[ImageSource, ...],
+    pool: tuple[ImageSource, ...],
+    evaluation: tuple[ImageSource, ...],
+    pixels: Pixels,
+    split: Split,
+    sizes: tuple[int, int],
+) -> Study:
+    """A study from images; the arguments mean what they mean in ``pate.data.table.table_study``."""
+    if not private:
+        raise expected("data.private_files", "name the folders or manifests of the private images")
+    named = (("private", private), ("pool", pool), ("evaluation", evaluation))
+    mine, *others = [_body(sources, classes, name) if sources else None for name, sources in named]
+    if mine is None:
+        raise expected("data.private_files", "name the folders or manifests of the private images")
+    parts = divide(mine, others[0], others[1], split=split, sizes=sizes, public=False)
+    return study_of(
+        parts,
+        task=task,
+        classes=classes,
+        source=None,
+        encode=lambda body, key: read_images(list(body.table()["path"]), pixels, key=key),
+    )
+
+
+def read_images(paths: list[str], pixels: Pixels, *, key: str) -> FloatArray:
+    """Images in one form. Shape ``[N, channels, height, width]``, float32 in [0, 1].
+
+    Raises:
+        InputError: files that are missing or no images; a count in public, the paths in the private detail.
+    """
+    from PIL import Image  # noqa: PLC0415 - only this loader needs it
+
+    shape = (pixels.height, pixels.width) if pixels.channels == 1 else (pixels.height, pixels.width, 3)
+    images = np.zeros((len(paths), *shape), dtype=np.uint8)
+    broken_N = np.zeros(len(paths), dtype=bool)
+    for number, path in enumerate(paths):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                with Image.open(path) as image:
+                    plain = image.convert("L" if pixels.channels == 1 else "RGB")
+            images[number] = np.asarray(plain.resize((pixels.width, pixels.height), Image.Resampling.BILINEAR))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+            broken_N[number] = True
+    if broken_N.any():
+        raise rows_refused(
+            "readable images",
+            "restore the files, or remove them from the folder or manifest",
+            key=key,
+            bad_N=broken_N,
+            found=paths,
+        )
+    return to_inputs(images, key=key)
+
+
+def _body(sources: tuple[ImageSource, ...], classes: tuple[str, ...], name: str) -> Body:
+    key = f"data.{name}_files"
+    tables = [_listing(source, f"{key}[{number}]") for number, source in enumerate(sources)]
+    table = pd.concat(tables, ignore_index=True)
+    labels_N = np.full(len(table), UNLABELLED, dtype=np.int64)
+    if "label" in table.columns:
+        labels_N = LabelRule(column="label", classes=classes).labels(table, classes, key=key)
+    if name != "pool" and (labels_N == UNLABELLED).any():
+        raise rows_refused(
+            "a label for every image", "put it in a folder named after its class", key=key, bad_N=labels_N == UNLABELLED
+        )
+    return Body(rows=table, labels_N=labels_N, units_N=_ids(table, "unit", key), sites_N=_ids(table, "site", key))
+
+
+def _listing(source: ImageSource, key: str) -> pd.DataFrame:
+    """Paths with what is known about each image."""
+    if source.path.is_dir():
+        table = _folder(source.path, key)
+    else:
+        table = read_table(source.path, FileFormat(), key=key)
+        surplus = sorted(set(table.columns) - set(COLUMNS))
+        if "path" not in table.columns or surplus:
+            raise expected(f"columns out of {list(COLUMNS)} and at least path in {key}", "rename them", columns=surplus)
+        table["path"] = [str(source.path.parent / path) for path in ids(table, "path", declared="path", key=key)]
+    if source.site is not None and "site" not in table.columns:
+        table["site"] = source.site
+    return table
+
+
+def _folder(root: Path, key: str) -> pd.DataFrame:
+    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not files:
+        raise InputError(
+            f"Expected images in {key}, got none; correct the path, or remove the empty site", private_detail=str(root)
+        )
+    direct = [path.parent == root for path in files]
+    table = pd.DataFrame({"path": [str(path) for path in files]})
+    if not all(direct):
+        labels = [None if own else path.relative_to(root).parts[0] for path, own in zip(files, direct, strict=True)]
+        table["label"] = pd.Series(labels, dtype="str")
+    return table
+
+
+def _ids(table: pd.DataFrame, name: str, key: str) -> IdArray | None:
+    return ids(table, name, declared=f"data.{name}", key=key) if name in table.columns else None

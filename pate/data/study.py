@@ -1,0 +1,62 @@
+"""The last step of every loader: three parts become a study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from pate.data.body import UNLABELLED, Body, Parts, rows_refused
+from pate.data.records import Benchmark, EvaluationSet, FloatArray, PrivateRecords, PublicPool, Study
+from pate.public_sets import PublicSource
+
+Encode: TypeAlias = Callable[[Body, str], FloatArray]
+"""(records, configuration key for errors) -> inputs ``[N, ...]``, float32."""
+
+
+def study_of(
+    parts: Parts,
+    *,
+    task: str,
+    classes: tuple[str, ...],
+    source: PublicSource | None,
+    encode: Encode,
+    encoding: str | None = None,
+) -> Study:
+    """Encode the parts and give each its type.
+
+    Args:
+        parts: the private, pool and evaluation records.
+        task: what is being labelled.
+        classes: names of the classes.
+        source: proof that the private records are a public benchmark, or ``None``.
+        encode: from rows to inputs.
+        encoding: what ``encode`` does, as JSON, for tables.
+
+    Raises:
+        InputError: a private or evaluation record without a label.
+    """
+    for name, body in (("private", parts.private), ("evaluation", parts.evaluation)):
+        missing_N = body.labels_N == UNLABELLED
+        if missing_N.any():
+            raise rows_refused(
+                "a label in every record", "fill in the missing labels", key=f"data, {name} part", bad_N=missing_N
+            )
+    known = source is not None and bool((parts.pool.labels_N != UNLABELLED).all())
+    return Study(
+        task=task,
+        classes=classes,
+        private=PrivateRecords(
+            features=encode(parts.private, "data.private_files"),
+            labels_N=parts.private.labels_N,
+            units_N=parts.private.units_N,
+            sites_N=parts.private.sites_N,
+        ),
+        pool=PublicPool(inputs=encode(parts.pool, "the pool")),
+        evaluation=EvaluationSet(
+            inputs=encode(parts.evaluation, "the evaluation set"),
+            labels_E=parts.evaluation.labels_N,
+            units_E=parts.evaluation.units_N,
+        ),
+        benchmark=Benchmark(source=source, pool_labels_M=parts.pool.labels_N) if source is not None and known else None,
+        encoding=encoding,
+    )

@@ -1,0 +1,305 @@
+"""Tables: encoders fitted on public data alone, joins, and bad input refused with counts only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pate.data.body import Split
+from pate.data.columns import LabelRule, plain
+from pate.data.encoding import CategoricalColumns, Missing, NumericColumns, fit_encoder
+from pate.data.records import Study
+from pate.data.table import TableColumns, TableFile, table_study
+from pate.data.table_file import FileFormat, Join, join_tables, read_table
+from pate.errors import InputError
+
+CANARY = "CANARY-7731"
+
+
+def frame(count: int, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "patient": [f"p{seed}-{i // 2}" for i in range(count)],
+            "hospital": rng.choice(["north", "south"], count),
+            "age": rng.integers(20, 90, count),
+            "dose": rng.normal(5, 2, count).round(3),
+            "stage": rng.choice(["I", "II", "III"], count),
+            "outcome": rng.choice(["well", "ill"], count),
+        }
+    )
+
+
+def columns(**changes: object) -> TableColumns:
+    parts: dict[str, object] = {
+        "label": LabelRule(column="outcome", classes=("well", "ill")),
+        "unit": "patient",
+        "site": "hospital",
+        "numeric": (NumericColumns(columns=("age", "dose")),),
+        "categorical": (CategoricalColumns(columns=("stage",), unknown="ignore"),),
+    }
+    return TableColumns(**{**parts, **changes})  # type: ignore[arg-type]
+
+
+def study(
+    folder: Path, private: pd.DataFrame | None = None, pool: pd.DataFrame | None = None, **changes: object
+) -> Study:
+    tables = {
+        "private": frame(40) if private is None else private,
+        "pool": frame(30, 1) if pool is None else pool,
+        "evaluation": frame(20, 2),
+    }
+    for name, table in tables.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    return table_study(
+        task="outcome",
+        private=(TableFile(path=folder / "private.csv"),),
+        pool=(TableFile(path=folder / "pool.csv"),),
+        evaluation=(TableFile(path=folder / "evaluation.csv"),),
+        columns=columns(**changes),
+        split=Split(),
+        sizes=(30, 20),
+    )
+
+
+def refused(folder: Path, mentions: list[str], **arguments: object) -> InputError:
+    with pytest.raises(InputError) as caught:
+        study(folder, **arguments)  # type: ignore[arg-type]
+    text = str(caught.value)
+    for piece in mentions:
+        assert piece in text, text
+    assert "\n" not in text
+    assert CANARY not in text
+    assert str(folder) not in text
+    return caught.value
+
+
+def test_a_study_has_features_labels_units_and_sites(tmp_path: Path) -> None:
+    found = study(tmp_path)
+    assert found.input_shape == (5,)
+    assert found.classes == ("well", "ill")
+    assert len(set(found.private.units_N)) == 20
+    assert set(found.private.sites_N) == {"north", "south"}
+    assert found.benchmark is None
+    truth = frame(40)
+    assert np.array_equal(found.private.labels_N, (truth["outcome"] == "ill").to_numpy().astype(int))
+    assert json.loads(found.encoding or "")["features"] == ["age", "dose", "stage = I", "stage = II", "stage = III"]
+
+
+def test_nothing_is_fitted_on_private_or_evaluation_records(tmp_path: Path) -> None:
+    base = study(tmp_path)
+    changed = frame(40)
+    changed["age"] += 1000
+    changed["stage"] = "IV"
+    other = study(tmp_path, private=changed)
+    assert other.encoding == base.encoding
+    assert np.array_equal(other.pool.inputs, base.pool.inputs)
+    assert np.array_equal(other.evaluation.inputs, base.evaluation.inputs)
+    assert not np.array_equal(other.private.features, base.private.features)
+    assert np.allclose(base.pool.inputs[:, :2].mean(axis=0), 0, atol=1e-5)
+    assert np.allclose(base.pool.inputs[:, :2].std(axis=0), 1, atol=1e-4)
+
+
+def test_the_encoder_follows_its_formula() -> None:
+    pool = pd.DataFrame({"x": ["1", "2", "9", None], "c": ["a", "b", "a", "a"]}, dtype="str")
+    encoder = fit_encoder(
+        pool,
+        (NumericColumns(columns=("x",), missing=Missing(strategy="public_median", indicator=True), clip=1.0),),
+        (CategoricalColumns(columns=("c",), unknown="ignore", missing="category"),),
+    )
+    other = pd.DataFrame({"x": [None, "4", "400"], "c": ["b", "z", None]}, dtype="str")
+    known = np.array([1.0, 2.0, 9.0])
+    expected = np.clip((np.array([2.0, 4.0, 400.0]) - known.mean()) / known.std(), -1, 1)
+    encoded = encoder.encode(other, key="k")
+    assert np.allclose(encoded[:, 0], expected)
+    assert encoded[:, 1].tolist() == [1, 0, 0]
+    assert encoded[:, 2:].tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 1]]
+    assert len(encoder.names()) == encoded.shape[1]
+
+
+def test_declared_values_need_no_statistics_of_the_pool() -> None:
+    pool = pd.DataFrame({"x": [None, None], "c": [None, None]}, dtype="str")
+    encoder = fit_encoder(
+        pool,
+        (NumericColumns(columns=("x",), missing=Missing(strategy="constant", value=-3), scale="none"),),
+        (CategoricalColumns(columns=("c",), unknown="refuse", categories={"c": ("u", "v")}, missing="ignore"),),
+    )
+    assert encoder.encode(pool, key="k").tolist() == [[-3, 0, 0], [-3, 0, 0]]
+    with pytest.raises(InputError, match="values of 'x' in the pool"):
+        fit_encoder(pool, (NumericColumns(columns=("x",)),), ())
+
+
+@pytest.mark.parametrize("declared", [("0", "1"), ("0.0", "1.0")])
+def test_whole_numbers_are_the_same_with_and_without_a_point(declared: tuple[str, str]) -> None:
+    table = pd.DataFrame({"y": ["0", "1.0", "1", "0.0"]}, dtype="str")
+    rule = LabelRule(column="y", classes=declared)
+    assert rule.labels(table, rule.names_of(table), key="k").tolist() == [0, 1, 1, 0]
+    assert [plain(text) for text in (" 3.0 ", "3.50", "03", "-1.00", "1.0.0")] == ["3", "3.50", "03", "-1", "1.0.0"]
+
+
+def test_label_rules(tmp_path: Path) -> None:
+    table = pd.DataFrame({"y": ["0", "2", "3", None]}, dtype="str")
+    assert LabelRule(column="y", above=1).labels(table, ("a", "b"), key="k").tolist() == [0, 1, 1, -1]
+    assert LabelRule(column="y", positive=("3",)).labels(table, ("a", "b"), key="k").tolist() == [0, 0, 1, -1]
+    with pytest.raises(InputError, match="exactly one"):
+        LabelRule(column="y", above=1, positive=("1",))
+    with pytest.raises(InputError, match="exactly one"):
+        LabelRule(column="y")
+    assert study(tmp_path, label=LabelRule(column="outcome", classes="public")).classes == ("ill", "well")
+
+
+def test_records_without_a_label_are_refused_or_dropped(tmp_path: Path) -> None:
+    gap = frame(40)
+    gap.loc[3, "outcome"] = None
+    refused(tmp_path, ["'outcome'", "1 of 40", "data.label.missing: drop"], private=gap)
+    kept = study(tmp_path, private=gap, label=LabelRule(column="outcome", classes=("well", "ill"), missing="drop"))
+    assert len(kept.private) == 39
+    assert len(kept.private.units_N) == 39
+
+
+def test_a_pool_needs_no_labels_and_an_evaluation_set_does(tmp_path: Path) -> None:
+    assert len(study(tmp_path, pool=frame(30, 1).drop(columns=["outcome", "patient", "hospital"])).pool) == 30
+    with pytest.raises(InputError, match=r"data\.label\.column='outcome'"):
+        study(tmp_path, private=frame(40).drop(columns="outcome"))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "mentions"),
+    [
+        ("age", CANARY, ["numbers in column 'age'", "data.private_files", "1 of 40"]),
+        ("age", None, ["a value of 'age'", "data.features.numeric.missing", "1 of 40"]),
+        ("stage", None, ["a value of 'stage'", "data.features.categorical missing", "1 of 40"]),
+        ("outcome", CANARY, ["the 2 classes of the public label set", "data.label.classes", "1 of 40"]),
+        ("patient", None, ["data.unit='patient'", "1 of 40", "fill in the missing ids"]),
+        ("hospital", None, ["data.site='hospital'", "1 of 40"]),
+    ],
+)
+def test_bad_private_values_are_refused_with_a_count_and_the_row_in_the_private_detail(
+    tmp_path: Path, column: str, value: object, mentions: list[str]
+) -> None:
+    broken = frame(40)
+    broken[column] = broken[column].astype(object)
+    broken.loc[7, column] = value
+    error = refused(tmp_path, mentions, private=broken)
+    assert "row 7" in (error.private_detail or "")
+
+
+def test_unknown_categories_follow_the_declared_policy(tmp_path: Path) -> None:
+    odd = frame(40)
+    odd.loc[5, "stage"] = CANARY
+    assert study(tmp_path, private=odd).private.features[5, 2:].tolist() == [0, 0, 0]
+    strict = (CategoricalColumns(columns=("stage",), unknown="refuse"),)
+    error = refused(tmp_path, ["known category of 'stage'", "1 of 40"], private=odd, categorical=strict)
+    assert CANARY in (error.private_detail or "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "mentions"),
+    [
+        ({"unit": "nobody"}, ["data.unit='nobody'"]),
+        ({"label": LabelRule(column="fate", classes=("a", "b"))}, ["data.label.column='fate'"]),
+        ({"numeric": (NumericColumns(columns=("height",)),)}, ["data.features='height'"]),
+        ({"numeric": (), "categorical": ()}, ["at least one feature column"]),
+        ({"numeric": (NumericColumns(columns=("age", "age")),)}, ["each declared once"]),
+    ],
+)
+def test_undeclared_columns_are_refused_by_key(tmp_path: Path, changes: dict, mentions: list[str]) -> None:
+    refused(tmp_path, mentions, **changes)
+
+
+def test_files_that_are_no_tables_are_refused_without_their_path(tmp_path: Path) -> None:
+    missing = tmp_path / "private" / "none.csv"
+    with pytest.raises(InputError, match=r"a file at data\.private_files\[0\], got none") as caught:
+        read_table(missing, FileFormat(), key="data.private_files[0]")
+    assert str(missing) not in str(caught.value)
+    assert str(missing) in (caught.value.private_detail or "")
+    empty, header, binary, ragged = (tmp_path / name for name in ("e.csv", "h.csv", "b.parquet", "r.data"))
+    empty.write_text("")
+    header.write_text("a,b\n")
+    binary.write_bytes(b"no parquet")
+    ragged.write_text("1,2\n3,4,5\n")
+    headerless = FileFormat(header=False, columns=("a", "b"))
+    for path, style in ((empty, FileFormat()), (header, FileFormat()), (binary, FileFormat()), (ragged, headerless)):
+        with pytest.raises(InputError) as caught:
+            read_table(path, style, key="data.private_files[0]")
+        assert "data.private_files[0]" in str(caught.value)
+        assert str(tmp_path) not in str(caught.value)
+
+
+def test_headerless_files_markers_and_replacements(tmp_path: Path) -> None:
+    path = tmp_path / "x.data"
+    path.write_text("junk\n1.0; ?;> 89\n-1;b ; 5\n")
+    style = FileFormat(
+        header=False,
+        columns=("n", "c", "age"),
+        separator=";",
+        skip_rows=1,
+        missing=("?", "-1.0"),
+        replace={"age": {"> 89": "90"}},
+    )
+    table = read_table(path, style, key="k")
+    assert table["age"].tolist() == ["90", "5"]
+    assert table["n"].isna().tolist() == [False, True]
+    assert table["c"].isna().tolist() == [True, False]
+
+
+def test_parquet_and_csv_give_the_same_study(tmp_path: Path) -> None:
+    table = frame(40)
+    table["dose"] = table["dose"].astype(object)
+    table.loc[4, "dose"] = None
+    table["dose"] = table["dose"].astype(float)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    table.to_parquet(tmp_path / "t.parquet")
+    one, two = (read_table(tmp_path / f"t.{kind}", FileFormat(), key="k") for kind in ("csv", "parquet"))
+    rule = (NumericColumns(columns=("age", "dose"), missing=Missing(strategy="public_median")),)
+    kinds = (CategoricalColumns(columns=("stage",), unknown="refuse"),)
+    encoder = fit_encoder(one, rule, kinds)
+    assert np.array_equal(encoder.encode(one, key="k"), encoder.encode(two, key="k"))
+    assert one["patient"].tolist() == two["patient"].tolist()
+
+
+def join_file(folder: Path, text: str, **changes: object) -> tuple[pd.DataFrame, tuple[Join, ...]]:
+    (folder / "more.csv").write_text(text)
+    main = pd.DataFrame({"id": ["1", "2", "3"], "x": ["a", "b", "c"]}, dtype="str")
+    return main, (Join(path=folder / "more.csv", column="id", **changes),)  # type: ignore[arg-type]
+
+
+def test_joined_columns_stand_beside_their_records(tmp_path: Path) -> None:
+    main, joins = join_file(tmp_path, "id,v,y\n2,A,20\n1,A,10\n1,B,11\n9,A,90\n", where={"v": "A"}, take=("y",))
+    dropped = join_tables(main, joins, key="data.private_files[0]")
+    assert dropped.to_dict("list") == {"id": ["1", "2"], "x": ["a", "b"], "y": ["10", "20"]}
+    main, joins = join_file(tmp_path, "id,y\n2,20\n", unmatched="keep")
+    assert join_tables(main, joins, key="k")["y"].isna().tolist() == [True, False, True]
+
+
+def test_joins_that_would_multiply_records_or_columns_are_refused(tmp_path: Path) -> None:
+    main, joins = join_file(tmp_path, "id,y\n2,20\n2,21\n")
+    with pytest.raises(InputError, match=r"at most one row for each 'id' in k\.join\[0\], got 2 of 2"):
+        join_tables(main, joins, key="k")
+    main, joins = join_file(tmp_path, "id,x\n2,20\n")
+    with pytest.raises(InputError, match="list take"):
+        join_tables(main, joins, key="k")
+    main, joins = join_file(tmp_path, "id,y\n7,20\n")
+    with pytest.raises(InputError, match="records with a partner"):
+        join_tables(main, joins, key="k")
+
+
+def test_files_of_several_sites_become_one_body(tmp_path: Path) -> None:
+    for number in range(2):
+        frame(20, number).drop(columns="hospital").to_csv(tmp_path / f"{number}.csv", index=False)
+    frame(30, 5).to_csv(tmp_path / "public.csv", index=False)
+    found = table_study(
+        task="t",
+        private=tuple(TableFile(path=tmp_path / f"{n}.csv", site=f"site {n}") for n in range(2)),
+        pool=(TableFile(path=tmp_path / "public.csv"),),
+        evaluation=(),
+        columns=columns(site=None),
+        split=Split(),
+        sizes=(20, 10),
+    )
+    assert found.private.sites_N.tolist() == ["site 0"] * 20 + ["site 1"] * 20
+    assert (len(found.pool), len(found.evaluation)) == (20, 10)
