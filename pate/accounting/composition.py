@@ -23,7 +23,7 @@ Leaf: TypeAlias = GNMax | LNMax | ThresholdTest
 
 _MOST_STEPS = 700  # beyond, a curve is composed with itself, which costs far less time and 0.1% of epsilon
 _SMALLEST_DELTA = 1e-16  # grids end where Renyi-DP says that delta is below this
-_LARGEST_REACH = 300.0  # nats; a budget beyond is no promise worth the recursion's time
+_LARGEST_REACH = 100.0  # nats; a budget beyond is no promise worth the recursion's time
 _MOST_POINTS = 20_000
 
 
