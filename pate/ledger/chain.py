@@ -1,20 +1,24 @@
-"""The append-only, hash-chained list of what happened, and its anchor in a second file."""
+"""The append-only, hash-chained list of what happened.
+
+``hash = SHA-256(JSON of [seq, account, kind, body, at, previous])`` with ``body`` the row's JSON text as stored and
+the JSON as Python's ``json.dumps`` writes it, so that anybody can check an exported chain with a few lines of code.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 from pate.errors import LedgerError
+from pate.ledger.anchor import GENESIS, Anchor
 
-GENESIS = "0" * 64
+Row: TypeAlias = tuple[int, str, str, str, str, str, str]
+"""A stored row: seq, account, kind, body, at, previous, hash."""
 
 
 @final
@@ -24,8 +28,8 @@ class Entry:
 
     Attributes:
         seq: 1, 2, 3, ... without gaps.
-        account: the account it belongs to.
-        kind: ``register``, ``extend``, ``reserve``, ``answers`` or ``settle``.
+        account: the account it belongs to; empty for what concerns the whole ledger.
+        kind: ``schema``, ``register``, ``extend``, ``reserve``, ``answers``, ``settle`` or ``purge``.
         body: what happened; events, never epsilons.
         at: when, UTC, ISO 8601.
         previous: hash of the row before it.
@@ -43,81 +47,81 @@ class Entry:
 
 def append(db: sqlite3.Connection, *, account: str, kind: str, body: dict[str, Any]) -> Entry:
     """Add a row, inside the caller's transaction."""
-    last = db.execute("SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
-    seq, previous = (1, GENESIS) if last is None else (last[0] + 1, last[1])
-    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    last = head(db)
+    seq, at = last.length + 1, datetime.now(UTC).isoformat(timespec="milliseconds")
     text = json.dumps(body, sort_keys=True, separators=(",", ":"))
-    digest = _digest(seq, account, kind, text, at, previous)
-    db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", (seq, account, kind, text, at, previous, digest))
-    return Entry(seq=seq, account=account, kind=kind, body=body, at=at, previous=previous, hash=digest)
+    digest = _digest(seq, account, kind, text, at, last.head)
+    row = (seq, account, kind, text, at, last.head, digest)
+    db.execute("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    return _entry(row)
 
 
-def entries(db: sqlite3.Connection, account: str | None = None) -> Iterator[Entry]:
-    """All rows, or those of one account, in order."""
-    clause, values = ("", ()) if account is None else (" WHERE account = ?", (account,))
-    for row in db.execute(f"SELECT * FROM entries{clause} ORDER BY seq", values):  # noqa: S608 - constant text
+def head(db: sqlite3.Connection) -> Anchor:
+    """The chain's length and the hash of its last row."""
+    last = db.execute("SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
+    return Anchor(length=0, head=GENESIS) if last is None else Anchor(length=last[0], head=last[1])
+
+
+def rows(db: sqlite3.Connection) -> Iterator[Row]:
+    """All rows as stored, in order."""
+    return iter(db.execute("SELECT seq, account, kind, body, at, previous, hash FROM entries ORDER BY seq"))
+
+
+def entries(db: sqlite3.Connection, account: str | None = None, kind: str | None = None) -> Iterator[Entry]:
+    """The rows, in order: all, of one account, of one kind."""
+    found = db.execute(
+        "SELECT seq, account, kind, body, at, previous, hash FROM entries "
+        "WHERE (?1 IS NULL OR account = ?1) AND (?2 IS NULL OR kind = ?2) ORDER BY seq",
+        (account, kind),
+    )
+    for row in found:
         yield _entry(row)
 
 
-def verify(db: sqlite3.Connection, anchor: Path) -> Entry | None:
-    """Recompute every hash and compare with the anchor; returns the last row.
+def checked(rows: Iterable[Row]) -> Iterator[Entry]:
+    """The rows, each after its number, its link and its hash were found right.
 
     Raises:
-        LedgerError: naming the first row that is not what was written, or what the anchor misses.
+        LedgerError: naming the first row that is not what was written.
     """
-    previous, last, at_anchor = GENESIS, None, None
-    anchored = read_anchor(anchor)
-    for number, row in enumerate(db.execute("SELECT * FROM entries ORDER BY seq"), start=1):
+    previous = GENESIS
+    for number, row in enumerate(rows, start=1):
         if row[0] != number:
             raise LedgerError(f"Expected ledger row {number}, got row {row[0]}; a row is missing, restore a backup")
         if row[5] != previous or row[6] != _digest(*row[:6]):
-            raise LedgerError(f"Expected ledger row {number} as it was written, got an altered one; restore a backup")
-        last, previous = _entry(row), row[6]
-        if anchored and number == anchored[0]:
-            at_anchor = row[6]
-    if anchored and at_anchor != anchored[1]:
-        length = 0 if last is None else last.seq
-        raise LedgerError(
-            f"Expected ledger row {anchored[0]} with the anchored hash, got {length} rows; the tail was dropped or an "
-            "older copy was restored"
-        )
-    if last is not None and not anchored:
-        raise LedgerError("Expected the ledger's anchor file, got none; restore it from its backup")
-    return last
+            raise altered(number)
+        try:
+            yield _entry(row)
+        except ValueError as error:
+            raise altered(number) from error
+        previous = row[6]
 
 
-def write_anchor(anchor: Path, *, seq: int, digest: str) -> None:
-    """Record the chain's length and head, atomically; an older process never moves the anchor back."""
-    now = read_anchor(anchor)
-    if now and now[0] >= seq:
-        return
-    temporary = anchor.with_name(f"{anchor.name}.{os.getpid()}.new")
-    with temporary.open("w") as file:
-        json.dump({"length": seq, "head": digest}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(anchor)
+def altered(row: int) -> LedgerError:
+    """The error that names an altered row."""
+    return LedgerError(f"Expected ledger row {row} as it was written, got an altered one; restore a backup")
 
 
-def read_anchor(anchor: Path) -> tuple[int, str] | None:
-    """``(length, head hash)``, or ``None`` where there is no anchor.
+def require_contains(db: sqlite3.Connection, anchor: Anchor, source: str) -> None:
+    """Refuse a chain that an anchor does not belong to.
 
     Raises:
-        LedgerError: the file is not an anchor.
+        LedgerError: the tail was dropped, an older copy was restored, or another chain stands in its place.
     """
-    if not anchor.exists():
-        return None
-    try:
-        content = json.loads(anchor.read_text())
-        return int(content["length"]), str(content["head"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise LedgerError("Expected a ledger anchor with length and head, got another file; restore it") from error
+    if anchor.length == 0:
+        return
+    found = db.execute("SELECT hash FROM entries WHERE seq = ?", (anchor.length,)).fetchone()
+    if found is None or found[0] != anchor.head:
+        raise LedgerError(
+            f"Expected ledger row {anchor.length} with the anchored hash ({source}), got {head(db).length} rows; the "
+            "tail was dropped or an older copy was restored: restore the newest one, nothing was released"
+        )
 
 
-def _digest(seq: int, account: str, kind: str, body: str, at: str, previous: str) -> str:
-    return hashlib.sha256(json.dumps([seq, account, kind, body, at, previous]).encode()).hexdigest()
+def _digest(*fields: object) -> str:
+    return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
+def _entry(row: Row) -> Entry:
     seq, account, kind, body, at, previous, digest = row
     return Entry(seq=seq, account=account, kind=kind, body=json.loads(body), at=at, previous=previous, hash=digest)

@@ -34,6 +34,11 @@ class LedgerKey(Redacted):
                 private_detail=str(path),
             )
 
+    @property
+    def mark(self) -> str:
+        """What tells this key from another without revealing it."""
+        return self._hash(b"mark", b"").hex()[:32]
+
     def units(self, keys: Iterable[bytes]) -> list[bytes]:
         """One hash for each privacy unit or record."""
         return [self._hash(b"unit", key) for key in keys]

@@ -1,14 +1,17 @@
-"""The ledger's tables. What is written stays: triggers refuse to change or remove it."""
+"""The ledger's tables. What is written stays: triggers refuse to change or remove it.
+
+A new database runs all steps, an older one those it lacks, in one transaction that also adds a ``schema`` row to
+the chain: no step touches a row of the chain, so its hashes stay. To change the tables, add a step at the end.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 
 from pate.errors import LedgerError
+from pate.ledger import chain
 
-VERSION = 1
-
-_TABLES = """
+_FIRST = """
 CREATE TABLE entries (
     seq INTEGER PRIMARY KEY, account TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
     at TEXT NOT NULL, previous TEXT NOT NULL, hash TEXT NOT NULL UNIQUE);
@@ -39,27 +42,94 @@ CREATE TRIGGER answers_remain BEFORE DELETE ON queries WHEN OLD.answer IS NOT NU
     BEGIN SELECT RAISE(ABORT, 'answers remain'); END;
 """
 
+_FASTER_AND_STRICTER = """
+CREATE INDEX entries_by_account ON entries(account, kind);
+CREATE TRIGGER entries_are_new BEFORE INSERT ON entries WHEN EXISTS (SELECT 1 FROM entries WHERE seq = NEW.seq)
+    BEGIN SELECT RAISE(ABORT, 'entries are append-only'); END;
+CREATE TRIGGER accounts_are_new BEFORE INSERT ON accounts WHEN EXISTS (SELECT 1 FROM accounts WHERE name = NEW.name)
+    BEGIN SELECT RAISE(ABORT, 'budgets are fixed'); END;
+
+CREATE TRIGGER units_stay BEFORE UPDATE ON units BEGIN SELECT RAISE(ABORT, 'units stay'); END;
+CREATE TRIGGER units_remain BEFORE DELETE ON units BEGIN SELECT RAISE(ABORT, 'units remain'); END;
+
+CREATE TRIGGER intents_stay BEFORE UPDATE ON intents
+    WHEN OLD.settled <> 0 OR (OLD.id, OLD.account, OLD.task, OLD.max_answered)
+        IS NOT (NEW.id, NEW.account, NEW.task, NEW.max_answered)
+    BEGIN SELECT RAISE(ABORT, 'intents never change'); END;
+CREATE TRIGGER intents_remain BEFORE DELETE ON intents BEGIN SELECT RAISE(ABORT, 'intents remain'); END;
+CREATE TRIGGER intents_are_new BEFORE INSERT ON intents WHEN EXISTS (SELECT 1 FROM intents WHERE id = NEW.id)
+    BEGIN SELECT RAISE(ABORT, 'intents never change'); END;
+
+CREATE TRIGGER queries_stay BEFORE UPDATE ON queries
+    WHEN (OLD.account, OLD.task, OLD.query, OLD.intent, OLD.position)
+        IS NOT (NEW.account, NEW.task, NEW.query, NEW.intent, NEW.position)
+    BEGIN SELECT RAISE(ABORT, 'queries never change'); END;
+CREATE TRIGGER queries_are_new BEFORE INSERT ON queries
+    WHEN EXISTS (SELECT 1 FROM queries WHERE account = NEW.account AND task = NEW.task AND query = NEW.query)
+    BEGIN SELECT RAISE(ABORT, 'one answer for each input'); END;
+"""
+
+STEPS = (_FIRST, _FASTER_AND_STRICTER)
+VERSION = len(STEPS)
+
 
 def connect(path: str) -> sqlite3.Connection:
-    """Open the database, creating its tables once; every commit reaches the disk before it returns."""
+    """Open the database; every commit reaches the disk before it returns."""
     db = sqlite3.connect(path, timeout=60.0, isolation_level=None)
-    db.execute("PRAGMA journal_mode = DELETE")
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA foreign_keys = ON")
-    if _version(db) == 0:
-        db.execute("BEGIN IMMEDIATE")
-        if _version(db) == 0:
-            for statement in _statements(_TABLES):
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {VERSION}")
-        db.execute("COMMIT")
-    if _version(db) != VERSION:
-        raise LedgerError(f"Expected a ledger of schema {VERSION}, got {_version(db)}; use the pate that wrote it")
+    try:
+        db.execute("PRAGMA journal_mode = DELETE")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.Error:
+        db.close()
+        raise
     return db
 
 
-def _version(db: sqlite3.Connection) -> int:
+def version(db: sqlite3.Connection) -> int:
+    """How many steps the database has seen; 0 if it is new."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def require_known(db: sqlite3.Connection) -> None:
+    """Refuse a database of a later pate.
+
+    Raises:
+        LedgerError: its schema is not known here.
+    """
+    found = version(db)
+    if not 0 <= found <= VERSION:
+        raise LedgerError(f"Expected a ledger of schema {VERSION} or older, got {found}; use the pate that wrote it")
+
+
+def migrate(db: sqlite3.Connection, key_mark: str) -> None:
+    """Run the missing steps and say so in the chain, all or nothing.
+
+    Args:
+        db: the database.
+        key_mark: what tells this ledger's key from another without revealing it.
+    """
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        run_steps(db, version(db))
+        chain.append(db, account="", kind="schema", body={"version": VERSION, "key": key_mark})
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def run_steps(db: sqlite3.Connection, done: int) -> None:
+    """Create what a database lacks that has seen ``done`` steps."""
+    for step in STEPS[done:]:
+        for statement in _statements(step):
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def objects(db: sqlite3.Connection) -> dict[str, str | None]:
+    """Name -> definition of every table, index and trigger."""
+    return dict(db.execute("SELECT type || ' ' || name, sql FROM sqlite_master").fetchall())
 
 
 def _statements(script: str) -> list[str]:

@@ -1,0 +1,54 @@
+"""The chain as JSON lines, for auditors: whoever has the file can check it without the ledger and without its key."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+from pate.errors import LedgerError
+from pate.ledger import chain
+from pate.ledger.anchor import Anchor
+
+FIELDS = ("seq", "account", "kind", "body", "at", "previous", "hash")
+
+
+def lines(db: sqlite3.Connection) -> Iterator[str]:
+    """One JSON object for each row; ``body`` is the stored text, since the hash is over that text."""
+    for row in chain.rows(db):
+        yield json.dumps(dict(zip(FIELDS, row, strict=True)))
+
+
+def verify_lines(text: Iterable[str], anchor: Anchor | None = None) -> Anchor:
+    """Check an exported chain.
+
+    Args:
+        text: the lines of the file.
+        anchor: length and head that were published elsewhere; the chain must contain them.
+
+    Returns:
+        Length and head of the export.
+
+    Raises:
+        LedgerError: naming the first row that is not what was written.
+    """
+    last = Anchor(length=0, head="")
+    for entry in chain.checked(_rows(text)):
+        last = Anchor(length=entry.seq, head=entry.hash)
+        if anchor is not None and anchor.length == entry.seq and anchor.head != entry.hash:
+            raise LedgerError(f"Expected ledger row {entry.seq} with the anchored hash, got another chain")
+    if anchor is not None and anchor.length > last.length:
+        raise LedgerError(f"Expected at least {anchor.length} rows, got {last.length}; the tail was dropped")
+    return last
+
+
+def _rows(text: Iterable[str]) -> Iterator[chain.Row]:
+    for number, line in enumerate(text, start=1):
+        try:
+            content = json.loads(line)
+            row = tuple(content[field] for field in FIELDS)
+        except (ValueError, KeyError, TypeError) as error:
+            raise LedgerError(f"Expected a ledger row on line {number}, got something else; export again") from error
+        if set(content) != set(FIELDS):
+            raise LedgerError(f"Expected the fields of a ledger row on line {number}, got others; export again")
+        yield row

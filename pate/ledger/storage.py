@@ -1,0 +1,126 @@
+"""The ledger's folder: opened whole or refused, and one transaction at a time."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import final
+
+from pate.errors import LedgerError
+from pate.ledger import anchor, chain, schema
+from pate.ledger.keys import LedgerKey
+
+
+@final
+class Storage:
+    """``ledger.sqlite3``, ``key``, ``anchor.json`` and ``lock`` in one folder (mode 0700).
+
+    They come into being in the order anchor, key, database, so that a folder where one of them went missing can be
+    told from a new one.
+
+    Attributes:
+        db: the database.
+        key: of the keyed hashes.
+        anchor: path of the anchor.
+    """
+
+    __slots__ = ("_folder", "anchor", "db", "key")
+
+    def __init__(self, folder: Path) -> None:
+        with readable():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.chmod(0o700)
+            self._folder = folder
+            self.anchor = folder / "anchor.json"
+            with anchor.locked(folder):
+                self._require_whole()
+                if not (folder / "ledger.sqlite3").exists():
+                    anchor.advance(self.anchor, anchor.Anchor(length=0, head=anchor.GENESIS))
+                self.key = LedgerKey(folder)
+                self.db = schema.connect(str(folder / "ledger.sqlite3"))
+                try:
+                    self._bring_up_to_date()
+                except BaseException:
+                    self.db.close()
+                    raise
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One writer at a time; all or nothing; a chain that its anchor does not know is not continued."""
+        with readable():
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                self._require_anchored()
+                yield
+                self.db.execute("COMMIT")
+            finally:
+                if self.db.in_transaction:
+                    self.db.execute("ROLLBACK")
+            with anchor.locked(self._folder):
+                anchor.advance(self.anchor, chain.head(self.db))
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Several reads of one state, while other processes write."""
+        with readable():
+            self.db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if self.db.in_transaction:
+                    self.db.execute("ROLLBACK")
+
+    def _require_whole(self) -> None:
+        """A ledger that lost its database, key or anchor must not start again from nothing."""
+        known = anchor.read(self.anchor)
+        rows = known is not None and known.length > 0
+        database, key = ((self._folder / name).exists() for name in ("ledger.sqlite3", "key"))
+        missing = None
+        if not database and (rows or (key and known is None)):
+            missing = "database"
+        elif not key and (database or rows):
+            missing = "key"
+        if missing is not None:
+            raise LedgerError(
+                f"Expected the {missing} of a ledger that was in use, got none; restore it from its backup: a new one "
+                "would know nothing of what was spent"
+            )
+
+    def _bring_up_to_date(self) -> None:
+        schema.require_known(self.db)
+        done = schema.version(self.db)
+        if done > 0:
+            self._require_anchored()
+        if 0 < done < schema.VERSION:
+            for _ in chain.checked(chain.rows(self.db)):
+                pass
+        if done < schema.VERSION:
+            schema.migrate(self.db, self.key.mark)
+            anchor.advance(self.anchor, chain.head(self.db))
+        marks = [entry.body["key"] for entry in chain.entries(self.db, account="", kind="schema")]
+        if any(mark != self.key.mark for mark in marks):
+            raise LedgerError("Expected the key that this ledger was written with, got another; restore the key file")
+
+    def _require_anchored(self) -> None:
+        known = anchor.read(self.anchor)
+        if known is None:
+            if chain.head(self.db).length:
+                raise LedgerError("Expected the ledger's anchor file, got none; restore it from its backup")
+            return
+        chain.require_contains(self.db, known, "anchor.json")
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """SQLite's and the disk's errors as one clear line; the open transaction is already rolled back."""
+    try:
+        yield
+    except (sqlite3.DatabaseError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise LedgerError(
+            f"Expected a readable and writable ledger, got {type(error).__name__} ({reason}); nothing was released; "
+            "check the disk and the folder's permissions, then run again",
+            private_detail=str(error),
+        ) from error

@@ -1,0 +1,148 @@
+"""Whether the ledger is what was written: the chain by its hashes, every table by the chain.
+
+The tables only speed up what the chain says. Each is derived from the chain again and compared, so that a change
+of a budget, of a unit, of a campaign or of an answer is found and named by the chain's row that it contradicts.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from typing import final
+
+from pate.errors import LedgerError
+from pate.ledger import accounts, campaigns, chain, schema
+
+
+@final
+@dataclass(slots=True, kw_only=True)
+class _Campaign:
+    """What the chain says about one campaign.
+
+    Attributes:
+        reserved: the row that reserved it.
+        batches: the rows that hold its answers.
+        settled: the row that closed it, or ``None``.
+    """
+
+    reserved: chain.Entry
+    batches: list[chain.Entry] = field(default_factory=list)
+    settled: chain.Entry | None = None
+
+
+def verify(db: sqlite3.Connection) -> chain.Entry | None:
+    """Check everything but the anchor; returns the chain's last row.
+
+    Raises:
+        LedgerError: naming the first row that is not what was written, or that a table contradicts.
+    """
+    last = None
+    registered: dict[str, list[chain.Entry]] = {}
+    known: dict[str, _Campaign] = {}
+    for entry in chain.checked(chain.rows(db)):
+        last = entry
+        _follow(entry, registered, known)
+    _verify_file(db)
+    _verify_accounts(db, registered)
+    _verify_campaigns(db, known)
+    return last
+
+
+def _follow(entry: chain.Entry, registered: dict[str, list[chain.Entry]], known: dict[str, _Campaign]) -> None:
+    """Take a row into account."""
+    if entry.kind in ("register", "extend"):
+        registered.setdefault(entry.account, []).append(entry)
+    elif entry.kind == "reserve":
+        known[entry.body["campaign"]] = _Campaign(reserved=entry)
+    elif entry.kind == "answers":
+        known[entry.body["campaign"]].batches.append(entry)
+    elif entry.kind == "settle":
+        known[entry.body["campaign"]].settled = entry
+    elif entry.kind not in ("schema", "purge"):
+        raise LedgerError(f"Expected a known kind in ledger row {entry.seq}, got {entry.kind!r}; use a newer pate")
+
+
+def _verify_file(db: sqlite3.Connection) -> None:
+    """The database's own structure: pages, indices, references, and the triggers that keep rows as they are."""
+    damage = [row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+    damage += [f"row of {row[0]} without its parent" for row in db.execute("PRAGMA foreign_key_check")]
+    if damage:
+        raise LedgerError(
+            "Expected a sound database, got a damaged one; restore a backup", private_detail="\n".join(damage)
+        )
+    fresh = sqlite3.connect(":memory:")
+    try:
+        schema.run_steps(fresh, 0)
+        expected, found = schema.objects(fresh), schema.objects(db)
+    finally:
+        fresh.close()
+    different = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    if different:
+        raise LedgerError(
+            f"Expected the ledger's own tables and triggers, got another {different[0]}; restore a backup"
+        )
+
+
+def _verify_accounts(db: sqlite3.Connection, registered: dict[str, list[chain.Entry]]) -> None:
+    fields = ("epsilon", "delta", "accountant", "unit", "benchmark")
+    stored = {
+        name: dict(zip(fields, settings, strict=True))
+        for name, *settings in db.execute(f"SELECT name, {', '.join(fields)} FROM accounts")  # noqa: S608 - constants
+    }
+    for name, rows in registered.items():
+        for entry in rows:
+            body = {key: value for key, value in entry.body.items() if key != "units_sha256"}
+            if stored.get(name) != body:
+                raise _contradicted(entry, "account")
+        if accounts.units_digest(db, name) != rows[-1].body["units_sha256"]:
+            raise _contradicted(rows[-1], "list of privacy units")
+    _require_none_beyond(set(stored) - set(registered), "account")
+
+
+def _verify_campaigns(db: sqlite3.Connection, known: dict[str, _Campaign]) -> None:
+    stored = {row[0] for row in db.execute("SELECT id FROM intents UNION SELECT intent FROM queries")}
+    for name, campaign in known.items():
+        entry, body = campaign.reserved, campaign.reserved.body
+        expected = campaigns.Intent(
+            id=name,
+            account=entry.account,
+            task=body["task"],
+            max_answered=body["max_answered"],
+            settled=campaign.settled is not None,
+        )
+        if campaigns.find(db, name) != expected:
+            raise _contradicted(entry, "campaign")
+        _verify_queries(db, campaign, expected)
+    _require_none_beyond(stored - set(known), "campaign")
+
+
+def _verify_queries(db: sqlite3.Connection, campaign: _Campaign, intent: campaigns.Intent) -> None:
+    rows = db.execute(
+        "SELECT account, task, query, answer FROM queries WHERE intent = ? ORDER BY position", (intent.id,)
+    ).fetchall()
+    if any((account, task) != (intent.account, intent.task) for account, task, _, _ in rows):
+        raise _contradicted(campaign.reserved, "input")
+    first = 0
+    for entry in campaign.batches:
+        batch = [(query, answer) for _, _, query, answer in rows[first : first + entry.body["answers"]]]
+        if campaigns.answers_digest(batch) != entry.body["answers_sha256"]:
+            raise LedgerError(
+                f"Expected the answers of ledger row {entry.seq} as written, got others; restore a backup"
+            )
+        first += len(batch)
+    if any(answer is not None for _, _, _, answer in rows[first:]):
+        raise _contradicted(campaign.reserved, "answer without a row")
+    whole = campaigns.queries_digest([query for _, _, query, _ in rows]) == campaign.reserved.body["queries_sha256"]
+    if (campaign.settled is None and not whole) or (campaign.settled is not None and first < len(rows)):
+        raise _contradicted(campaign.reserved, "list of inputs")
+
+
+def _contradicted(entry: chain.Entry, what: str) -> LedgerError:
+    return LedgerError(
+        f"Expected what ledger row {entry.seq} ({entry.kind}) says, got another {what} in the tables; restore a backup"
+    )
+
+
+def _require_none_beyond(names: set[str], what: str) -> None:
+    if names:
+        raise LedgerError(f"Expected every {what} in the chain, got {len(names)} without a row; restore a backup")

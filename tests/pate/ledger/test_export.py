@@ -1,0 +1,58 @@
+"""An exported chain can be checked by whoever has the file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from pate.errors import LedgerError
+from pate.ledger import Anchor, PrivacyLedger, verify_lines
+
+
+@pytest.fixture
+def lines(written: Path) -> list[str]:
+    ledger = PrivacyLedger(written)
+    found = list(ledger.export())
+    assert verify_lines(found) == ledger.head()
+    ledger.close()
+    return found
+
+
+def test_an_export_is_checked_with_a_few_lines_of_standard_python(lines: list[str]) -> None:
+    previous = "0" * 64
+    for line in lines:
+        row = json.loads(line)
+        fields = [row[name] for name in ("seq", "account", "kind", "body", "at", "previous")]
+        assert row["previous"] == previous
+        assert row["hash"] == hashlib.sha256(json.dumps(fields).encode()).hexdigest()
+        previous = row["hash"]
+
+
+def test_a_changed_or_missing_line_is_found_and_named(lines: list[str]) -> None:
+    verify_lines(lines, Anchor(length=4, head=json.loads(lines[3])["hash"]))
+    with pytest.raises(LedgerError, match="row 4 as it was written"):
+        verify_lines([*lines[:3], lines[3].replace("40.0", "90.0"), *lines[4:]])
+    with pytest.raises(LedgerError, match="row 4"):
+        verify_lines(lines[:3] + lines[4:])
+    with pytest.raises(LedgerError, match="line 2"):
+        verify_lines([lines[0], "{}"])
+    with pytest.raises(LedgerError, match="tail"):
+        verify_lines(lines[:5], Anchor(length=6, head="0" * 64))
+    with pytest.raises(LedgerError, match="another chain"):
+        verify_lines(lines, Anchor(length=6, head="0" * 64))
+
+
+def test_an_export_holds_neither_key_nor_unit_nor_query_nor_answer(lines: list[str], written: Path) -> None:
+    ledger = PrivacyLedger(written)
+    hashes = [row[0].hex() for row in ledger._db.execute("SELECT hash FROM units UNION SELECT query FROM queries")]
+    key = (written / "key").read_bytes().hex()
+    ledger.close()
+    text = "\n".join(lines)
+    assert not [secret for secret in (*hashes, key, "anna", "bert") if secret in text]
+    assert {name for line in lines for name in json.loads(json.loads(line)["body"])} == {
+        "accountant", "answered", "answers", "answers_sha256", "benchmark", "campaign", "delta", "epsilon", "event",
+        "key", "max_answered", "queries", "queries_sha256", "task", "unit", "units_sha256", "version",
+    }  # fmt: skip
