@@ -1,7 +1,8 @@
 """The ``data`` part of a configuration: where the private records, the pool and the evaluation set come from.
 
 Names and paths of files are not part of the configuration that is published: they are left out of every dump, and
-of the run id, which follows the content of the data instead.
+of the run id; the content of the data is fingerprinted instead. Text of the user's (names of columns, categories)
+stands in values, never in keys: trackers restrict their keys.
 """
 
 from __future__ import annotations
@@ -64,6 +65,14 @@ class SplitConfig(Section):
     )
 
 
+class ReplaceConfig(Section):
+    """One text of a column that stands for another."""
+
+    column: Text
+    text: Text = Field(description="as it is in the file, such as '> 89'")
+    by: Text = Field(description="what it is read as, such as '90'")
+
+
 class FormatConfig(Section):
     """How a table is written."""
 
@@ -72,7 +81,14 @@ class FormatConfig(Section):
     separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
     skip_rows: int = Field(0, ge=0, description="lines before the table begins")
     missing: Texts = Field((), description="texts that mean a missing value, besides an empty one")
-    replace: dict[str, dict[Text, Text]] = Field({}, description="column -> text -> what replaces it")
+    replace: tuple[ReplaceConfig, ...] = Field((), description="texts that stand for others")
+
+
+class WhereConfig(Section):
+    """The only value of a column whose rows are used."""
+
+    column: Text
+    value: Text
 
 
 class JoinConfig(Section):
@@ -80,7 +96,7 @@ class JoinConfig(Section):
 
     path: Path = Field(exclude=True)
     column: Text = Field(description="the column that both have; unique in the other table after `where`")
-    where: dict[str, Text] = Field({}, description="column -> the only value whose rows are used")
+    where: tuple[WhereConfig, ...] = Field((), description="which rows of the other table are used")
     take: tuple[str, ...] | None = Field(None, description="columns to add; default: all")
     unmatched: Literal["keep", "drop"] = Field("drop", description="records without a partner")
     format: FormatConfig | None = Field(None, description="default: as data.format")
@@ -183,12 +199,19 @@ class NumericConfig(Section):
     clip: Positive | None = Field(None, description="largest absolute value after scaling")
 
 
+class CategoriesConfig(Section):
+    """The declared categories of a column."""
+
+    column: Text
+    values: Texts = Field(min_length=1)
+
+
 class CategoricalConfig(Section):
     """Columns of categories that are treated alike."""
 
     columns: Texts = Field(min_length=1)
     unknown: Literal["ignore", "refuse"] = Field(description="a category that neither list nor pool knows")
-    categories: dict[str, Texts] = Field({}, description="column -> its categories; default: those of the pool")
+    categories: tuple[CategoriesConfig, ...] = Field((), description="default: those that occur in the pool")
     missing: Literal["category", "ignore", "refuse"] = "refuse"
 
 

@@ -221,8 +221,7 @@ def folder_of(name: str) -> Path:
         raise expected(f"the files of data.set={name!r} in PATE_DATA_DIR or PATE_HOME/data", how)
     for file in shipped_set(name).files:
         if file.sha256 is not None and file_hash(folder / file.name) != file.sha256:
-            raise InputError(
-                f"Expected {file.name} of {name} as published, got another checksum; fetch it again by "
-                f"`pate data fetch {name}`, or leave out data.set to use it as data of your own"
-            )
+            ours = folder.is_relative_to(home() / "data")
+            remedy = f"run `pate data fetch {name}`" if ours else "restore it in PATE_DATA_DIR, or unset PATE_DATA_DIR"
+            raise InputError(f"Expected {file.name} of {name} as published, got another checksum; {remedy}")
     return folder

@@ -130,7 +130,15 @@ def _from_tables(data: TableData, root: Path, split: Split, sizes: tuple[int, in
             )
             for group in data.features.numeric
         ),
-        categorical=tuple(CategoricalColumns(**group.model_dump()) for group in data.features.categorical),
+        categorical=tuple(
+            CategoricalColumns(
+                columns=group.columns,
+                unknown=group.unknown,
+                categories={row.column: row.values for row in group.categories},
+                missing=group.missing,
+            )
+            for group in data.features.categorical
+        ),
     )
     return table_study(
         task=data.task, private=private, pool=pool, evaluation=evaluation, columns=columns, split=split, sizes=sizes
@@ -164,14 +172,17 @@ def _identity(path: Path) -> str | None:
 
 
 def _format(section: FormatConfig) -> FileFormat:
-    return FileFormat(**section.model_dump())
+    replace: dict[str, dict[str, str]] = {}
+    for row in section.replace:
+        replace.setdefault(row.column, {})[row.text] = row.by
+    return FileFormat(**{**section.model_dump(), "replace": replace})
 
 
 def _join(section: JoinConfig, data: TableData, root: Path) -> Join:
     return Join(
         path=root / section.path,
         column=section.column,
-        where=section.where,
+        where={row.column: row.value for row in section.where},
         take=section.take,
         unmatched=section.unmatched,
         format=_format(section.format or data.format),
