@@ -33,5 +33,7 @@ def test_every_command_the_readme_names_exists() -> None:
     text = (ROOT / "README.md").read_text()
     words = {tuple(found.split()) for found in re.findall(r"`pate ((?:ledger )?[a-z]+)", text)}
     for command in words:
-        done = subprocess.run([sys.executable, "-m", "pipelines", *command, "--help"], cwd=ROOT, capture_output=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "pipelines", *command, "--help"], cwd=ROOT, capture_output=True, check=False
+        )
         assert done.returncode == 0, command
