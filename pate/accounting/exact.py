@@ -29,7 +29,8 @@ _FLOOR, _MARGIN = 1e-20, 1e-12  # nats, and relative; what a move may cost more 
 @dataclass(frozen=True, slots=True)
 class _Batch:
     """Histograms worked on together. ``K = 2 x knots`` and ``S = 2 x orders`` hold both directions; the moments
-    are ``(alpha - 1) D(alpha)`` in nats."""
+    are ``(alpha - 1) D(alpha)`` in nats. With a threshold test, moves are compared with those that change the top
+    count alike (index ``Z``): among them the joint cost grows with the cost of the argmax."""
 
     counts_BC: IntArray
     tables: LawTables
@@ -37,32 +38,48 @@ class _Batch:
     to_M: IntArray
     possible_BM: npt.NDArray[np.bool_]
     change_BM: IntArray
+    changes: int
     mechanism: MechanismLaw
 
-    def moments(self, batch_X: IntArray, move_X: IntArray, log_q_XC: FloatArray, powers_S: FloatArray) -> FloatArray:
-        """Moments of ``X`` evaluated moves, shape ``[X, S]``."""
+    def moments(self, batch_X: IntArray, log_q_XC: FloatArray, powers_S: FloatArray) -> FloatArray:
+        """Moments of the argmax for ``X`` evaluated moves, shape ``[X, S]``."""
         log_p_XC = self.tables.log_p_BC[batch_X]
-        argmax_XS = log_moments(log_p_XC, log_q_XC - log_p_XC, powers_S)
-        return self.with_test(batch_X, self.change_BM[batch_X, move_X], argmax_XS, powers_S)
+        return log_moments(log_p_XC, log_q_XC - log_p_XC, powers_S)
 
-    def with_test(
-        self, batch_X: IntArray, change_X: IntArray, argmax_XS: FloatArray, powers_S: FloatArray
-    ) -> FloatArray:
-        """Moments of the joint law from those of the argmax: ``R + A exp(argmax)`` with ``R`` and ``A`` the terms
-        of refusal and answer; the argmax alone where there is no test."""
+    def with_test(self, argmax_BRZS: FloatArray, powers_S: FloatArray) -> FloatArray:
+        """Moments of the joint law, ``[B, R, S]``, from the largest of the argmax by change of the top count (negative
+        where no move makes it): ``log(R + A e^argmax)`` with the terms ``R`` of refusal and ``A`` of an answer."""
         if self.mechanism.threshold is None:
-            return argmax_XS
-        tops_B3 = self.counts_BC.max(axis=1)[:, None] + np.array([-1, 0, 1])
-        laws_B32 = np.stack(self.mechanism.log_answered_refused(tops_B3), axis=2)
-        ratios_B32 = laws_B32 - laws_B32[:, 1:2]
-        batch, states = len(self.counts_BC), np.broadcast_to(laws_B32[:, 1:2], laws_B32.shape)
-        test_B3S = log_moments(states.reshape(-1, 2), ratios_B32.reshape(-1, 2), powers_S).reshape(batch, 3, -1)
-        terms_B32S = laws_B32[:, 1:2, :, None] - powers_S * ratios_B32[..., None]
-        answer_XS, refusal_XS = terms_B32S[batch_X, change_X + 1, 0], terms_B32S[batch_X, change_X + 1, 1]
-        return _joint_moments(test_B3S[batch_X, change_X + 1], answer_XS, refusal_XS, argmax_XS)
+            return np.maximum(argmax_BRZS[:, :, 0], 0.0)
+        test_B1ZS, answer_B1ZS, refusal_B1ZS = self._test_terms(powers_S)
+        joint_BRZS = _joint_moments(test_B1ZS, answer_B1ZS, refusal_B1ZS, np.maximum(argmax_BRZS, 0.0))
+        joint_BRS: FloatArray = np.where(argmax_BRZS >= 0, joint_BRZS, 0.0).max(axis=2)
+        return joint_BRS
+
+    def bars(self, argmax_BRZS: FloatArray, powers_S: FloatArray) -> FloatArray:
+        """What the argmax's moments of a move must exceed, by the change it makes, to raise the joint moments."""
+        if self.mechanism.threshold is None:
+            return argmax_BRZS
+        test_B1ZS, answer_B1ZS, _ = self._test_terms(powers_S)
+        joint_BR1S = self.with_test(argmax_BRZS, powers_S)[:, :, None]
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            needed_BRZS = np.log1p((np.expm1(joint_BR1S) - np.expm1(test_B1ZS)) * np.exp(-answer_B1ZS))
+        return np.where(np.isfinite(needed_BRZS), np.maximum(needed_BRZS, argmax_BRZS), argmax_BRZS)
+
+    def _test_terms(self, powers_S: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Moments of the threshold test alone and the logarithms of its two terms, by change of the top count: each
+        ``[B, 1, Z, S]``."""
+        tops_BZ = self.counts_BC.max(axis=1)[:, None] + np.array([-1, 0, 1])
+        laws_BZ2 = np.stack(self.mechanism.log_answered_refused(tops_BZ), axis=2)
+        here_B12 = laws_BZ2[:, 1:2]
+        ratios_BZ2 = laws_BZ2 - here_B12
+        states_BZ2 = np.broadcast_to(here_B12, laws_BZ2.shape)
+        answer_BZS, refusal_BZS = (here_B12[..., [i]] - powers_S * ratios_BZ2[..., [i]] for i in (0, 1))
+        test_XS = log_moments(states_BZ2.reshape(-1, 2), ratios_BZ2.reshape(-1, 2), powers_S)
+        return test_XS.reshape(answer_BZS.shape)[:, None], answer_BZS[:, None], refusal_BZS[:, None]
 
     def upper_bounds(self, powers_K: FloatArray) -> FloatArray:
-        """Upper bounds on the moments of the possible moves, shape ``[B, M, K]``; 0 for the others."""
+        """Upper bounds on the argmax's moments of the possible moves, shape ``[B, M, K]``; 0 for the others."""
         log_p_BC, (batch, classes) = self.tables.log_p_BC, self.counts_BC.shape
         top_B = np.argmax(self.counts_BC, axis=1)
         batch_X, move_X = np.nonzero(self.possible_BM)
@@ -81,8 +98,7 @@ class _Batch:
             ratio_X = np.minimum(own_BCC[i, j, other], 0.0) - log_p_BC[i, j]
             total_XK[moves_X] += excess(log_p_BC[i, j, None], ratio_X[:, None], powers_K)
         bounds_BMK = np.zeros((batch, len(self.from_M), len(powers_K)))
-        changes_X = self.change_BM[batch_X, move_X]
-        bounds_BMK[batch_X, move_X] = self.with_test(batch_X, changes_X, np.log1p(total_XK), powers_K)
+        bounds_BMK[batch_X, move_X] = np.log1p(total_XK)
         return bounds_BMK
 
     def evaluate(self, wanted_BM: npt.NDArray[np.bool_]) -> Iterator[tuple[IntArray, IntArray, FloatArray]]:
@@ -121,15 +137,17 @@ def neighbour_costs(
     groups = counts_BC.shape[1] + 1 if per_vote else 1
     group_M = batch.from_M if per_vote else np.zeros_like(batch.from_M)
     powers_S = both_directions(orders_A)
-    best_BRS = np.zeros((len(counts_BC), groups, len(powers_S)))
+    best_BRZS = np.full((len(counts_BC), groups, batch.changes, len(powers_S)), -1.0)
     knots_K, chords_KA = _chords(orders_A, _knots(counts_BC.shape[1]))
     upper_BMK = batch.upper_bounds(both_directions(orders_A[knots_K]))
-    seeds_BM = _leaders(upper_BMK, batch.possible_BM, group_M, groups)
-    _raise_to_moves(best_BRS, batch, seeds_BM, group_M, powers_S)
+    seeds_BM = _leaders(batch, upper_BMK, group_M, groups)
+    _raise_to_moves(best_BRZS, batch, seeds_BM, group_M, powers_S)
     rest_BM = batch.possible_BM & ~seeds_BM
-    rest_BM &= _may_exceed(upper_BMK, best_BRS, group_M, knots_K, chords_KA, _FLOOR * np.tile(orders_A - 1, 2), rest_BM)
-    _raise_to_moves(best_BRS, batch, rest_BM, group_M, powers_S)
-    return best_BRS.reshape(len(counts_BC), groups, 2, -1) / (orders_A - 1)
+    floor_S = _FLOOR * np.tile(orders_A - 1, 2)
+    bars_BRZS = batch.bars(best_BRZS, powers_S) * (1 + _MARGIN) + floor_S
+    rest_BM &= _may_exceed(batch, upper_BMK, bars_BRZS, group_M, knots_K, chords_KA, rest_BM)
+    _raise_to_moves(best_BRZS, batch, rest_BM, group_M, powers_S)
+    return batch.with_test(best_BRZS, powers_S).reshape(len(counts_BC), groups, 2, -1) / (orders_A - 1)
 
 
 def batches(counts_QC: IntArray, mechanism: MechanismLaw, orders: int) -> Iterator[slice]:
@@ -152,13 +170,16 @@ def batches(counts_QC: IntArray, mechanism: MechanismLaw, orders: int) -> Iterat
 
 def _prepared(counts_BC: IntArray, mechanism: MechanismLaw, teachers: int) -> _Batch:
     from_M, to_M = all_moves(counts_BC.shape[1])
+    change_BM = top_changes(counts_BC, from_M, to_M) + 1
+    tested = mechanism.threshold is not None
     return _Batch(
         counts_BC=counts_BC,
         tables=law_tables(counts_BC, mechanism.noise),
         from_M=from_M,
         to_M=to_M,
         possible_BM=possible_moves(counts_BC, from_M, teachers),
-        change_BM=top_changes(counts_BC, from_M, to_M),
+        change_BM=change_BM if tested else np.zeros_like(change_BM),
+        changes=3 if tested else 1,
         mechanism=mechanism,
     )
 
@@ -185,52 +206,57 @@ def _third_class_terms(
     return terms_2BCK
 
 
-def _leaders(
-    upper_BMK: FloatArray, possible_BM: npt.NDArray[np.bool_], group_M: IntArray, groups: int
-) -> npt.NDArray[np.bool_]:
-    """For each group, knot and direction the possible move with the largest bound."""
-    leaders_BM = np.zeros_like(possible_BM)
-    ranked_BMK = np.where(possible_BM[..., None], upper_BMK, -1.0)
-    for group in range(groups):
-        members = np.flatnonzero(group_M == group)
-        leader_BK = members[np.argmax(ranked_BMK[:, members], axis=1)]
-        np.put_along_axis(leaders_BM, leader_BK, True, axis=1)
-    return leaders_BM & possible_BM
+def _leaders(batch: _Batch, upper_BMK: FloatArray, group_M: IntArray, groups: int) -> npt.NDArray[np.bool_]:
+    """For each group, change of the top count, knot and direction the possible move with the largest bound."""
+    leaders_BM = np.zeros_like(batch.possible_BM)
+    for change in range(batch.changes):
+        eligible_BM = batch.possible_BM & (batch.change_BM == change)
+        ranked_BMK = np.where(eligible_BM[..., None], upper_BMK, -1.0)
+        for group in range(groups):
+            members = np.flatnonzero(group_M == group)
+            leader_BK = members[np.argmax(ranked_BMK[:, members], axis=1)]
+            np.put_along_axis(leaders_BM, leader_BK, True, axis=1)
+    return leaders_BM & batch.possible_BM
 
 
 def _may_exceed(
+    batch: _Batch,
     upper_BMK: FloatArray,
-    best_BRS: FloatArray,
+    bars_BRZS: FloatArray,
     group_M: IntArray,
     knots_K: IntArray,
     chords_KA: FloatArray,
-    floor_S: FloatArray,
     candidates_BM: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.bool_]:
-    """Whether the chords through a move's bounds come above the best cost of its group at some order.
+    """Whether the chords through a move's bounds come above the best moment of its group at some order.
 
-    Moments grow with the order, so a move whose bound at each knot stays below the best cost at the knot before it
-    needs no closer look. What the floor and the margin leave out is covered by the rounding up of the curves.
+    A move needs no closer look if between any two knots the larger of its two bounds stays below the lowest bar. What
+    the floor and the margin leave out is covered by the rounding up of the curves.
     """
-    batch, move = np.nonzero(candidates_BM)
-    group = group_M[move]
-    upper_X2K = np.minimum(upper_BMK[batch, move], 1e280).reshape(len(batch), 2, len(knots_K))
-    bar_BR2A = (best_BRS * (1 + _MARGIN) + floor_S).reshape(*best_BRS.shape[:2], 2, -1)
-    before_K = knots_K[np.maximum(np.arange(len(knots_K)) - 1, 0)]
-    near_X = np.flatnonzero((upper_X2K > bar_BR2A[:, :, :, before_K][batch, group]).any(axis=(1, 2)))
+    b, m = np.nonzero(candidates_BM)
+    group, change = group_M[m], batch.change_BM[b, m]
+    upper_X2K = np.minimum(upper_BMK[b, m], 1e280).reshape(len(b), 2, len(knots_K))
+    bars_BRZ2A = bars_BRZS.reshape(*bars_BRZS.shape[:3], 2, -1)
+    lowest_BRZ2K = bars_BRZ2A[..., knots_K]
+    lowest_BRZ2K[..., 1:] = np.minimum(
+        lowest_BRZ2K[..., 1:], np.minimum.reduceat(bars_BRZ2A, knots_K, axis=-1)[..., :-1]
+    )
+    larger_X2K = upper_X2K.copy()
+    larger_X2K[..., 1:] = np.maximum(upper_X2K[..., 1:], upper_X2K[..., :-1])
+    near_X = np.flatnonzero((larger_X2K > lowest_BRZ2K[b, group, change]).any(axis=(1, 2)))
     above_BM = np.zeros_like(candidates_BM)
-    step = max(1, _BATCH_ELEMENTS // best_BRS.shape[2])
+    step = max(1, _BATCH_ELEMENTS // bars_BRZS.shape[-1])
     for first in range(0, len(near_X), step):
         x = near_X[first : first + step]
-        above_BM[batch[x], move[x]] = (upper_X2K[x] @ chords_KA > bar_BR2A[batch[x], group[x]]).any(axis=(1, 2))
+        above_BM[b[x], m[x]] = (upper_X2K[x] @ chords_KA > bars_BRZ2A[b[x], group[x], change[x]]).any(axis=(1, 2))
     return above_BM
 
 
 def _raise_to_moves(
-    best_BRS: FloatArray, batch: _Batch, wanted_BM: npt.NDArray[np.bool_], group_M: IntArray, powers_S: FloatArray
+    best_BRZS: FloatArray, batch: _Batch, wanted_BM: npt.NDArray[np.bool_], group_M: IntArray, powers_S: FloatArray
 ) -> None:
     for b, m, log_q_XC in batch.evaluate(wanted_BM):
-        np.maximum.at(best_BRS, (b, group_M[m]), batch.moments(b, m, log_q_XC, powers_S))
+        np.maximum.at(best_BRZS, (b, group_M[m], batch.change_BM[b, m]), batch.moments(b, log_q_XC, powers_S))
 
 
 def _joint_moments(

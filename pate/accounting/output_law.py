@@ -62,15 +62,17 @@ class _Terms:
 class LawTables:
     """What the laws of ``B`` histograms over ``C`` classes and of all their neighbours are made of.
 
-    Shapes: ``G`` lattice points; index ``C`` among moved classes stands for abstention. Factors come in two variants:
-    of moved classes that win ties against the winner in question, and of those that lose them (one variant where the
-    noise is continuous); as logarithms where ``in_logs``.
+    Shapes: ``G`` lattice points; ``D`` distinct counts of a histogram; index ``C`` among moved classes stands for
+    abstention. Factors depend on the moved class through its count alone, but for ties; they come in two variants: of
+    classes that win ties against the winner in question, and of those that lose them (one variant where the noise is
+    continuous); as logarithms where ``in_logs``.
 
     Attributes:
         log_p_BC: the law of each histogram, nats.
         terms: the summands of ``P[j | n]``.
-        u: ``U_a`` in its variants, each ``[B, C+1, G]``.
-        v: ``V_b`` in its variants, each ``[B, C+1, G]``.
+        u: ``U_a`` in its variants, each ``[B, D+1, G]``; the last row of ones stands for an abstention.
+        v: ``V_b`` in its variants, likewise.
+        which_BC: the row of ``u`` and ``v`` of each moved class. Shape ``[B, C+1]``.
         in_logs: whether ``u`` and ``v`` are logarithms.
         log_own_less_BCC: ``log P[a | n - e_a + e_b]`` before normalisation, by ``[a, b]``, ``b`` up to ``C``.
         log_own_more_BCC: ``log P[b | n - e_a + e_b]`` before normalisation, by ``[b, a]``, ``a`` up to ``C``.
@@ -80,6 +82,7 @@ class LawTables:
     terms: _Terms
     u: tuple[FloatArray, ...]
     v: tuple[FloatArray, ...]
+    which_BC: IntArray
     in_logs: bool
     log_own_less_BCC: FloatArray
     log_own_more_BCC: FloatArray
@@ -94,11 +97,12 @@ class LawTables:
         classes = self.log_p_BC.shape[1]
         j_C, batch_B1 = np.arange(classes), np.arange(len(from_BM))[:, None]
         a_after, b_after = from_BM[..., None] > j_C, to_BM[..., None] > j_C
+        a_BM, b_BM = self.which_BC[batch_B1, from_BM], self.which_BC[batch_B1, to_BM]
         log_q_BMC = np.empty((*from_BM.shape, classes))
-        for i, u_BAG in enumerate(self.u):
-            u_BMG = u_BAG[batch_B1, from_BM]
-            for k, v_BAG in enumerate(self.v):
-                v_BMG = v_BAG[batch_B1, to_BM]
+        for i, u_BDG in enumerate(self.u):
+            u_BMG = u_BDG[batch_B1, a_BM]
+            for k, v_BDG in enumerate(self.v):
+                v_BMG = v_BDG[batch_B1, b_BM]
                 uv_BMG = u_BMG + v_BMG if self.in_logs else u_BMG * v_BMG
                 mixed_BMC = self.terms.sums_times(uv_BMG, in_logs=self.in_logs).swapaxes(1, 2)
                 here = (a_after == bool(i)) & (b_after == bool(k)) if len(self.u) > 1 else np.True_
@@ -115,7 +119,7 @@ class LawTables:
         diagonal = np.arange(classes)
         laws = []
         for factors, own_BCC in ((self.u, self.log_own_less_BCC), (self.v, self.log_own_more_BCC)):
-            law_BJM = _in_variants(self.terms, tuple(f[:, :classes] for f in factors), self.in_logs)
+            law_BJM = _in_variants(self.terms, factors, self.which_BC, self.in_logs)[:, :, :classes]
             law_BJM[:, diagonal, diagonal] = own_BCC[:, :, classes]
             laws.append(normalised(law_BJM.swapaxes(1, 2)))
         return laws[0], laws[1]
@@ -138,30 +142,34 @@ def law_tables(counts_BC: IntArray, noise: NoiseLaw) -> LawTables:
     left_B, right_B = noise.window(lowest_B.astype(np.float64), top_B.astype(np.float64), classes)
     start_B = np.floor(left_B).astype(np.int64) - stride
     points = int(np.max(np.ceil((right_B - start_B) / stride))) + 2
-    y_BCI = start_B[:, None, None] + stride * np.arange(points) - counts_BC[:, :, None]
-    lowest = int(y_BCI.min()) - 3
-    log_pdf_YR, log_cdf_YR = noise.tables(lowest, int(y_BCI.max()) + 3, fractions_R)
+    values_BD, which_BC = _distinct(counts_BC)
+    y_BDI = start_B[:, None, None] + stride * np.arange(points) - values_BD[:, :, None]
+    lowest = int(y_BDI.min()) - 3
+    log_pdf_YR, log_cdf_YR = noise.tables(lowest, int(y_BDI.max()) + 3, fractions_R)
 
     def at(table_YR: FloatArray, shift: int) -> FloatArray:
-        values: FloatArray = table_YR[y_BCI + (shift - lowest)].reshape(*y_BCI.shape[:2], -1)
+        values: FloatArray = table_YR[y_BDI + (shift - lowest)].reshape(*y_BDI.shape[:2], -1)
         return values
 
+    classes_BC = (np.arange(len(counts_BC))[:, None], which_BC)
     shifts = (-1, 0) if noise.discrete else (0,)  # of classes that win ties, and that lose them
     cdf = [at(log_cdf_YR, shift) for shift in shifts]
-    rivals_BCG = _product_of_others(cdf[0], cdf[-1]) + np.tile(log_weights_R, points)
+    rivals_BCG = _product_of_others(cdf[0][classes_BC], cdf[-1][classes_BC]) + np.tile(log_weights_R, points)
     log_u = [_with_abstention(at(log_cdf_YR, shift + 1) - here) for shift, here in zip(shifts, cdf, strict=True)]
     log_v = [_with_abstention(at(log_cdf_YR, shift - 1) - here) for shift, here in zip(shifts, cdf, strict=True)]
     in_logs = max(float(np.abs(factor).max()) for factor in (*log_u, *log_v)) > _SAFE_EXPONENT
     u, v = (tuple(logs if in_logs else np.exp(logs) for logs in factors) for factors in (log_u, log_v))
-    terms = _Terms.of(at(log_pdf_YR, 0) + rivals_BCG)
+    moved_BC = np.pad(which_BC, ((0, 0), (0, 1)), constant_values=values_BD.shape[1])
+    terms, less, more = (_Terms.of(at(log_pdf_YR, shift)[classes_BC] + rivals_BCG) for shift in (0, 1, -1))
     return LawTables(
         log_p_BC=normalised(terms.sums()),
         terms=terms,
         u=u,
         v=v,
+        which_BC=moved_BC,
         in_logs=in_logs,
-        log_own_less_BCC=_in_variants(_Terms.of(at(log_pdf_YR, 1) + rivals_BCG), v, in_logs),
-        log_own_more_BCC=_in_variants(_Terms.of(at(log_pdf_YR, -1) + rivals_BCG), u, in_logs),
+        log_own_less_BCC=_in_variants(less, v, moved_BC, in_logs),
+        log_own_more_BCC=_in_variants(more, u, moved_BC, in_logs),
     )
 
 
@@ -181,13 +189,26 @@ def normalised(log_p_XC: FloatArray) -> FloatArray:
     return others_XC
 
 
-def _in_variants(terms: _Terms, factors: tuple[FloatArray, ...], in_logs: bool) -> FloatArray:
+def _in_variants(terms: _Terms, factors: tuple[FloatArray, ...], which_BM: IntArray, in_logs: bool) -> FloatArray:
     """``log sum_g terms[j, g] factor[m, g]``, ``[B, J, M]``, each moved class ``m`` in its variant against ``j``."""
-    first = terms.sums_times(factors[0], in_logs=in_logs)
-    if len(factors) == 1:
-        return first
-    m_after_j = np.arange(factors[0].shape[1]) > np.arange(first.shape[1])[:, None]
-    return np.where(m_after_j, terms.sums_times(factors[1], in_logs=in_logs), first)
+    variants = [
+        np.take_along_axis(terms.sums_times(factor, in_logs=in_logs), which_BM[:, None], axis=2) for factor in factors
+    ]
+    m_after_j = np.arange(which_BM.shape[1]) > np.arange(variants[0].shape[1])[:, None]
+    return np.where(m_after_j, variants[-1], variants[0])
+
+
+def _distinct(counts_BC: IntArray) -> tuple[IntArray, IntArray]:
+    """Distinct counts of each histogram, ``[B, D]`` (some of them repeated where others have more), and where each
+    class's is, ``[B, C]``."""
+    order_BC = np.argsort(counts_BC, axis=1)
+    sorted_BC = np.take_along_axis(counts_BC, order_BC, axis=1)
+    rank_BC: IntArray = np.cumsum(np.diff(sorted_BC, axis=1, prepend=sorted_BC[:, :1]) > 0, axis=1, dtype=np.int64)
+    which_BC = np.empty_like(rank_BC)
+    np.put_along_axis(which_BC, order_BC, rank_BC, axis=1)
+    values_BD = np.repeat(counts_BC[:, :1], int(rank_BC.max(initial=0)) + 1, axis=1)
+    np.put_along_axis(values_BD, which_BC, counts_BC, axis=1)
+    return values_BD, which_BC
 
 
 def _product_of_others(before_BCG: FloatArray, after_BCG: FloatArray) -> FloatArray:

@@ -127,18 +127,31 @@ def test_joint_cost_of_confident_gnmax_equals_enumeration_over_its_outcomes() ->
         np.testing.assert_allclose(cost, expected, rtol=1e-7, atol=1e-12)
 
 
-@pytest.mark.parametrize("many", [False, True])
-def test_bounds_that_leave_moves_out_change_no_cost(many: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("per_vote", [False, True])
+@pytest.mark.parametrize("threshold", [None, 60.0, 150.0])
+@pytest.mark.parametrize(("classes", "teachers"), [(10, 250), (45, 300)])
+def test_bounds_that_leave_moves_out_change_no_cost(
+    classes: int, teachers: int, threshold: float | None, per_vote: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(4)
-    classes, teachers = (60, 400) if many else (10, 250)
-    counts = rng.multinomial(teachers, rng.dirichlet(np.full(classes, 0.2), size=6))
-    counts = np.array([rng.multinomial(teachers, p / p.sum()) for p in counts / teachers])
+    counts = np.array([rng.multinomial(teachers, p) for p in rng.dirichlet(np.full(classes, 0.2), size=6)])
     counts = counts[np.argsort(np.ptp(counts, axis=1))]
-    mechanism = mechanism_law(GNMax(sigma=15.0))
-    arguments = {"teachers": teachers, "orders_A": np.geomspace(1.1, 200, 25), "per_vote": False}
-    pruned = neighbour_costs(counts, mechanism, **arguments)
-    monkeypatch.setattr("pate.accounting.exact._may_exceed", lambda *a: np.ones_like(a[-1]))
-    np.testing.assert_allclose(pruned, neighbour_costs(counts, mechanism, **arguments), rtol=1e-10, atol=1e-19)
+    event = GNMax(sigma=15.0)
+    if threshold is not None:
+        event = ConfidentGNMax(threshold=threshold, sigma_threshold=25.0, sigma=15.0, max_asked=1, max_answered=1)
+    arguments = {"teachers": teachers + 3, "orders_A": np.geomspace(1.1, 200, 25), "per_vote": per_vote}
+    pruned = neighbour_costs(counts, mechanism_law(event), **arguments)
+    evaluated = []
+
+    def all_of_them(batch: object, *rest: np.ndarray) -> np.ndarray:
+        evaluated.append(rest[-1].sum())
+        return np.ones_like(rest[-1])
+
+    monkeypatch.setattr("pate.accounting.exact._may_exceed", all_of_them)
+    np.testing.assert_allclose(
+        pruned, neighbour_costs(counts, mechanism_law(event), **arguments), rtol=1e-10, atol=1e-18
+    )
+    assert sum(evaluated) > 100
 
 
 def every_move_bound_and_cost(mechanism: MechanismLaw, counts: np.ndarray, teachers: int) -> tuple[np.ndarray, ...]:
@@ -150,7 +163,7 @@ def every_move_bound_and_cost(mechanism: MechanismLaw, counts: np.ndarray, teach
     bounds = batch.upper_bounds(powers)
     costs = np.zeros_like(bounds)
     for b, m, log_q in batch.evaluate(batch.possible_BM):
-        costs[b, m] = batch.moments(b, m, log_q, powers)
+        costs[b, m] = batch.moments(b, log_q, powers)
     return bounds[batch.possible_BM], costs[batch.possible_BM]
 
 
