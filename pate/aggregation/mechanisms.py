@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pate.accounting import events
-from pate.aggregation.noise import NoiseSource
+from pate.aggregation.noise import NoiseSource, require_scale
 
 REFUSED = -1
 
@@ -52,6 +52,9 @@ class GNMax:
 
     sigma: float
 
+    def __post_init__(self) -> None:
+        require_scale("sigma", self.sigma)
+
     def max_answers(self, queries: int) -> int:
         return queries
 
@@ -69,6 +72,9 @@ class LNMax:
     """``argmax_j (n_j + Lap_Z(scale))`` (Papernot et al. 2017, section 3.1). Answers every query."""
 
     scale: float
+
+    def __post_init__(self) -> None:
+        require_scale("scale", self.scale)
 
     def max_answers(self, queries: int) -> int:
         return queries
@@ -99,6 +105,10 @@ class ConfidentGNMax:
     sigma_threshold: float
     sigma: float
     max_answered: int
+
+    def __post_init__(self) -> None:
+        require_scale("sigma_threshold", self.sigma_threshold)
+        require_scale("sigma", self.sigma)
 
     def max_answers(self, queries: int) -> int:
         return min(self.max_answered, queries)

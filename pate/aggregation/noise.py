@@ -25,6 +25,9 @@ IntArray = npt.NDArray[np.int64]
 
 enable_features("contrib")
 
+LARGEST_SCALE = 2.0**50
+"""Beyond it draws could leave the range of 64 bits; they would be cut there, and cut noise hides nothing."""
+
 
 class NoiseSource(Protocol):
     """Draws independent integer noise.
@@ -56,12 +59,12 @@ class ExactNoise:
         return True
 
     def gaussian(self, sigma: float, size: int) -> IntArray:
-        space = vector_domain(atom_domain(T=int)), l2_distance(T=float)
-        return _draw(make_gaussian(*space, scale=_positive("sigma", sigma)), size)
+        space = vector_domain(atom_domain(T="i64")), l2_distance(T=float)
+        return _draw(make_gaussian(*space, scale=require_scale("sigma", sigma)), size)
 
     def laplace(self, scale: float, size: int) -> IntArray:
-        space = vector_domain(atom_domain(T=int)), l1_distance(T=int)
-        return _draw(make_laplace(*space, scale=_positive("scale", scale)), size)
+        space = vector_domain(atom_domain(T="i64")), l1_distance(T="i64")
+        return _draw(make_laplace(*space, scale=require_scale("scale", scale)), size)
 
 
 @final
@@ -81,11 +84,11 @@ class InsecureSeededNoise:
         return False
 
     def gaussian(self, sigma: float, size: int) -> IntArray:
-        sigma = _positive("sigma", sigma)
+        sigma = require_scale("sigma", sigma)
         return np.array([self._one_gaussian(sigma) for _ in range(size)], dtype=np.int64)
 
     def laplace(self, scale: float, size: int) -> IntArray:
-        scale = _positive("scale", scale)
+        scale = require_scale("scale", scale)
         return np.array([self._one_laplace(scale) for _ in range(size)], dtype=np.int64)
 
     def _one_laplace(self, scale: float) -> int:
@@ -108,7 +111,17 @@ def _draw(measurement: Measurement, size: int) -> IntArray:
     return np.array(measurement([0] * size), dtype=np.int64).reshape(size)
 
 
-def _positive(name: str, value: float) -> float:
-    if not (math.isfinite(value) and value > 0):
-        raise expected(f"a finite {name} > 0", "give the noise in votes", **{name: value})
+def require_scale(name: str, value: float) -> float:
+    """The scale of noise that can be drawn exactly.
+
+    Raises:
+        InputError: it is not positive, not finite, or so large that draws leave the range of 64 bits.
+    """
+    if not (math.isfinite(value) and 0 < value <= LARGEST_SCALE):
+        raise expected(f"0 < {name} <= 2^50", "give the noise in votes", **{name: value})
     return float(value)
+
+
+def is_secure(noise: NoiseSource) -> bool:
+    """Whether noise is known to come from operating-system entropy: by its type, whatever it says of itself."""
+    return type(noise) is ExactNoise

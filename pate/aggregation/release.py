@@ -7,6 +7,7 @@ written down. Answers come out in batches, so nobody outside learns how long one
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
@@ -16,13 +17,14 @@ import numpy as np
 from pate.accounting.curve import EpsilonBound
 from pate.accounting.events import PrivacyEvent
 from pate.aggregation.mechanisms import REFUSED, IntArray, NoisyMax
-from pate.aggregation.noise import NoiseSource
-from pate.errors import LedgerError, expected
+from pate.aggregation.noise import NoiseSource, is_secure
+from pate.errors import LedgerError, PrivacyViolation, expected
 from pate.ledger import Intent, PrivacyLedger
 from pate.values import Released
 from pate.votes import VoteHistogram
 
 NOT_ASKED = -2
+_INSECURE = "insecure:"
 
 
 @final
@@ -90,7 +92,10 @@ def release(
 
     Raises:
         BudgetExceeded: the account has not enough left; nothing was charged or drawn.
+        PrivacyViolation: the mechanism returned something other than class indices and refusals.
     """
+    if batch_size < 1:
+        raise expected("labelling.batch_size >= 1", "answers come out in batches", batch_size=batch_size)
     if len(query_keys) != len(votes):
         raise expected("votes for every query", "vote on the fixed list", queries=len(query_keys), votes=len(votes))
     task = _task(task, noise)
@@ -109,6 +114,8 @@ def release(
                 queries=fresh,
                 max_answered=mechanism.max_answers(len(fresh)),
             )
+    if intent is not None and (intent.account, intent.task) != (account, task):
+        raise LedgerError("Expected the campaign of this account and task, got one of another; name it otherwise")
     if intent is not None and not intent.settled:
         _answer(ledger, intent, mechanism, votes, row_of, noise, batch_size, on_progress)
         ledger.settle(intent)
@@ -141,7 +148,9 @@ def require_affordable(
 
 def _task(task: str, noise: NoiseSource) -> str:
     """Predictable answers are kept apart: they never stand in for real ones."""
-    return task if noise.secure else f"insecure:{task}"
+    if task.startswith(_INSECURE):
+        raise expected(f"a task that does not begin with {_INSECURE!r}", "name it otherwise", task=task)
+    return task if is_secure(noise) else _INSECURE + task
 
 
 def _unanswered(ledger: PrivacyLedger, account: str, task: str, hashes: list[bytes]) -> list[bytes]:
@@ -163,8 +172,9 @@ def _answer(
 ) -> None:
     """Draw and persist batch after batch until every input is answered or the campaign's answers are used up."""
     while True:
+        # In this order: if another process answers in between, the batch is stale and persisting it is refused.
+        batch = ledger.open_queries(intent, batch_size)
         answers_left = intent.max_answered - ledger.answered(intent)
-        batch = ledger.open_queries(intent)[:batch_size]
         if not batch or answers_left == 0:
             return
         if any(query not in row_of for query in batch):
@@ -173,6 +183,7 @@ def _answer(
             )
         counts_QC = votes.counts_QC[[row_of[query] for query in batch]]
         drawn = mechanism.answer(counts_QC, noise, answers_left=answers_left)
+        _require_answers(drawn, counts_QC, answers_left)
         pairs = [(query, int(answer)) for query, answer in zip(batch, drawn, strict=False)]
         if ledger.persist(intent, pairs):
             on_progress(len(pairs))
@@ -180,6 +191,17 @@ def _answer(
             again = ledger.intent(intent.id)
             if again is None or again.settled:
                 return
+
+
+def _require_answers(drawn: IntArray, counts_QC: IntArray, answers_left: int) -> None:
+    """Nothing but class indices and refusals passes, and no more of them than were charged."""
+    queries, classes = counts_QC.shape
+    if not (isinstance(drawn, np.ndarray) and drawn.ndim == 1 and drawn.dtype == np.int64 and len(drawn) <= queries):
+        raise PrivacyViolation("Expected one int64 class index or refusal for each query, got something else")
+    if drawn.size and (drawn.min() < REFUSED or drawn.max() >= classes):
+        raise PrivacyViolation("Expected class indices and refusals only, got another number")
+    if int((drawn >= 0).sum()) > answers_left or len(drawn) == 0:
+        raise PrivacyViolation("Expected at least one answer or refusal and no more answers than were charged")
 
 
 def _stored(
@@ -191,7 +213,7 @@ def _stored(
         labels_Q=labels_Q,
         event=ledger.charged_event(campaign),
         total=ledger.spent(account),
-        secure=noise.secure,
+        secure=is_secure(noise),
     )
 
 
@@ -199,5 +221,5 @@ def _campaign_id(
     account: str, task: str, mechanism: NoisyMax, hashes: list[bytes], moved_votes: int, noise: NoiseSource
 ) -> str:
     """A name that the same request always has, so that a restart finds its own charge."""
-    head = f"{account}\0{task}\0{mechanism!r}\0{moved_votes}\0{noise.secure}".encode()
+    head = json.dumps([account, task, repr(mechanism), moved_votes, is_secure(noise)]).encode()
     return hashlib.sha256(head + b"".join(hashes)).hexdigest()[:32]

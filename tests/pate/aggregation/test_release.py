@@ -19,7 +19,7 @@ from pate.aggregation import (
     NoisyMax,
     release,
 )
-from pate.errors import BudgetExceeded, InputError
+from pate.errors import BudgetExceeded, InputError, PrivacyViolation
 from pate.ledger import Account, PrivacyLedger
 from pate.values import Released
 from pate.votes import VoteHistogram
@@ -140,24 +140,16 @@ def test_a_campaign_beyond_the_budget_draws_and_stores_nothing(ledger) -> None:
 
 
 def test_an_interrupted_campaign_goes_on_under_the_same_charge(ledger) -> None:
-    """The noise source fails in the third batch: two batches are final, the rest is drawn again."""
+    """The power fails after the second batch: two batches are final, the rest is drawn again."""
+    finished: list[int] = []
 
-    class Failing:
-        secure = True
-
-        def __init__(self) -> None:
-            self.calls = 0
-
-        def gaussian(self, sigma: float, size: int) -> np.ndarray:
-            self.calls += 1
-            if self.calls > 2:
-                raise RuntimeError("power cut")
-            return ExactNoise().gaussian(sigma, size)
-
-        laplace = gaussian
+    def power_cut(queries: int) -> None:
+        finished.append(queries)
+        if len(finished) == 2:
+            raise RuntimeError("power cut")
 
     with pytest.raises(RuntimeError, match="power cut"):
-        ask(ledger, GNMax(sigma=500.0), 30, noise=Failing())
+        ask(ledger, GNMax(sigma=500.0), 30, on_progress=power_cut)
     charged = ledger.spent("ward").epsilon
     persisted = ledger.stored_answers("ward", "t", ledger.key.queries(keys(30)))
     assert [a is None for a in persisted] == [False] * 14 + [True] * 16
@@ -191,3 +183,92 @@ def test_the_same_predictable_noise_gives_the_same_answers_and_secure_noise_does
 def test_votes_for_another_list_are_refused(ledger) -> None:
     with pytest.raises(InputError, match="votes for every query"):
         ask(ledger, GNMax(sigma=5.0), 6, votes=histogram(5))
+
+
+def test_a_near_duplicate_is_a_new_query_and_is_charged(ledger) -> None:
+    ask(ledger, GNMax(sigma=5.0), 1, query_keys=[b"0.500"])
+    one = ledger.spent("ward").epsilon
+    ask(ledger, GNMax(sigma=5.0), 1, query_keys=[b"0.501"])
+    assert ledger.spent("ward").epsilon > one
+
+
+def test_a_source_that_calls_itself_secure_is_not_believed(ledger) -> None:
+    class Boastful:
+        secure = True
+
+        def gaussian(self, sigma: float, size: int) -> np.ndarray:
+            return np.zeros(size, dtype=np.int64)
+
+        laplace = gaussian
+
+    answers = ask(ledger, GNMax(sigma=500.0), 20, noise=Boastful()).value
+    assert not answers.secure
+    assert ask(ledger, GNMax(sigma=500.0), 20).value.event is not None, "they never answer a real query"
+
+
+def test_predictable_answers_cannot_be_fetched_as_real_ones_under_their_own_name(ledger) -> None:
+    ask(ledger, GNMax(sigma=500.0), 20, noise=InsecureSeededNoise(1))
+    with pytest.raises(InputError, match="insecure:"):
+        ask(ledger, GNMax(sigma=500.0), 20, task="insecure:t")
+
+
+def test_names_that_run_together_are_different_campaigns(ledger) -> None:
+    """Two accounts whose names and tasks join to the same text: each is charged for its own answers."""
+    settings = {"epsilon": 1e4, "delta": 1e-5, "accountant": "gaussian", "unit": "patient"}
+    for name in ("a", "a\0b"):
+        ledger.register(Account(name=name, **settings))
+    ask(ledger, GNMax(sigma=5.0), 6, account="a", task="b\0c")
+    ask(ledger, GNMax(sigma=5.0), 6, account="a\0b", task="c")
+    assert ledger.spent("a").epsilon == ledger.spent("a\0b").epsilon > 0
+
+
+@pytest.mark.parametrize("batch_size", [0, -1])
+def test_a_batch_of_nothing_is_refused_before_the_charge(ledger, batch_size: int) -> None:
+    with pytest.raises(InputError, match="batch_size"):
+        ask(ledger, GNMax(sigma=5.0), 6, batch_size=batch_size)
+    assert ledger.spent("ward").epsilon == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda counts: counts,
+        lambda counts: counts.max(axis=1),
+        lambda counts: counts.argmax(axis=1).astype(np.float64),
+        lambda counts: np.full(len(counts), -2),
+        lambda counts: np.repeat(counts.argmax(axis=1), 2),
+        lambda counts: counts.argmax(axis=1)[:0],
+    ],
+    ids=["histogram", "top count", "not an index", "not asked", "too many", "none"],
+)
+def test_only_class_indices_and_refusals_pass_the_door(ledger, wrong) -> None:
+    class Talkative:
+        def max_answers(self, queries: int) -> int:
+            return queries
+
+        def worst_case_event(self, *, queries: int, moved_votes: int):
+            return GNMax(sigma=5.0).worst_case_event(queries=queries, moved_votes=moved_votes)
+
+        def answer(self, counts_QC, noise, *, answers_left: int):
+            return wrong(counts_QC)
+
+    with pytest.raises(PrivacyViolation) as error:
+        ask(ledger, Talkative(), 6)
+    assert "100" not in str(error.value), "the error holds no count"
+    assert ledger.stored_answers("ward", "t", ledger.key.queries(keys(6))) == [None] * 6
+
+
+def test_another_process_in_between_neither_adds_an_answer_nor_an_error(ledger, tmp_path: Path) -> None:
+    """While this process draws, another one answers the rest of the same campaign."""
+    mechanism = ConfidentGNMax(threshold=60, sigma_threshold=5.0, sigma=5.0, max_answered=9)
+    other = PrivacyLedger(tmp_path / "ledger")
+    final: list[int] = []
+
+    def interrupt(_: int) -> None:
+        if not final:
+            final.extend(ask(other, mechanism, 30).value.labels_Q.tolist())
+
+    assert ask(ledger, mechanism, 30, batch_size=3, on_progress=interrupt).value.labels_Q.tolist() == final
+    assert sum(label >= 0 for label in final) == 9
+    other.close()
+    ledger.verify()
