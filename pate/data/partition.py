@@ -158,9 +158,12 @@ def _require_group_size(units_N: IntArray, teacher_of_N: IntArray, group_size: i
         crossing = np.flatnonzero(per_unit > group_size)
         rows = [int(np.argmax(units_N == unit)) for unit in crossing]
         names = [f"row {row}" if records.units_N is None else str(records.units_N[row]) for row in rows]
+        ids = (
+            "" if records.units_N is not None else ", declare the column of unit ids (equal records count as one unit)"
+        )
         raise InputError(
             f"Expected each privacy unit in at most partition.group_size={group_size} partitions, got "
-            f"{len(crossing)} units in up to {worst}; remove the double records or declare "
+            f"{len(crossing)} units in up to {worst}; remove the double records{ids} or declare "
             f"partition.group_size: {worst} (the privacy cost grows accordingly)",
             private_detail="units in several partitions: " + ", ".join(names),
         )

@@ -1,0 +1,96 @@
+"""``pate new``: from a table to a first configuration."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pate.errors import expected
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the root."""
+    example = "Example: pate new heart --from patients.csv --label ill --positive yes"
+    app.command(help=f"Write a first configuration for tables of one's own.\n\n{example}")(new)
+
+
+def new(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="name of the study and of its folder")],
+    private: Annotated[
+        list[Path], typer.Option("--from", help="file of private records; may be repeated, one per site")
+    ],
+    label: Annotated[str, typer.Option(help="column of the label")],
+    positive: Annotated[list[str] | None, typer.Option(help="value of the second of two classes; repeatable")] = None,
+    above: Annotated[float | None, typer.Option(help="numbers above this are the second of two classes")] = None,
+    classes: Annotated[str | None, typer.Option(help="all values of the label, separated by commas")] = None,
+    names: Annotated[str, typer.Option(help="names of two classes")] = "negative,positive",
+    public: Annotated[list[Path] | None, typer.Option(help="file of public records, the pool; repeatable")] = None,
+    evaluation: Annotated[list[Path] | None, typer.Option(help="file of labelled public records; repeatable")] = None,
+    unit: Annotated[str | None, typer.Option(help="column of the patient's id")] = None,
+    site: Annotated[str | None, typer.Option(help="column of the hospital")] = None,
+    columns: Annotated[str | None, typer.Option(help="columns of files without a header, separated by commas")] = None,
+    missing: Annotated[list[str] | None, typer.Option(help="text that means a missing value; repeatable")] = None,
+    separator: Annotated[str, typer.Option(help="between the values of a line")] = ",",
+) -> None:
+    """Look at the columns, write a folder with a commented configuration, print the steps to a student."""
+    from pipelines.config import load  # noqa: PLC0415 - loads torch
+    from pipelines.new_study import Wish, plan, to_yaml  # noqa: PLC0415
+    from pipelines.store import write_atomically  # noqa: PLC0415
+
+    folder = Path(study)
+    if not NAME.fullmatch(study):
+        raise expected("a study named by small letters, digits, '-' and '_'", "choose another name", STUDY=study)
+    if folder.exists():
+        raise expected("a folder that is not there yet", "choose another name or remove it", STUDY=study)
+    pair = _split(names)
+    if len(pair) != 2:
+        raise expected("two --names separated by a comma", "such as healthy,diseased", names=names)
+    found = plan(
+        Wish(
+            name=study, private=tuple(private), public=tuple(public or ()), evaluation=tuple(evaluation or ()),
+            label=label, positive=tuple(positive or ()), above=above, classes=_split(classes), names=(pair[0], pair[1]),
+            unit=unit, site=site, columns=_split(columns), missing=tuple(missing or ()), separator=separator,
+        )
+    )  # fmt: skip
+    folder.mkdir()
+    path = folder / f"{study}.yaml"
+    write_atomically(path, to_yaml(found))
+    run_id = load(path).run_id
+    for one in found.looks:
+        print(f"  {one.name}: {one.words()} -> {one.role}", file=sys.stderr)
+    ready = found.benchmark is not None or bool(found.wish.public)
+    steps = _steps(path, run_id, ready=ready)
+    write_atomically(folder / "STEPS.md", f"# Steps to a student\n\n{steps}")
+    print(f"Wrote {path} from the columns of {len(found.wish.private)} file(s). Next:\n\n{steps}", end="")
+
+
+def _steps(path: Path, run_id: str, *, ready: bool) -> str:
+    """What to do next; lines that begin with pate are commands."""
+    where = os.path.join(path.parent, "public.csv")
+    first = f"Read {path} and correct what the look at the columns got wrong."
+    if not ready:
+        first += f" Put public records with the same columns (labels too) at {where}."
+    return "\n".join(
+        [
+            f"1. {first}",
+            "2. See what it would cost; nothing is released:",
+            f"   pate validate {path}",
+            "3. Train the teachers, ask them, train the student and register it:",
+            f"   pate run {path}",
+            "4. Look at the result and the privacy report (a changed file has another run id, which step 3 prints):",
+            f"   pate report {run_id}",
+            "5. See the registered student in the browser: pate ui",
+            "",
+        ]
+    )
+
+
+def _split(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",")) if text else ()
