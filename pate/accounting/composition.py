@@ -13,18 +13,28 @@ from typing import TypeAlias
 
 from pate.accounting.curve import RDPCurve
 from pate.accounting.dominating import Family, argmax_family, randomised_response_family, threshold_family
-from pate.accounting.events import Composed, ConfidentGNMax, GNMax, LNMax, PrivacyEvent, Repeated, ThresholdTest
-from pate.accounting.privacy_curve import PrivacyCurve, no_release
+from pate.accounting.events import (
+    Composed,
+    ConfidentGNMax,
+    GNMax,
+    LNMax,
+    PrivacyEvent,
+    Repeated,
+    SanitisedRelease,
+    ThresholdTest,
+)
+from pate.accounting.privacy_curve import PrivacyCurve, from_rdp, no_release
 from pate.accounting.recursion import adaptive_curve
 from pate.accounting.worst_case import worst_case_rdp
 from pate.errors import expected
 
-Leaf: TypeAlias = GNMax | LNMax | ThresholdTest
+Leaf: TypeAlias = GNMax | LNMax | ThresholdTest | SanitisedRelease
 
 _MOST_STEPS = 700  # beyond, a curve is composed with itself, which costs far less time and 0.1% of epsilon
 _SMALLEST_DELTA = 1e-16  # grids end where Renyi-DP says that delta is below this
 _LARGEST_REACH = 100.0  # nats; a budget beyond is no promise worth the recursion's time
 _MOST_POINTS = 20_000
+_RDP_POINTS = 2000
 
 
 def releases(event: PrivacyEvent) -> Counter[Leaf]:
@@ -40,7 +50,7 @@ def releases(event: PrivacyEvent) -> Counter[Leaf]:
         moved = event.moved_votes
         total[ThresholdTest(sigma=event.sigma_threshold, moved_votes=moved)] += event.max_asked
         total[GNMax(sigma=event.sigma, moved_votes=moved)] += event.max_answered
-    elif isinstance(event, GNMax | LNMax | ThresholdTest):
+    elif isinstance(event, Leaf):
         total[event] += 1
     else:
         raise expected("a privacy event", "events.py lists them", event=type(event).__name__)
@@ -51,8 +61,9 @@ def privacy_curve(event: PrivacyEvent) -> PrivacyCurve | None:
     """The certified (epsilon, delta) curve of an event, for storing and for composing with later ones.
 
     Returns:
-        The curve, or ``None`` where only Renyi-DP bounds the event: a noisy argmax with several votes moved, or so
-        little noise that epsilon would be in the hundreds.
+        The curve, or ``None`` where so little noise was used that epsilon would be in the hundreds. Releases that the
+        recursion does not know (a noisy argmax with several votes moved, a sanitised figure) enter by their
+        Renyi-DP.
     """
     return _composed_curve(frozenset(releases(event).items()))
 
@@ -72,13 +83,14 @@ def _composed_curve(counts: frozenset[tuple[Leaf, int]]) -> PrivacyCurve | None:
 
 @lru_cache(maxsize=512)
 def _curve_of_kind(leaf: Leaf, count: int) -> PrivacyCurve | None:
-    if isinstance(leaf, GNMax) and leaf.moved_votes > 1:
+    cost = worst_case_rdp(leaf)
+    whole = _reach(cost.repeated(count))
+    if whole > _LARGEST_REACH:
         return None
+    if isinstance(leaf, SanitisedRelease) or (isinstance(leaf, GNMax) and leaf.moved_votes > 1):
+        return from_rdp(cost.repeated(count), whole / _RDP_POINTS, whole) if whole > 0 else no_release()
     doublings = max(0, math.ceil(math.log2(count / _MOST_STEPS)))
     steps = math.ceil(count / 2**doublings)
-    cost = worst_case_rdp(leaf)
-    if _reach(cost.repeated(count)) > _LARGEST_REACH:
-        return None
     family, reach = _family(leaf), _reach(cost.repeated(steps))
     if reach / family.step > _MOST_POINTS:
         return None
@@ -89,7 +101,7 @@ def _reach(cost: RDPCurve) -> float:
     return cost.epsilon(_SMALLEST_DELTA)[0]
 
 
-def _family(leaf: Leaf) -> Family:
+def _family(leaf: GNMax | LNMax | ThresholdTest) -> Family:
     if isinstance(leaf, GNMax):
         return argmax_family(leaf.sigma)
     if isinstance(leaf, ThresholdTest):

@@ -15,7 +15,7 @@ from typing import Any, final
 
 import numpy as np
 
-from pate.accounting.curve import FloatArray, require_delta
+from pate.accounting.curve import FloatArray, RDPCurve, require_delta
 from pate.errors import expected
 
 MOST_NODES = 6000
@@ -147,6 +147,18 @@ def no_release(step: float = 1.0) -> PrivacyCurve:
     """The curve of releasing nothing: ``max(0, 1 - e^eps)``."""
     zero = np.zeros(1)
     return PrivacyCurve(step, zero, zero)
+
+
+def from_rdp(cost: RDPCurve, step: float, reach: float) -> PrivacyCurve:
+    """The curve that Renyi-DP of both directions allows: the smallest over orders of
+    ``exp((alpha-1)(rdp - eps)) (1 - 1/alpha)^alpha / (alpha-1)`` (Canonne, Kamath, Steinke 2020, proposition 12)."""
+    finite = np.isfinite(cost.rdp_A)
+    orders_A1, rdp_A1 = cost.orders_A[finite][:, None], cost.rdp_A[finite][:, None]
+    eps_G = step * np.arange(math.ceil(reach / step) + 1, dtype=np.float64)
+    log_delta_AG = (orders_A1 - 1) * (rdp_A1 - eps_G + np.log1p(-1 / orders_A1)) - np.log(orders_A1)
+    forward_G = np.exp(np.minimum(log_delta_AG.min(axis=0, initial=0.0), 0.0)) * (1 + 1e-12)
+    forward_G = np.minimum(forward_G, 1.0)
+    return PrivacyCurve(step, forward_G, forward_G)
 
 
 def trimmed(step: float, forward_G: FloatArray, backward_G: FloatArray) -> PrivacyCurve:

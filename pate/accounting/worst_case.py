@@ -12,7 +12,16 @@ from functools import lru_cache, singledispatch
 import numpy as np
 
 from pate.accounting.curve import DEFAULT_ORDERS, FloatArray, RDPCurve, zero_curve
-from pate.accounting.events import Composed, ConfidentGNMax, GNMax, LNMax, PrivacyEvent, Repeated, ThresholdTest
+from pate.accounting.events import (
+    Composed,
+    ConfidentGNMax,
+    GNMax,
+    LNMax,
+    PrivacyEvent,
+    Repeated,
+    SanitisedRelease,
+    ThresholdTest,
+)
 from pate.accounting.gaussian import gaussian_rdp
 from pate.accounting.outcome_pairs import CoverPlan, no_rival_pairs, three_way_pairs, threshold_pairs
 
@@ -57,8 +66,9 @@ def _(event: ThresholdTest, orders_A: FloatArray) -> RDPCurve:
     return _at_orders(threshold_table(event.sigma, event.moved_votes), gaussian_rdp(event, orders_A))
 
 
-@_rdp.register
-def _(event: LNMax, orders_A: FloatArray) -> RDPCurve:
+@_rdp.register(LNMax)
+@_rdp.register(SanitisedRelease)
+def _(event: LNMax | SanitisedRelease, orders_A: FloatArray) -> RDPCurve:
     return gaussian_rdp(event, orders_A)
 
 

@@ -8,7 +8,16 @@ import pytest
 from pate.accounting.accountants import ACCOUNTANTS, data_independent_epsilon
 from pate.accounting.composition import privacy_curve, releases
 from pate.accounting.dominating import argmax_family, threshold_family
-from pate.accounting.events import Composed, ConfidentGNMax, GNMax, LNMax, PrivacyEvent, Repeated, ThresholdTest
+from pate.accounting.events import (
+    Composed,
+    ConfidentGNMax,
+    GNMax,
+    LNMax,
+    PrivacyEvent,
+    Repeated,
+    SanitisedRelease,
+    ThresholdTest,
+)
 from pate.accounting.privacy_curve import PrivacyCurve
 from pate.accounting.recursion import chained_curve
 from pate.errors import InputError
@@ -50,9 +59,9 @@ def test_published_answers_alone(count: int, low: float, high: float) -> None:
 
 
 def test_cost_rises_with_count_and_falls_with_noise_and_delta() -> None:
-    by_count = [epsilon(Repeated(event=GNMax(sigma=25.0), count=count)) for count in (1, 4, 30, 300, 900, 2000)]
-    by_sigma = [epsilon(Repeated(event=GNMax(sigma=sigma), count=30)) for sigma in (3.0, 10.0, 25.0, 26.0)]
-    by_delta = [epsilon(MNIST_LIKE, delta=delta) for delta in (1e-12, 1e-8, 1e-5, 1e-3)]
+    by_count = [epsilon(Repeated(event=GNMax(sigma=25.0), count=count)) for count in (1, 4, 30, 300)]
+    by_sigma = [epsilon(Repeated(event=GNMax(sigma=sigma), count=30)) for sigma in (3.0, 25.0, 26.0)]
+    by_delta = [epsilon(MNIST_LIKE, delta=delta) for delta in (1e-12, 1e-5, 1e-3)]
     assert by_count == sorted(by_count)
     assert by_sigma == sorted(by_sigma, reverse=True)
     assert by_delta == sorted(by_delta, reverse=True)
@@ -97,17 +106,32 @@ def test_composed_curves_bound_every_fixed_order() -> None:
             assert curve.delta(target) <= ordered.delta(target) * 1.4
 
 
+@pytest.mark.slow
 def test_curves_composed_with_themselves_cost_little_more_than_the_recursion() -> None:
     """Beyond 700 steps the curve is doubled: at 700 and at 701 epsilon is nearly the same."""
     below, above = (epsilon(Repeated(event=GNMax(sigma=30.0), count=count)) for count in (700, 702))
     assert below < above < below * 1.006
 
 
-def test_several_votes_and_hopeless_noise_have_no_curve() -> None:
-    assert privacy_curve(EVENTS["two votes"]) is None
+def test_releases_without_a_recursion_enter_by_their_renyi_curve() -> None:
+    """Several votes moved, and a sanitised figure: alone they cost what Renyi-DP says, with others less."""
+    two_votes = EVENTS["two votes"]
+    figure = SanitisedRelease(order=10.0, beta=0.02, sigma_ss=8.0, tau_s=1.0)
+    campaign = EVENTS["campaign"]
+    for event in (two_votes, figure):
+        curve = privacy_curve(event)
+        assert curve is not None
+        assert curve.epsilon(1e-5) == pytest.approx(epsilon(event, "worst_case_rdp"), rel=2e-3)
+        joint = epsilon(Composed(events=(campaign, event)))
+        assert joint <= epsilon(Composed(events=(campaign, event)), "worst_case_rdp")
+        assert epsilon(campaign) < joint < epsilon(campaign) + epsilon(event)
+    assert epsilon(two_votes) == pytest.approx(epsilon(two_votes, "gaussian"), rel=1e-3)
+
+
+def test_hopeless_noise_has_no_curve() -> None:
     assert privacy_curve(EVENTS["little noise"]) is None
-    assert privacy_curve(Composed(events=(GNMax(sigma=20.0), EVENTS["two votes"]))) is None
-    assert epsilon(EVENTS["two votes"]) == epsilon(EVENTS["two votes"], "gaussian")
+    assert privacy_curve(Composed(events=(GNMax(sigma=20.0), EVENTS["little noise"]))) is None
+    assert epsilon(EVENTS["little noise"]) == epsilon(EVENTS["little noise"], "worst_case_rdp")
 
 
 def test_every_bound_names_its_accountant() -> None:

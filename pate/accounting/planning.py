@@ -1,0 +1,251 @@
+"""What a budget buys before any data are touched: noise, threshold, counts and the labels to be expected.
+
+Plans rest on an assumed agreement of the teachers, which is a guess about private data and must come from public
+knowledge. Wrong guesses make labels worse than planned; the privacy of the planned event does not depend on them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from pate.accounting.accountants import data_independent_epsilon
+from pate.accounting.calibration import calibrate, gaussian_budget, gaussian_share
+from pate.accounting.curve import FloatArray
+from pate.accounting.events import ConfidentGNMax, GNMax, PrivacyEvent, Repeated
+from pate.accounting.noise_law import NoiseLaw
+from pate.accounting.output_law import output_laws
+from pate.errors import expected
+
+_ARGMAX, _TEST = gaussian_share(GNMax(sigma=1.0)), 0.638
+_LOOSENESS = {"worst_case": 1.0, "worst_case_rdp": 1.15, "gaussian": 1.8}  # of searches, not of what is promised
+_LARGEST_EPSILON = 30.0
+_SPARE_QUERIES = 1.05  # so that noise in the number of answers rarely leaves labels missing
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedVotes:
+    """How teachers are expected to vote: kinds of queries, each with a share of its own.
+
+    Attributes:
+        teachers: teachers that vote.
+        classes: classes, at least 2.
+        agreement: for each kind of query, the share of teachers that vote for the most voted class.
+        share: for each kind, its share of all queries; sums to 1.
+        runner_up: the share of the other votes that goes to one class, the rest being spread evenly; ``None``
+            spreads all of them evenly.
+    """
+
+    teachers: int
+    classes: int
+    agreement: tuple[float, ...]
+    share: tuple[float, ...] = (1.0,)
+    runner_up: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.teachers < 1 or self.classes < 2:
+            raise expected("a teacher and two classes", "count them", teachers=self.teachers, classes=self.classes)
+        if len(self.agreement) != len(self.share) or not all(0 <= part <= 1 for part in self.agreement):
+            raise expected("an agreement in [0, 1] for every share", "give one each", agreement=self.agreement)
+        if min(self.share) < 0 or not math.isclose(sum(self.share), 1.0, abs_tol=1e-6):
+            raise expected("shares that sum to 1", "give the share of each kind of query", share=self.share)
+        if self.runner_up is not None and not 0 <= self.runner_up <= 1:
+            raise expected("a runner-up's share in [0, 1]", "leave it out to spread votes", runner_up=self.runner_up)
+
+    def histograms(self) -> FloatArray:
+        """Whole votes per class for each kind, the most voted class first. Shape ``[K, C]``."""
+        rows = []
+        for part in self.agreement:
+            top = round(part * self.teachers)
+            rest = self.teachers - top
+            second = rest / (self.classes - 1) if self.runner_up is None else rest * self.runner_up
+            shares = [second] + [(rest - second) / max(self.classes - 2, 1)] * (self.classes - 2)
+            if self.classes == 2:
+                shares = [float(rest)]
+            ends = np.round(np.cumsum(shares))
+            rows.append([top, *np.diff(ends, prepend=0)])
+        return np.array(rows, dtype=np.float64)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignPlan:
+    """A campaign within a budget and what it should give.
+
+    Attributes:
+        event: what to run; its counts are fixed in advance.
+        epsilon: its data-independent cost, nats.
+        delta: the failure probability of that cost.
+        expected_answers: labels that the threshold tests should let through, before ``max_answered`` ends them.
+        label_accuracy: probability that a released label is the teachers' most voted class.
+    """
+
+    event: PrivacyEvent
+    epsilon: float
+    delta: float
+    expected_answers: float
+    label_accuracy: float
+
+
+def label_accuracy(votes: ExpectedVotes, sigma: float) -> FloatArray:
+    """Probability that the noisy winner is the most voted class, for each kind of query. Shape ``[K]``."""
+    log_p_KC = output_laws(votes.histograms().astype(np.int64), NoiseLaw(family="discrete-gaussian", scale=sigma))
+    won_K: FloatArray = np.exp(log_p_KC[:, 0])
+    return won_K
+
+
+def answer_rate(votes: ExpectedVotes, threshold: float, sigma_threshold: float) -> FloatArray:
+    """Probability that a query passes the threshold test, for each kind of query. Shape ``[K]``."""
+    noise = NoiseLaw(family="discrete-gaussian", scale=sigma_threshold)
+    passed_K: FloatArray = np.exp(noise.log_tails(threshold - votes.histograms().max(axis=1))[0])
+    return passed_K
+
+
+def plan_gnmax(
+    votes: ExpectedVotes, *, labels: int, epsilon: float, delta: float, accountant: str = "worst_case"
+) -> CampaignPlan:
+    """The campaign that answers every one of ``labels`` queries with the least noise that the budget allows.
+
+    Raises:
+        InputError: a budget or count that is no such thing.
+    """
+    event = calibrate(
+        Repeated(event=GNMax(sigma=1.0), count=labels), epsilon=epsilon, delta=delta, accountant=accountant
+    )
+    return _plan(event, votes, delta, accountant)
+
+
+def plan_confident(
+    votes: ExpectedVotes,
+    *,
+    labels: int,
+    epsilon: float,
+    delta: float,
+    pool: int | None = None,
+    accountant: str = "worst_case",
+) -> CampaignPlan:
+    """The Confident-GNMax campaign that should release ``labels`` labels with the highest accuracy in the budget.
+
+    Threshold and the split of the budget between tests and answers are searched on a grid with a Gaussian
+    approximation of the cost; the chosen campaign's noise is then calibrated with the accountant.
+
+    Args:
+        votes: how teachers are expected to vote.
+        labels: labels wanted.
+        epsilon: the budget, nats.
+        delta: its failure probability.
+        pool: queries that can be asked at most; unlimited if ``None``.
+        accountant: one of ``ACCOUNTANTS``.
+
+    Raises:
+        InputError: no threshold lets enough queries of the pool through.
+    """
+    budget = gaussian_budget(epsilon, delta) / _LOOSENESS.get(accountant, 1.0)
+    best: tuple[float, ConfidentGNMax] | None = None
+    for threshold in np.unique(np.round(votes.teachers * np.linspace(0.1, 1.0, 19))).tolist():
+        for share in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7):
+            event = _confident(votes, labels, budget, threshold, share, pool)
+            if event is not None:
+                accuracy = _outlook(event, votes)[1]
+                if best is None or accuracy > best[0] + 1e-9:
+                    best = accuracy, event
+    if best is None:
+        raise expected(
+            "a pool that yields the labels", "ask more queries or want fewer labels", labels=labels, pool=pool
+        )
+    return _plan(calibrate(best[1], epsilon=epsilon, delta=delta, accountant=accountant), votes, delta, accountant)
+
+
+def least_epsilon(
+    votes: ExpectedVotes,
+    *,
+    labels: int,
+    accuracy: float,
+    delta: float,
+    confident: bool = False,
+    pool: int | None = None,
+    accountant: str = "worst_case",
+) -> CampaignPlan:
+    """The reverse: the cheapest planned campaign whose expected label accuracy reaches a target.
+
+    Raises:
+        InputError: no noise gives that accuracy.
+    """
+
+    def reached(epsilon: float) -> float:
+        budget = gaussian_budget(epsilon, delta) / _LOOSENESS.get(accountant, 1.0)
+        if not confident:
+            return float(np.dot(votes.share, label_accuracy(votes, math.sqrt(labels * _ARGMAX / budget))))
+        grid = [
+            _confident(votes, labels, budget, round(votes.teachers * part), share, pool)
+            for part in np.linspace(0.1, 1.0, 10)
+            for share in (0.1, 0.3, 0.5)
+        ]
+        return max((_outlook(event, votes)[1] for event in grid if event is not None), default=0.0)
+
+    epsilon = _lowest(reached, accuracy)
+    for _ in range(30):
+        if confident:
+            plan = plan_confident(votes, labels=labels, epsilon=epsilon, delta=delta, pool=pool, accountant=accountant)
+        else:
+            plan = plan_gnmax(votes, labels=labels, epsilon=epsilon, delta=delta, accountant=accountant)
+        if plan.label_accuracy >= accuracy:
+            return plan
+        epsilon *= 1.01
+    raise expected("an accuracy that some budget reaches", "more teachers or fewer labels", accuracy=accuracy)
+
+
+def _lowest(reached: Callable[[float], float], target: float) -> float:
+    low, high = 1e-3, _LARGEST_EPSILON
+    if reached(high) < target:
+        raise expected("an accuracy that some budget reaches", "more teachers or fewer labels", accuracy=target)
+    while high > low * 1.01:
+        mid = math.sqrt(low * high)
+        low, high = (low, mid) if reached(mid) >= target else (mid, high)
+    return high
+
+
+def _confident(
+    votes: ExpectedVotes, labels: int, budget: float, threshold: float, share: float, pool: int | None
+) -> ConfidentGNMax | None:
+    """The campaign that spends ``share`` of the budget on tests; ``None`` where the pool does not suffice."""
+    asked = float(labels)
+    for _ in range(30):
+        sigma_threshold = math.sqrt(asked * _TEST / (share * budget))
+        rate = float(np.dot(votes.share, answer_rate(votes, threshold, sigma_threshold)))
+        wanted = labels * _SPARE_QUERIES / max(rate, 1e-9) if rate < 1 / _SPARE_QUERIES else labels * 1.0
+        if wanted > (pool or 1e7):
+            return None
+        if abs(wanted - asked) < 0.5:
+            break
+        asked = (asked + wanted) / 2
+    return ConfidentGNMax(
+        threshold=threshold,
+        sigma_threshold=sigma_threshold,
+        sigma=math.sqrt(labels * _ARGMAX / ((1 - share) * budget)),
+        max_asked=max(labels, math.ceil(wanted)),
+        max_answered=labels,
+    )
+
+
+def _outlook(event: PrivacyEvent, votes: ExpectedVotes) -> tuple[float, float]:
+    """Expected answers and the accuracy of a released label."""
+    share_K = np.asarray(votes.share)
+    if isinstance(event, ConfidentGNMax):
+        passed_K = share_K * answer_rate(votes, event.threshold, event.sigma_threshold)
+        accuracy = float(passed_K @ label_accuracy(votes, event.sigma)) / max(float(passed_K.sum()), 1e-300)
+        return event.max_asked * float(passed_K.sum()), accuracy
+    if isinstance(event, Repeated) and isinstance(event.event, GNMax):
+        return float(event.count), float(share_K @ label_accuracy(votes, event.event.sigma))
+    raise expected("a planned campaign", "GNMax repeated or Confident-GNMax", event=type(event).__name__)
+
+
+def _plan(event: PrivacyEvent, votes: ExpectedVotes, delta: float, accountant: str) -> CampaignPlan:
+    answers, accuracy = _outlook(event, votes)
+    epsilon = data_independent_epsilon(event, delta, accountant).epsilon
+    return CampaignPlan(event=event, epsilon=epsilon, delta=delta, expected_answers=answers, label_accuracy=accuracy)
