@@ -147,12 +147,27 @@ def exact(
     else:
         queries, scope = len(votes.counts_QC), "per_query"
         cost_DA = _per_query(votes, mechanism, orders_A)
-    slack_A = queries * LAW_ERROR * (2 * orders_A - 1) / (orders_A - 1)
-    plain_A = queries * _one_release(event, orders_A)
-    curve = RDPCurve(orders_A, np.minimum(cost_DA.max(axis=0) * (1 + _RELATIVE_ERROR) + slack_A, plain_A))
+    curve = _rounded_up(cost_DA.max(axis=0), queries, event, orders_A)
     return DataDependentCost(
         curve=curve, accountant="exact", scope="per_teacher" if scope == "per_teacher" else "per_query"
     )
+
+
+def exact_of_each_teacher(
+    votes: TeacherVotes, event: PrivacyEvent, *, orders_A: FloatArray = DEFAULT_ORDERS, continuous: bool = False
+) -> list[DataDependentCost]:
+    """``exact`` taken teacher by teacher, the worse direction of each: what one teacher's own moves cost at most.
+
+    ``exact`` of the same votes is the largest of them, order by order; arguments and errors are its own.
+    """
+    require_fixed(votes)
+    mechanism, orders_A = mechanism_law(event, continuous=continuous), _checked_orders(orders_A)
+    queries = votes.labels_TQ.shape[1]
+    costs_TA = _each_teacher(votes, mechanism, orders_A).max(axis=1)
+    return [
+        DataDependentCost(curve=_rounded_up(cost_A, queries, event, orders_A), accountant="exact", scope="per_teacher")
+        for cost_A in costs_TA
+    ]
 
 
 def papernot18(votes: VoteCounts, event: PrivacyEvent, *, orders_A: FloatArray = DEFAULT_ORDERS) -> DataDependentCost:
@@ -196,8 +211,21 @@ def _per_query(votes: VoteCounts, mechanism: MechanismLaw, orders_A: FloatArray)
     return total_DA
 
 
+def _rounded_up(cost_A: FloatArray, queries: int, event: PrivacyEvent, orders_A: FloatArray) -> RDPCurve:
+    """A summed cost with the errors of its laws added, never above the data-independent one."""
+    slack_A = queries * LAW_ERROR * (2 * orders_A - 1) / (orders_A - 1)
+    plain_A = queries * _one_release(event, orders_A)
+    return RDPCurve(orders_A, np.minimum(cost_A * (1 + _RELATIVE_ERROR) + slack_A, plain_A))
+
+
 def _per_teacher(votes: TeacherVotes, mechanism: MechanismLaw, orders_A: FloatArray) -> FloatArray:
     """``max_teacher sum_i max_b D_alpha`` of both directions, shape ``[2, A]``."""
+    worst_DA: FloatArray = _each_teacher(votes, mechanism, orders_A).max(axis=0, initial=0.0)
+    return worst_DA
+
+
+def _each_teacher(votes: TeacherVotes, mechanism: MechanismLaw, orders_A: FloatArray) -> FloatArray:
+    """``sum_i max_b D_alpha`` of each teacher and both directions, shape ``[T, 2, A]``."""
     teachers = len(votes.labels_TQ)
     distinct_UC, _, which_Q = _distinct(votes.counted().counts_QC)
     total_TDA = np.zeros((teachers, 2, len(orders_A)))
@@ -205,8 +233,7 @@ def _per_teacher(votes: TeacherVotes, mechanism: MechanismLaw, orders_A: FloatAr
         cost_BRDA = neighbour_costs(distinct_UC[part], mechanism, teachers=teachers, orders_A=orders_A, per_vote=True)
         for i in np.flatnonzero((which_Q >= part.start) & (which_Q < part.stop)):
             total_TDA += cost_BRDA[which_Q[i] - part.start][votes.labels_TQ[:, i]]  # -1 is the row of abstentions
-    worst_DA: FloatArray = total_TDA.max(axis=0, initial=0.0)
-    return worst_DA
+    return total_TDA
 
 
 def _distinct(counts_QC: IntArray) -> tuple[IntArray, IntArray, IntArray]:

@@ -1,0 +1,139 @@
+"""``pate account``: what a set of vote histograms cost, under every accountant."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pate.errors import expected
+from pipelines.cli.words import add_command
+
+
+class Mechanism(StrEnum):
+    """How the queries were answered."""
+
+    GNMAX = "gnmax"
+    CONFIDENT_GNMAX = "confident-gnmax"
+    LNMAX = "lnmax"
+
+
+class Noise(StrEnum):
+    """Which law the data-dependent rows account for."""
+
+    DISCRETE = "discrete"
+    CONTINUOUS = "continuous"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the root."""
+    example = "pate account counts.npy --mechanism gnmax --sigma 40"
+    add_command(app, account, "Say what vote histograms cost, by every accountant.", example)
+
+
+def account(
+    counts: Annotated[Path, typer.Argument(metavar="COUNTS", help=".npy, .csv or .parquet, votes [queries, classes]")],
+    mechanism: Annotated[Mechanism, typer.Option(help="how queries were answered")] = Mechanism.GNMAX,
+    sigma: Annotated[float | None, typer.Option(help="noise of the argmax, votes")] = None,
+    threshold: Annotated[float | None, typer.Option(help="votes that an answer needs")] = None,
+    sigma_threshold: Annotated[float | None, typer.Option(help="noise of the threshold test, votes")] = None,
+    scale: Annotated[float | None, typer.Option(help="scale of LNMax's noise, votes")] = None,
+    teachers: Annotated[int | None, typer.Option(help="the roster; default: the largest row sum")] = None,
+    queries: Annotated[int | None, typer.Option(min=1, help="the first so many rows; default: all")] = None,
+    max_answered: Annotated[int | None, typer.Option(min=1, help="answers charged for; default: all asked")] = None,
+    votes: Annotated[Path | None, typer.Option(help="every teacher's votes [teachers, queries], -1 abstains")] = None,
+    delta: Annotated[float, typer.Option(help="failure probability")] = 1e-5,
+    noise: Annotated[Noise, typer.Option(help="law of the data-dependent rows")] = Noise.DISCRETE,
+    order: Annotated[float, typer.Option(help="sanitised: Renyi order")] = 14.0,
+    beta: Annotated[float, typer.Option(help="sanitised: smoothness")] = 0.02,
+    sigma_ss: Annotated[float, typer.Option(help="sanitised: noise, in smooth sensitivities")] = 5.0,
+    tau_s: Annotated[float, typer.Option(help="sanitised: noise of the width's logarithm")] = 0.2,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON on standard output")] = False,
+) -> None:
+    """Say what vote histograms cost, by every accountant."""
+    from pate.accounting.comparison import compare, expected_answered, to_dict  # noqa: PLC0415
+    from pate.accounting.data_dependent import TeacherVotes, VoteCounts  # noqa: PLC0415
+    from pate.accounting.events import SanitisedRelease  # noqa: PLC0415
+    from pipelines.vote_files import read_numbers  # noqa: PLC0415
+
+    table: Any = read_numbers(counts, "COUNTS")[:queries]
+    if queries is not None and len(table) < queries:
+        raise expected(f"at least --queries={queries} rows in COUNTS", "ask for fewer", rows=len(table))
+    roster = teachers if teachers is not None else _largest_sum(table)
+    histograms = VoteCounts(counts_QC=table, teachers=roster, fixed_in_advance=True)
+    event = _event(mechanism, sigma, threshold, sigma_threshold, scale, len(table), max_answered)
+    labels = None
+    if votes is not None:
+        matrix: Any = read_numbers(votes, "--votes")[:, : len(table)]
+        labels = TeacherVotes(labels_TQ=matrix, classes=table.shape[1], fixed_in_advance=True)
+        if (labels.counted().counts_QC != histograms.counts_QC).any():
+            raise expected("--votes that add up to COUNTS", "give both of the same queries, in one order")
+    release = None
+    if mechanism is not Mechanism.LNMAX:
+        release = SanitisedRelease(order=order, beta=beta, sigma_ss=sigma_ss, tau_s=tau_s)
+    continuous = noise is Noise.CONTINUOUS
+    rows = compare(histograms, event, delta=delta, labels=labels, sanitised=release, continuous=continuous)
+    answered = expected_answered(histograms, event).reveal()
+    _show({name: to_dict(row) for name, row in rows.reveal().items()}, answered, len(table), as_json)
+
+
+def _event(
+    mechanism: Mechanism,
+    sigma: float | None,
+    threshold: float | None,
+    sigma_threshold: float | None,
+    scale: float | None,
+    queries: int,
+    max_answered: int | None,
+) -> Any:
+    from pate.accounting.events import ConfidentGNMax, GNMax, LNMax  # noqa: PLC0415
+
+    if mechanism is Mechanism.LNMAX:
+        return LNMax(scale=_given("--scale", scale))
+    if mechanism is Mechanism.GNMAX:
+        return GNMax(sigma=_given("--sigma", sigma))
+    return ConfidentGNMax(
+        threshold=_given("--threshold", threshold),
+        sigma_threshold=_given("--sigma-threshold", sigma_threshold),
+        sigma=_given("--sigma", sigma),
+        max_asked=queries,
+        max_answered=min(max_answered or queries, queries),
+    )
+
+
+def _given(option: str, value: float | None) -> float:
+    if value is None:
+        raise expected(f"{option} for this mechanism", "add it to the command")
+    return value
+
+
+def _largest_sum(table: Any) -> int:
+    from math import isfinite  # noqa: PLC0415
+
+    largest = float(table.sum(axis=1).max())
+    if not isfinite(largest):
+        raise expected("finite counts", "correct COUNTS")
+    return int(largest)
+
+
+def _show(rows: dict[str, dict[str, Any]], answered: float, asked: int, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({**rows, "expected_answered": answered}))
+        return
+    table = Table("accountant", "epsilon", "order", "kind", "note")
+    for column in table.columns[:4]:
+        column.no_wrap = True
+    for name, row in rows.items():
+        scatter = f" +- {row['standard_deviation']:.3f}" if "standard_deviation" in row else ""
+        order = f"{row['order']:g}" if "order" in row else ""
+        table.add_row(name, f"{row['epsilon']:.4f}{scatter}", order, row["kind"], row["note"])
+    console = Console(highlight=False)
+    console.print(table)
+    delta = next(iter(rows.values()))["delta"]
+    console.print(f"{asked} queries asked, {answered:.1f} answered on average; delta {delta:g}.")
+    console.print("Rows of kind private are functions of the votes: they stay with whoever may see the votes.")
