@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from pate.accounting.curve import FloatArray, require_delta
-from pate.accounting.outcome_pairs import ROUNDING
 from pate.accounting.privacy_curve import PrivacyCurve, mirrored, trimmed
 from pate.errors import expected
 
@@ -25,6 +24,7 @@ Pairs: TypeAlias = tuple[FloatArray, FloatArray]
 """``log P`` and ``log Q`` of the pairs that one query can present, ``[B, X]``, or ``[X]`` for a ``P`` they share."""
 
 _POWERS = (-20.0, -6.0, 0.5, 7.0, 21.0)
+_LAW_ERROR = 4e-12  # nats that the logarithm of a given probability may err, normalisation included
 _ALLOWANCE = 3e-3
 _ROUND_UP = 1 + 1e-13
 _TINY = 1e-60
@@ -90,7 +90,7 @@ def instance_curve(queries: Iterable[Pairs], step: float, reach: float) -> Priva
         pairs = query_pairs(log_p, log_q, step, size - 1)
         ahead = _stepped(pairs.losses_J, pairs.mass_MJ, pairs.escaped_M, forward, backward, step)
         backward = _stepped(pairs.losses_J, pairs.back_MJ, pairs.back_escaped_M, backward, forward, step)
-        forward, slack = ahead, slack + ROUNDING
+        forward, slack = ahead, slack + _LAW_ERROR
     return trimmed(step, forward, backward).loosened(slack, 0.0)
 
 

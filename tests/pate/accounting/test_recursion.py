@@ -162,3 +162,29 @@ def test_argmax_family_against_a_search_over_integers() -> None:
         exact = direct_two_steps(sigma, math.exp(epsilon))
         for value, curve in zip(exact, curves, strict=True):
             assert value <= curve.delta(epsilon) <= value * 1.03
+
+
+def test_one_fixed_pair_repeated_brackets_the_recursion_from_below() -> None:
+    """286 releases at sigma 40 that all present the same (u, v): the optimistic distribution of an independent library
+    for the best of some such pairs, against the certified supremum over all of them, chosen adaptively."""
+    pld = pytest.importorskip("dp_accounting.pld.privacy_loss_distribution")
+    sigma, far, count = 40.0, 500, 286
+    z = np.arange(-far, far + 1)
+    pmf = np.exp(-((z / sigma) ** 2) / 2)
+    pmf /= pmf.sum()
+    cdf, x = np.cumsum(pmf), np.arange(1, 401)
+
+    def law(u: int, v: int) -> list[float]:
+        a_wins = (pmf[x - u + far] * cdf[x - v + far]).sum()
+        b_wins = (pmf[x - v + far] * cdf[x - 1 - u + far]).sum()
+        return [a_wins, b_wins, cdf[far - u] * cdf[far - v]]
+
+    lower = 0.0
+    for u, v in ((25, 20), (35, 25), (60, 60)):
+        logs = [dict(enumerate(np.log(law(*centre)).tolist())) for centre in ((u - 1, v + 1), (u, v))]
+        one = pld.from_two_probability_mass_functions(
+            *logs, value_discretization_interval=1e-4, pessimistic_estimate=False
+        )
+        lower = max(lower, one.self_compose(count).get_epsilon_for_delta(1e-5))
+    upper = adaptive_curve(argmax_family(sigma), count, 3.9).epsilon(1e-5)
+    assert lower <= upper <= lower * 1.03
