@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from pate.data.body import Split
-from pate.data.columns import LabelRule, plain
+from pate.data.columns import LabelRule
 from pate.data.encoding import CategoricalColumns, Missing, NumericColumns, fit_encoder
 from pate.data.records import Study
 from pate.data.table import TableColumns, TableFile, table_study
-from pate.data.table_file import FileFormat, Join, join_tables, read_table
+from pate.data.table_file import FileFormat, read_table
 from pate.errors import InputError
 
 CANARY = "CANARY-7731"
@@ -104,43 +104,6 @@ def test_nothing_is_fitted_on_private_or_evaluation_records(tmp_path: Path) -> N
     assert np.allclose(base.pool.inputs[:, :2].std(axis=0), 1, atol=1e-4)
 
 
-def test_the_encoder_follows_its_formula() -> None:
-    pool = pd.DataFrame({"x": ["1", "2", "9", None], "c": ["a", "b", "a", "a"]}, dtype="str")
-    encoder = fit_encoder(
-        pool,
-        (NumericColumns(columns=("x",), missing=Missing(strategy="public_median", indicator=True), clip=1.0),),
-        (CategoricalColumns(columns=("c",), unknown="ignore", missing="category"),),
-    )
-    other = pd.DataFrame({"x": [None, "4", "400"], "c": ["b", "z", None]}, dtype="str")
-    known = np.array([1.0, 2.0, 9.0])
-    expected = np.clip((np.array([2.0, 4.0, 400.0]) - known.mean()) / known.std(), -1, 1)
-    encoded = encoder.encode(other, key="k")
-    assert np.allclose(encoded[:, 0], expected)
-    assert encoded[:, 1].tolist() == [1, 0, 0]
-    assert encoded[:, 2:].tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 1]]
-    assert len(encoder.names()) == encoded.shape[1]
-
-
-def test_declared_values_need_no_statistics_of_the_pool() -> None:
-    pool = pd.DataFrame({"x": [None, None], "c": [None, None]}, dtype="str")
-    encoder = fit_encoder(
-        pool,
-        (NumericColumns(columns=("x",), missing=Missing(strategy="constant", value=-3), scale="none"),),
-        (CategoricalColumns(columns=("c",), unknown="refuse", categories={"c": ("u", "v")}, missing="ignore"),),
-    )
-    assert encoder.encode(pool, key="k").tolist() == [[-3, 0, 0], [-3, 0, 0]]
-    with pytest.raises(InputError, match="values of 'x' in the pool"):
-        fit_encoder(pool, (NumericColumns(columns=("x",)),), ())
-
-
-@pytest.mark.parametrize("declared", [("0", "1"), ("0.0", "1.0")])
-def test_whole_numbers_are_the_same_with_and_without_a_point(declared: tuple[str, str]) -> None:
-    table = pd.DataFrame({"y": ["0", "1.0", "1", "0.0"]}, dtype="str")
-    rule = LabelRule(column="y", classes=declared)
-    assert rule.labels(table, rule.names_of(table), key="k").tolist() == [0, 1, 1, 0]
-    assert [plain(text) for text in (" 3.0 ", "3.50", "03", "-1.00", "1.0.0")] == ["3", "3.50", "03", "-1", "1.0.0"]
-
-
 def test_label_rules(tmp_path: Path) -> None:
     table = pd.DataFrame({"y": ["0", "2", "3", None]}, dtype="str")
     assert LabelRule(column="y", above=1).labels(table, ("a", "b"), key="k").tolist() == [0, 1, 1, -1]
@@ -211,42 +174,6 @@ def test_undeclared_columns_are_refused_by_key(tmp_path: Path, changes: dict, me
     refused(tmp_path, mentions, **changes)
 
 
-def test_files_that_are_no_tables_are_refused_without_their_path(tmp_path: Path) -> None:
-    missing = tmp_path / "private" / "none.csv"
-    with pytest.raises(InputError, match=r"a file at data\.private_files\[0\], got none") as caught:
-        read_table(missing, FileFormat(), key="data.private_files[0]")
-    assert str(missing) not in str(caught.value)
-    assert str(missing) in (caught.value.private_detail or "")
-    empty, header, binary, ragged = (tmp_path / name for name in ("e.csv", "h.csv", "b.parquet", "r.data"))
-    empty.write_text("")
-    header.write_text("a,b\n")
-    binary.write_bytes(b"no parquet")
-    ragged.write_text("1,2\n3,4,5\n")
-    headerless = FileFormat(header=False, columns=("a", "b"))
-    for path, style in ((empty, FileFormat()), (header, FileFormat()), (binary, FileFormat()), (ragged, headerless)):
-        with pytest.raises(InputError) as caught:
-            read_table(path, style, key="data.private_files[0]")
-        assert "data.private_files[0]" in str(caught.value)
-        assert str(tmp_path) not in str(caught.value)
-
-
-def test_headerless_files_markers_and_replacements(tmp_path: Path) -> None:
-    path = tmp_path / "x.data"
-    path.write_text("junk\n1.0; ?;> 89\n-1;b ; 5\n")
-    style = FileFormat(
-        header=False,
-        columns=("n", "c", "age"),
-        separator=";",
-        skip_rows=1,
-        missing=("?", "-1.0"),
-        replace={"age": {"> 89": "90"}},
-    )
-    table = read_table(path, style, key="k")
-    assert table["age"].tolist() == ["90", "5"]
-    assert table["n"].isna().tolist() == [False, True]
-    assert table["c"].isna().tolist() == [True, False]
-
-
 def test_parquet_and_csv_give_the_same_study(tmp_path: Path) -> None:
     table = frame(40)
     table["dose"] = table["dose"].astype(object)
@@ -260,32 +187,6 @@ def test_parquet_and_csv_give_the_same_study(tmp_path: Path) -> None:
     encoder = fit_encoder(one, rule, kinds)
     assert np.array_equal(encoder.encode(one, key="k"), encoder.encode(two, key="k"))
     assert one["patient"].tolist() == two["patient"].tolist()
-
-
-def join_file(folder: Path, text: str, **changes: object) -> tuple[pd.DataFrame, tuple[Join, ...]]:
-    (folder / "more.csv").write_text(text)
-    main = pd.DataFrame({"id": ["1", "2", "3"], "x": ["a", "b", "c"]}, dtype="str")
-    return main, (Join(path=folder / "more.csv", column="id", **changes),)  # type: ignore[arg-type]
-
-
-def test_joined_columns_stand_beside_their_records(tmp_path: Path) -> None:
-    main, joins = join_file(tmp_path, "id,v,y\n2,A,20\n1,A,10\n1,B,11\n9,A,90\n", where={"v": "A"}, take=("y",))
-    dropped = join_tables(main, joins, key="data.private_files[0]")
-    assert dropped.to_dict("list") == {"id": ["1", "2"], "x": ["a", "b"], "y": ["10", "20"]}
-    main, joins = join_file(tmp_path, "id,y\n2,20\n", unmatched="keep")
-    assert join_tables(main, joins, key="k")["y"].isna().tolist() == [True, False, True]
-
-
-def test_joins_that_would_multiply_records_or_columns_are_refused(tmp_path: Path) -> None:
-    main, joins = join_file(tmp_path, "id,y\n2,20\n2,21\n")
-    with pytest.raises(InputError, match=r"at most one row for each 'id' in k\.join\[0\], got 2 of 2"):
-        join_tables(main, joins, key="k")
-    main, joins = join_file(tmp_path, "id,x\n2,20\n")
-    with pytest.raises(InputError, match="list take"):
-        join_tables(main, joins, key="k")
-    main, joins = join_file(tmp_path, "id,y\n7,20\n")
-    with pytest.raises(InputError, match="records with a partner"):
-        join_tables(main, joins, key="k")
 
 
 def test_files_of_several_sites_become_one_body(tmp_path: Path) -> None:
