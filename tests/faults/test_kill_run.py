@@ -1,4 +1,4 @@
-"""``pate run`` killed in the middle of each stage, for real, and run again."""
+"""``pate run`` killed eight times, in the middle of each stage, for real, and run again."""
 
 from __future__ import annotations
 
@@ -77,16 +77,37 @@ def in_teachers(folder: Path) -> bool:
     return any((folder / "private" / "teachers").glob("*.sha256"))
 
 
+def late_in_teachers(folder: Path) -> bool:
+    return len(list((folder / "private" / "teachers").glob("*.sha256"))) >= 6
+
+
 def in_votes(folder: Path) -> bool:
     return finished(folder, "teachers")
 
 
 def in_labels(folder: Path) -> bool:
-    return finished(folder, "votes") and 20 < len(answers(folder.parents[1])) < 280
+    return finished(folder, "votes") and 20 < len(answers(folder.parents[1])) < 200
+
+
+def late_in_labels(folder: Path) -> bool:
+    return finished(folder, "votes") and 200 < len(answers(folder.parents[1])) < 290
 
 
 def in_student(folder: Path) -> bool:
     return finished(folder, "labels") and not finished(folder, "student")
+
+
+def in_evaluation(folder: Path) -> bool:
+    return finished(folder, "student") and not finished(folder, "evaluation")
+
+
+def in_benchmark(folder: Path) -> bool:
+    return finished(folder, "evaluation") and not finished(folder, "benchmark")
+
+
+KILLS = (
+    in_teachers, late_in_teachers, in_votes, in_labels, late_in_labels, in_student, in_evaluation, in_benchmark
+)  # fmt: skip
 
 
 def test_a_run_killed_in_every_stage_completes_and_changes_nothing_it_released(shell, tmp_path: Path) -> None:
@@ -95,7 +116,7 @@ def test_a_run_killed_in_every_stage_completes_and_changes_nothing_it_released(s
     charges, seen = [0.0], {}
     bundles: dict[str, bytes] = {}
     votes = None
-    for ready in (in_teachers, in_votes, in_labels, in_student):
+    for ready in KILLS:
         kill_when(shell, config, ready)
         charges.append(spent(shell.home))
         now = answers(shell.home)
@@ -111,7 +132,7 @@ def test_a_run_killed_in_every_stage_completes_and_changes_nothing_it_released(s
         if finished(folder, "votes"):
             assert votes in (None, path.read_bytes())
             votes = path.read_bytes()
-        if ready is in_labels:
+        if ready in (in_labels, late_in_labels):
             assert 0 < len(now) < 300, "killed in the middle of the labels"
             assert charges[-1] > 0, "charged in full before the first answer"
     summary = shell.json("run", str(config))
@@ -119,7 +140,8 @@ def test_a_run_killed_in_every_stage_completes_and_changes_nothing_it_released(s
     assert seen.items() <= answers(shell.home).items()
     charges.append(spent(shell.home))
     assert charges == sorted(charges)
-    assert charges[-1] == charges[3] == pytest.approx(summary["epsilon"])
+    assert charges[-1] == charges[KILLS.index(in_labels) + 1] == pytest.approx(summary["epsilon"])
+    print(f"{len(KILLS)} kills; charged after each: {charges[1:]}")
     rows = json.loads((folder / "public" / "labels.json").read_text())["answers"]
     assert len(rows) == 300
     ledger = PrivacyLedger(shell.home / "ledger")
