@@ -227,6 +227,7 @@ def teach(run: Run, released: Released[Campaign]) -> Released[Student]:
             raise expected("at least one answered query", "lower the threshold or ask more queries", answered=0)
         learner, classes = run.config.student.build(), len(run.study.classes)
         device = "cuda" if torch.cuda.is_available() else "cpu"
+        torch.set_num_threads(run.config.student.threads)
         updates = run.config.student.spec.train.updates(int((labels_M >= 0).sum()))
         with run.tracker.phase("student") as tracker, run.progress.bar("student", updates) as on_done:
             seen = 0

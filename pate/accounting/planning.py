@@ -106,6 +106,20 @@ def answer_rate(votes: ExpectedVotes, threshold: float, sigma_threshold: float) 
     return passed_K
 
 
+def outlook(event: PrivacyEvent, votes: ExpectedVotes, *, delta: float, accountant: str = "worst_case") -> CampaignPlan:
+    """What a campaign with this noise costs and gives.
+
+    Args:
+        event: ``GNMax`` repeated, or ``ConfidentGNMax``.
+        votes: how teachers are expected to vote.
+        delta: failure probability.
+        accountant: one of ``ACCOUNTANTS``.
+    """
+    answers, accuracy = _expected(event, votes)
+    epsilon = data_independent_epsilon(event, delta, accountant).epsilon
+    return CampaignPlan(event=event, epsilon=epsilon, delta=delta, expected_answers=answers, label_accuracy=accuracy)
+
+
 def plan_gnmax(
     votes: ExpectedVotes, *, labels: int, epsilon: float, delta: float, accountant: str = "worst_case"
 ) -> CampaignPlan:
@@ -117,7 +131,7 @@ def plan_gnmax(
     event = calibrate(
         Repeated(event=GNMax(sigma=1.0), count=labels), epsilon=epsilon, delta=delta, accountant=accountant
     )
-    return _plan(event, votes, delta, accountant)
+    return outlook(event, votes, delta=delta, accountant=accountant)
 
 
 def plan_confident(
@@ -151,14 +165,19 @@ def plan_confident(
         for share in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7):
             event = _confident(votes, labels, budget, threshold, share, pool)
             if event is not None:
-                accuracy = _outlook(event, votes)[1]
+                accuracy = _expected(event, votes)[1]
                 if best is None or accuracy > best[0] + 1e-9:
                     best = accuracy, event
     if best is None:
         raise expected(
             "a pool that yields the labels", "ask more queries or want fewer labels", labels=labels, pool=pool
         )
-    return _plan(calibrate(best[1], epsilon=epsilon, delta=delta, accountant=accountant), votes, delta, accountant)
+    return outlook(
+        calibrate(best[1], epsilon=epsilon, delta=delta, accountant=accountant),
+        votes,
+        delta=delta,
+        accountant=accountant,
+    )
 
 
 def least_epsilon(
@@ -186,7 +205,7 @@ def least_epsilon(
             for part in np.linspace(0.1, 1.0, 10)
             for share in (0.1, 0.3, 0.5)
         ]
-        return max((_outlook(event, votes)[1] for event in grid if event is not None), default=0.0)
+        return max((_expected(event, votes)[1] for event in grid if event is not None), default=0.0)
 
     epsilon = _lowest(reached, accuracy)
     for _ in range(30):
@@ -233,7 +252,7 @@ def _confident(
     )
 
 
-def _outlook(event: PrivacyEvent, votes: ExpectedVotes) -> tuple[float, float]:
+def _expected(event: PrivacyEvent, votes: ExpectedVotes) -> tuple[float, float]:
     """Expected answers and the accuracy of a released label."""
     share_K = np.asarray(votes.share)
     if isinstance(event, ConfidentGNMax):
@@ -243,9 +262,3 @@ def _outlook(event: PrivacyEvent, votes: ExpectedVotes) -> tuple[float, float]:
     if isinstance(event, Repeated) and isinstance(event.event, GNMax):
         return float(event.count), float(share_K @ label_accuracy(votes, event.event.sigma))
     raise expected("a planned campaign", "GNMax repeated or Confident-GNMax", event=type(event).__name__)
-
-
-def _plan(event: PrivacyEvent, votes: ExpectedVotes, delta: float, accountant: str) -> CampaignPlan:
-    answers, accuracy = _outlook(event, votes)
-    epsilon = data_independent_epsilon(event, delta, accountant).epsilon
-    return CampaignPlan(event=event, epsilon=epsilon, delta=delta, expected_answers=answers, label_accuracy=accuracy)

@@ -13,7 +13,7 @@ from pathlib import Path
 import typer
 
 from pate.errors import PateError
-from pipelines.cli import account, data, ledger, new, runs
+from pipelines.cli import account, data, ledger, new, plan, runs
 from pipelines.store import home, write_incident
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
 runs.add_to(app)
 new.add_to(app)
 account.add_to(app)
+plan.add_to(app)
 app.add_typer(data.app, name="data", short_help="The public data sets. Example: pate data fetch mnist")
 app.add_typer(ledger.app, name="ledger", short_help="Accounts, budgets, spend. Example: pate ledger show")
 

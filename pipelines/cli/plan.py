@@ -1,0 +1,157 @@
+"""``pate plan``: which campaign a budget buys, before any data are touched; and the reverse."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pate.errors import expected
+from pipelines.cli.words import add_command
+
+FACTORS = (4.0, 2.0, 1.0, 0.5, 0.25)
+"""The table shows the planned campaign with its noise multiplied by these."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the root."""
+    example = "pate plan --epsilon 1 --labels 100 --teachers 250 --classes 10 --agreement 0.9"
+    add_command(app, plan, "Plan a campaign without touching data.", example)
+
+
+def plan(
+    labels: Annotated[int, typer.Option(min=1, help="labels wanted")],
+    teachers: Annotated[int, typer.Option(min=1, help="teachers that vote")],
+    classes: Annotated[int, typer.Option(min=2, help="classes")],
+    epsilon: Annotated[float | None, typer.Option(help="the budget")] = None,
+    accuracy: Annotated[float | None, typer.Option(help="instead: the label accuracy wanted, in (0, 1)")] = None,
+    sigma: Annotated[float | None, typer.Option(help="instead: the noise of the argmax, votes")] = None,
+    threshold: Annotated[float | None, typer.Option(help="with --sigma: votes that an answer needs")] = None,
+    sigma_threshold: Annotated[float | None, typer.Option(help="with --sigma: noise of the test, votes")] = None,
+    max_asked: Annotated[int | None, typer.Option(min=1, help="with --threshold: queries asked")] = None,
+    agreement: Annotated[
+        str, typer.Option(help="share of teachers for the top class; several as 0.95:0.7,0.6:0.3 (agreement:share)")
+    ] = "0.9",
+    runner_up: Annotated[float | None, typer.Option(help="part of the other votes on one class")] = None,
+    delta: Annotated[float, typer.Option(help="failure probability")] = 1e-5,
+    pool: Annotated[int | None, typer.Option(min=1, help="public inputs there are")] = None,
+    confident: Annotated[bool, typer.Option("--confident", help="plan Confident-GNMax, not GNMax")] = False,
+    accountant: Annotated[str, typer.Option(help="data-independent accountant")] = "worst_case",
+    plot: Annotated[Path | None, typer.Option(help="write accuracy against budget as .png or .svg")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON on standard output")] = False,
+) -> None:
+    """Plan a campaign without touching data."""
+    from pate.accounting import planning  # noqa: PLC0415
+
+    given = [
+        name for name, value in (("epsilon", epsilon), ("accuracy", accuracy), ("sigma", sigma)) if value is not None
+    ]
+    if len(given) != 1:
+        raise expected("exactly one of --epsilon, --accuracy and --sigma", "say what is fixed", given=given)
+    kinds, share = _agreements(agreement)
+    votes = planning.ExpectedVotes(
+        teachers=teachers, classes=classes, agreement=kinds, share=share, runner_up=runner_up
+    )
+    if sigma is not None:
+        event = _campaign(labels, sigma, threshold, sigma_threshold, max_asked)
+        rows = [planning.outlook(event, votes, delta=delta, accountant=accountant)]
+    elif accuracy is not None:
+        rows = [
+            planning.least_epsilon(
+                votes,
+                labels=labels,
+                accuracy=accuracy,
+                delta=delta,
+                confident=confident,
+                pool=pool,
+                accountant=accountant,
+            )
+        ]
+    else:
+        rows = _table(votes, labels, float(epsilon or 0.0), delta, confident, pool, accountant)
+    if plot is not None:
+        from pipelines.plan_plot import draw  # noqa: PLC0415
+
+        draw(plot, votes, rows[len(rows) // 2], accountant=accountant)
+    _show(rows, as_json)
+
+
+def _table(
+    votes: Any, labels: int, epsilon: float, delta: float, confident: bool, pool: int | None, accountant: str
+) -> list[Any]:
+    """The plan, in the middle, and what more or less noise would cost and give."""
+    from pate.accounting.calibration import scaled  # noqa: PLC0415
+    from pate.accounting.planning import outlook, plan_confident, plan_gnmax  # noqa: PLC0415
+
+    if pool is not None and labels > pool:
+        raise expected(f"--labels <= --pool={pool}", "ask for fewer", labels=labels)
+    if confident:
+        best = plan_confident(votes, labels=labels, epsilon=epsilon, delta=delta, pool=pool, accountant=accountant)
+    else:
+        best = plan_gnmax(votes, labels=labels, epsilon=epsilon, delta=delta, accountant=accountant)
+    return [outlook(scaled(best.event, factor), votes, delta=delta, accountant=accountant) for factor in FACTORS]
+
+
+def _agreements(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    try:
+        pairs = [part.split(":") for part in text.split(",")]
+        kinds = tuple(float(pair[0]) for pair in pairs)
+        share = tuple(float(pair[1]) if len(pair) > 1 else 1.0 for pair in pairs)
+    except ValueError as error:
+        raise expected("--agreement as 0.9 or 0.95:0.7,0.6:0.3", "correct it", agreement=text) from error
+    return kinds, share
+
+
+def _campaign(
+    labels: int, sigma: float, threshold: float | None, sigma_threshold: float | None, max_asked: int | None
+) -> Any:
+    from pate.accounting import ConfidentGNMax, GNMax, Repeated  # noqa: PLC0415
+
+    if threshold is None and sigma_threshold is None:
+        return Repeated(event=GNMax(sigma=sigma), count=labels)
+    if threshold is None or sigma_threshold is None or max_asked is None:
+        raise expected("--threshold, --sigma-threshold and --max-asked together", "add what is missing")
+    return ConfidentGNMax(
+        threshold=threshold,
+        sigma_threshold=sigma_threshold,
+        sigma=sigma,
+        max_asked=max_asked,
+        max_answered=min(labels, max_asked),
+    )
+
+
+def _show(rows: list[Any], as_json: bool) -> None:
+    from pate.accounting.events import to_dict  # noqa: PLC0415
+
+    content = [{**asdict(row), "event": to_dict(row.event)} for row in rows]
+    if as_json:
+        print(json.dumps(content))
+        return
+    table = Table("epsilon", "campaign", "labels expected", "labels right")
+    for row in content:
+        table.add_row(
+            f"{row['epsilon']:.3f}",
+            _words(row["event"]),
+            f"{row['expected_answers']:.0f}",
+            f"{row['label_accuracy']:.1%}",
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(
+        f"At delta {content[0]['delta']:g}; every epsilon is an upper bound. 'Labels right' is how often the noisy "
+        "winner is the teachers' most voted class, if they agree as expected."
+    )
+
+
+def _words(event: dict[str, Any]) -> str:
+    if event["event"] == "Repeated":
+        return f"gnmax, sigma {event['of']['sigma']:g}, {event['count']} queries"
+    return (
+        f"confident-gnmax, threshold {event['threshold']:g}, noise {event['sigma_threshold']:g}/{event['sigma']:g}, "
+        f"{event['max_asked']} asked, {event['max_answered']} answered"
+    )
