@@ -35,6 +35,8 @@ def draw(path: Path, votes: ExpectedVotes, plan: CampaignPlan, *, accountant: st
     axes.plot([row.epsilon for row in around], [100 * row.label_accuracy for row in around], "-", color="black")
     axes.plot([plan.epsilon], [100 * plan.label_accuracy], "o", color="black", label="the plan")
     axes.set(xlabel=f"epsilon at delta {plan.delta:g}", ylabel="labels right, %", xscale="log")
+    axes.set_xticks([row.epsilon for row in around], [f"{row.epsilon:.2g}" for row in around])
+    axes.minorticks_off()
     axes.set_title(f"{plan.expected_answers:.0f} labels of {votes.teachers} teachers, {votes.classes} classes")
     axes.grid(alpha=0.3)
     axes.legend()
