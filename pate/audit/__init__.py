@@ -1,0 +1,20 @@
+"""Black-box audit of the aggregator on made-up neighbours; no data are needed and nothing of it is private."""
+
+from pate.audit.black_box import CONFIDENCE, DELTA, Finding, Subject, audit, pairs_for, through_the_door
+from pate.audit.hockey_stick import exact_epsilon
+from pate.audit.lower_bound import epsilon_at_least
+from pate.audit.neighbours import Neighbours, opposite_moves
+
+__all__ = [
+    "CONFIDENCE",
+    "DELTA",
+    "Finding",
+    "Neighbours",
+    "Subject",
+    "audit",
+    "epsilon_at_least",
+    "exact_epsilon",
+    "opposite_moves",
+    "pairs_for",
+    "through_the_door",
+]
