@@ -11,14 +11,15 @@ from typing import Annotated
 import typer
 
 from pate.errors import expected
+from pipelines.cli.words import add_command
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to the root."""
-    example = "Example: pate new heart --from patients.csv --label ill --positive yes"
-    app.command(help=f"Write a first configuration for tables of one's own.\n\n{example}")(new)
+    example = "pate new heart --from patients.csv --label ill --positive yes"
+    add_command(app, new, "Write a first configuration for tables of one's own.", example)
 
 
 def new(
