@@ -26,6 +26,9 @@ from pipelines.data_config import SOURCES, DataConfig
 from pipelines.section import Count, Name, Positive, Section, Seed
 
 
+_NOT_IN_RESULTS: dict[str, Any] = {"tracking": True, "ray": True, "description": True, "privacy": {"retention_days"}}
+
+
 class PartitionConfig(Section):
     """Which teacher learns from which record."""
 
@@ -42,6 +45,9 @@ class PrivacyConfig(Section):
     delta: float = Field(gt=0, lt=1, description="failure probability, far below one over the number of units")
     unit: str = Field("patient", min_length=1, max_length=80, description="whom the guarantee protects")
     accountant: str = Field("worst_case", description="the data-independent accountant that enforces the budget")
+    retention_days: Count | None = Field(
+        None, description="days that votes, weights, manifests and incidents are kept; then `pate purge` removes them"
+    )
 
     @field_validator("accountant")
     @classmethod
@@ -222,8 +228,8 @@ class Config(Section):
         return data_independent_epsilon(self.campaign_event(), self.privacy.delta, self.privacy.accountant)
 
     def digest(self) -> str:
-        """SHA-256 of the resolved configuration, without what cannot change a result (tracking, Ray)."""
-        content = self.model_dump(mode="json", exclude={"tracking", "ray", "description"})
+        """SHA-256 of the resolved configuration, without what cannot change a result."""
+        content = self.model_dump(mode="json", exclude=_NOT_IN_RESULTS)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     @property
