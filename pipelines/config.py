@@ -25,7 +25,6 @@ from pate.student import FixMatch, Learner, PseudoLabel, StudentSpec, Supervised
 from pipelines.data_config import SOURCES, DataConfig
 from pipelines.section import Count, Name, Positive, Section, Seed
 
-
 _NOT_IN_RESULTS: dict[str, Any] = {"tracking": True, "ray": True, "description": True, "privacy": {"retention_days"}}
 
 
