@@ -1,0 +1,73 @@
+"""How long accounts take, beside the 2018 bound evaluated query by query, in one process on one core."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from pate.accounting import ConfidentGNMax, GNMax, Repeated, data_independent_epsilon
+from pate.accounting.data_dependent import VoteCounts, exact
+from pate.accounting.exact_recursion import exact_epsilon
+from pate.accounting.papernot18 import gnmax_rdp, log_q_gnmax
+
+pytestmark = pytest.mark.benchmark
+QUERIES = 10_000
+ORDERS = np.geomspace(1.5, 512, 52)
+
+
+def distinct_counts(queries: int) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    found: dict[bytes, np.ndarray] = {}
+    while len(found) < queries:
+        top = rng.uniform(0.3, 0.99)
+        row = rng.permutation(rng.multinomial(250, [top, *rng.dirichlet(np.ones(9)) * (1 - top)]))
+        found[row.tobytes()] = row
+    return np.array(list(found.values()))
+
+
+def papernot18_of_one(counts: np.ndarray, sigma: float, orders: np.ndarray) -> None:
+    """The 2018 bound of one query: ``log q``, then the smallest of the bounds at every order."""
+    row = counts[None].astype(np.float64)
+    gnmax_rdp(log_q_gnmax(row, sigma), sigma, orders)
+
+
+def test_exact_on_10000_histograms_against_the_2018_bound_query_by_query(record: Callable[..., None]) -> None:
+    counts = distinct_counts(QUERIES)
+    votes = VoteCounts(counts_QC=counts, teachers=250, fixed_in_advance=True)
+    started = time.perf_counter()
+    for row in counts:
+        papernot18_of_one(row, 40.0, ORDERS)
+    reference = time.perf_counter() - started
+    for event in (
+        GNMax(sigma=40.0),
+        ConfidentGNMax(threshold=200, sigma_threshold=150.0, sigma=40.0, max_asked=QUERIES, max_answered=QUERIES),
+    ):
+        started = time.perf_counter()
+        exact(votes, event, orders_A=ORDERS)
+        seconds = time.perf_counter() - started
+        name = f"exact on 10,000 distinct 10-class histograms, 52 orders, {type(event).__name__}"
+        record(name, seconds, "s", reference=reference)
+
+
+def test_data_independent_recursion_for_1000_releases(record: Callable[..., None]) -> None:
+    event = Repeated(event=GNMax(sigma=40.0), count=1000)
+    started = time.perf_counter()
+    data_independent_epsilon(event, 1e-5, "worst_case_rdp")
+    reference = time.perf_counter() - started
+    started = time.perf_counter()
+    data_independent_epsilon(event, 1e-5, "worst_case")
+    record("worst_case of 1,000 GNMax releases", time.perf_counter() - started, "s", reference=reference)
+
+
+def test_data_dependent_recursion_for_10000_queries(record: Callable[..., None]) -> None:
+    votes = VoteCounts(counts_QC=distinct_counts(QUERIES), teachers=250, fixed_in_advance=True)
+    event = GNMax(sigma=40.0)
+    started = time.perf_counter()
+    exact(votes, event)
+    reference = time.perf_counter() - started
+    started = time.perf_counter()
+    exact_epsilon(votes, event, 1e-5)
+    record("exact by recursion on 10,000 queries", time.perf_counter() - started, "s", reference=reference)
