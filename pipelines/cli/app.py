@@ -13,7 +13,8 @@ from pathlib import Path
 import typer
 
 from pate.errors import PateError
-from pipelines.cli import account, data, ledger, new, plan, runs
+from pipelines.cli import account, audit, data, doctor, ledger, new, plan, purge, runs
+from pipelines.egress import keep_private
 from pipelines.store import home, write_incident
 
 app = typer.Typer(
@@ -27,12 +28,16 @@ runs.add_to(app)
 new.add_to(app)
 account.add_to(app)
 plan.add_to(app)
+audit.add_to(app)
+doctor.add_to(app)
+purge.add_to(app)
 app.add_typer(data.app, name="data", short_help="The public data sets. Example: pate data fetch mnist")
 app.add_typer(ledger.app, name="ledger", short_help="Accounts, budgets, spend. Example: pate ledger show")
 
 
 def main() -> None:
     """Entry point of the console script."""
+    keep_private(_private)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -1,0 +1,52 @@
+"""``pate audit``: try to tell neighbours apart from the answers alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pate.errors import LedgerError
+from pipelines.cli.words import add_command
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the root."""
+    add_command(app, audit, "Test the aggregator from outside, on made-up neighbours.", "pate audit --samples 20000")
+
+
+def audit(
+    samples: Annotated[int, typer.Option(min=8, help="campaigns asked of each neighbour")] = 20_000,
+    delta: Annotated[float, typer.Option(help="failure probability that all three epsilons grant")] = 1e-2,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON on standard output")] = False,
+) -> None:
+    """Test the aggregator from outside: what answers give away, beside the pair's exact epsilon and the claim."""
+    from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax  # noqa: PLC0415
+    from pate.audit import CONFIDENCE, pairs_for  # noqa: PLC0415
+    from pate.audit import audit as examine  # noqa: PLC0415
+
+    mechanisms: tuple[NoisyMax, ...] = (
+        GNMax(sigma=2.0),
+        LNMax(scale=1.5),
+        ConfidentGNMax(threshold=40.0, sigma_threshold=2.0, sigma=2.0, max_answered=10**9),
+    )
+    findings = [examine(m, pair, samples=samples, delta=delta) for m in mechanisms for pair in pairs_for(m)]
+    if as_json:
+        print(json.dumps([{**asdict(finding), "broken": finding.broken} for finding in findings]))
+    else:
+        table = Table("mechanism", "neighbours", "at least", "exact", "claim", "verdict")
+        for finding in findings:
+            figures = (f"{finding.lower:.3f}", f"{finding.exact:.3f}", f"{finding.claim:.3f}")
+            name = finding.mechanism.split("(")[0]
+            table.add_row(name, finding.pair, *figures, "BROKEN" if finding.broken else "below the claim")
+        Console().print(table)
+        print(
+            f"epsilon of two queries at delta {delta:g}, nats; each lower bound holds with probability "
+            f"{CONFIDENCE:.6f}, from {samples} campaigns of each neighbour"
+        )
+    if any(finding.broken for finding in findings):
+        raise LedgerError("Expected answers that give away less than is claimed, got more; release nothing with this")

@@ -1,0 +1,27 @@
+"""``pate purge RUN``: remove private artifacts past their retention."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.words import add_command
+from pipelines.store import find_run, home
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the root."""
+    add_command(app, purge, "Remove private artifacts past their retention.", "pate purge digits-1a2b3c4d --days 30")
+
+
+def purge(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="run id, its folder, or the MLflow run id")],
+    days: Annotated[int | None, typer.Option(min=0, help="default: privacy.retention_days of the run")] = None,
+) -> None:
+    """Remove votes, weights, manifests and incidents older than so many days, and say so in the ledger."""
+    from pipelines import purge as removal  # noqa: PLC0415
+
+    store = find_run(home(), run)
+    removed = removal.purge(store, home(), days=days)
+    print(f"{store.run_id}: {', '.join(removed) + ' removed' if removed else 'nothing is past its retention'}")
