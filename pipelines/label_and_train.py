@@ -65,7 +65,10 @@ def label_and_train(config: Config, *, base: Path, progress: Progress) -> summar
             _all_stages(run, parts, delivery)
         outcome = delivery.finish()
     if outcome.pending:
-        progress.line("tracking", f"{outcome.pending} events kept here ({outcome.reason}); `pate sync` delivers them")
+        progress.warn(
+            f"{outcome.pending} tracking events are kept here ({outcome.reason}); "
+            f"`pate sync {config.run_id}` delivers them"
+        )
     mlflow_run = outcome.runs.get("campaign")
     if mlflow_run is not None:
         (store.public / "tracking" / "mlflow_run_id").write_text(mlflow_run)

@@ -14,6 +14,10 @@ from rich.progress import Progress as RichProgress
 class Progress(Protocol):
     """Told of work done; its texts are public."""
 
+    def warn(self, text: str) -> None:
+        """What the user must know even when all else is quiet."""
+        ...
+
     def line(self, stage: str, text: str) -> None:
         """One line of summary for a finished stage."""
         ...
@@ -26,7 +30,10 @@ class Progress(Protocol):
 
 @final
 class Quiet:
-    """Says nothing."""
+    """Says nothing but warnings."""
+
+    def warn(self, text: str) -> None:
+        Console(stderr=True).print(f"pate: warning: {text}", highlight=False, soft_wrap=True)
 
     def line(self, stage: str, text: str) -> None:
         """See ``Progress``."""
@@ -42,6 +49,9 @@ class Terminal:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
+
+    def warn(self, text: str) -> None:
+        self._console.print(f"pate: warning: {text}", highlight=False, soft_wrap=True)
 
     def line(self, stage: str, text: str) -> None:
         self._console.print(f"[bold]{stage:<12}[/bold] {text}", highlight=False)

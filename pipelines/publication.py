@@ -99,6 +99,8 @@ def _facts(run: Run, campaign: Campaign, accuracy: float) -> dict[str, object]:
     cost = asdict(campaign.cost)
     return {
         "run_id": config.run_id,
+        "config": config.name,
+        "seed": config.seed,
         "teachers": config.partition.teachers,
         "asked": campaign.asked,
         "answered": campaign.answered,

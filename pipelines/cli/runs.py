@@ -27,6 +27,11 @@ def add_to(app: typer.Typer) -> None:
         (run, "Run an experiment, or go on with it.", "run configs/digits.yaml"),
         (validate, "Check a configuration.", "validate configs/digits.yaml"),
         (report, "Show a run's result and report.", "report digits-1a2b3c4d"),
+        (
+            results,
+            "Write the results table of runs on public benchmarks.",
+            "results digits-1a2b3c4d",
+        ),
         (sync, "Deliver what a tracking server missed.", "sync digits-1a2b3c4d"),
         (ui, "Open the MLflow UI on the runs.", "ui --port 5000"),
         (schema, "Print the JSON schema of configurations.", "schema > schema.json"),
@@ -82,6 +87,20 @@ def report(run: RunArgument, as_json: JsonOption = False) -> None:
     if found is None:
         raise expected("a finished run", "go on with it by `pate run` on its configuration", run=store.run_id)
     _show(found, as_json)
+
+
+def results(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="runs, as `pate report` takes them")],
+    readme: Annotated[Path | None, typer.Option(help="write the table between its markers in this file")] = None,
+) -> None:
+    """Write the results table of runs on public benchmarks."""
+    from pipelines.results import table, write  # noqa: PLC0415
+
+    text = table([find_run(home(), run) for run in runs])
+    if readme is None:
+        print(text)
+    else:
+        write(readme, text)
 
 
 def sync(run: RunArgument) -> None:
