@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -20,7 +23,7 @@ from pate.aggregation import (
     require_affordable,
 )
 from pate.data import Study, input_keys
-from pate.data.records import IntArray
+from pate.data.records import IntArray, PrivateRecords
 from pate.errors import expected
 from pate.ledger import Account, PrivacyLedger
 from pate.randomness import generator
@@ -89,10 +92,20 @@ def noise_of(config: Config, study: Study) -> NoiseSource:
 def open_account(ledger: PrivacyLedger, config: Config, study: Study, queries: list[int]) -> Account:
     """Register the data, and refuse a campaign that the account cannot pay before any teacher is trained."""
     account = account_of(config, study)
-    units = [] if account.benchmark else [*study.private.unit_keys(), *study.private.content_keys()]
-    ledger.register(account, units=ledger.key.units(units))
+    ledger.register(account, units=() if account.benchmark else ledger.key.units(_private_keys(study.private)))
+    warning = account.large_delta(len(set(study.private.unit_keys())))
+    if warning is not None:
+        sys.stderr.write(f"pate: warning: {warning}\n")
     require_affordable(ledger, **_request(config, study, queries))
     return account
+
+
+def _private_keys(records: PrivateRecords) -> Iterator[bytes]:
+    """By what data are known again under another name: unit ids, records, and records without their label, since
+    the same patients asked about something else are the same patients."""
+    yield from records.unit_keys()
+    yield from records.content_keys()
+    yield from (hashlib.sha256(b"features" + row.tobytes()).digest() for row in records.features)
 
 
 def _request(config: Config, study: Study, queries: list[int]) -> dict[str, Any]:

@@ -1,0 +1,80 @@
+"""The account of one's own data: found again under another name, warned about a large delta, never overspent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pate.data import EvaluationSet, PrivateRecords, PublicPool, Study
+from pate.errors import BudgetExceeded
+from pate.ledger import PrivacyLedger
+from pipelines import campaign
+from pipelines.config import Config, load
+
+SMOKE = (Path(__file__).parents[2] / "configs" / "smoke.yaml").read_text()
+
+
+def config(folder: Path, data_id: str, delta: str = "1e-5") -> Config:
+    path = folder / "c.yaml"
+    path.write_text(SMOKE.replace("data_id: digits", f"data_id: {data_id}").replace("delta: 1e-5", f"delta: {delta}"))
+    return load(path)
+
+
+def study(records: int = 30, *, ids: str | None = None, flip: bool = False) -> Study:
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(60, 4)).astype(np.float32)[:records]
+    labels = (np.arange(60) % 2)[:records].astype(np.int64)
+    private = PrivateRecords(
+        features=features,
+        labels_N=1 - labels if flip else labels,
+        units_N=None if ids is None else np.array([f"{ids}{i}" for i in range(records)]),
+    )
+    pool = rng.normal(size=(50, 4)).astype(np.float32)
+    held = EvaluationSet(inputs=rng.normal(size=(10, 4)).astype(np.float32), labels_E=np.zeros(10, dtype=np.int64))
+    return Study(task="t", classes=("a", "b"), private=private, pool=PublicPool(inputs=pool), evaluation=held)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[PrivacyLedger]:
+    opened = PrivacyLedger(tmp_path / "ledger")
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    "again",
+    [study(31), study(29), study(ids="p"), study(flip=True), study(ids="q", flip=True)],
+    ids=["one more", "one fewer", "with ids", "another label", "ids and another label"],
+)
+def test_the_same_patients_under_another_name_have_no_fresh_budget(
+    ledger: PrivacyLedger, tmp_path: Path, again: Study
+) -> None:
+    first = config(tmp_path, "first")
+    account = campaign.open_account(ledger, first, study(), list(range(40)))
+    event = first.campaign_event()
+    queries = ledger.key.queries([bytes([i]) for i in range(40)])
+    ledger.reserve(account.name, campaign="c", task="t", event=event, queries=queries, max_answered=40)
+    with pytest.raises(BudgetExceeded):
+        campaign.open_account(ledger, config(tmp_path, "second"), again, list(range(40)))
+
+
+def test_other_patients_have_a_budget_of_their_own(ledger: PrivacyLedger, tmp_path: Path) -> None:
+    campaign.open_account(ledger, config(tmp_path, "first"), study(), list(range(40)))
+    other = study()
+    private = PrivateRecords(features=other.private.features + 1, labels_N=other.private.labels_N)
+    moved = Study(task="t", classes=other.classes, private=private, pool=other.pool, evaluation=other.evaluation)
+    campaign.open_account(ledger, config(tmp_path, "second"), moved, list(range(40)))
+    assert ledger.linked("second") == []
+
+
+@pytest.mark.parametrize(("delta", "warned"), [("0.05", True), ("0.01", False)])
+def test_a_delta_of_one_over_the_units_is_warned_about_without_their_number(
+    ledger: PrivacyLedger, tmp_path: Path, capsys: pytest.CaptureFixture[str], delta: str, warned: bool
+) -> None:
+    campaign.open_account(ledger, config(tmp_path, "ward", delta), study(30), list(range(40)))
+    said = capsys.readouterr()
+    assert ("privacy.delta is not below one over the number of privacy units" in said.err) is warned
+    assert "30" not in said.err + said.out
