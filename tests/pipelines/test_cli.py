@@ -90,11 +90,21 @@ def test_the_ledger_is_shown_and_verified(finished) -> None:
 
 
 def test_an_unforeseen_error_shows_its_kind_and_keeps_its_text_private(shell) -> None:
-    shell.home.mkdir()
-    (shell.home / "ledger").mkdir()
-    (shell.home / "ledger" / "ledger.sqlite3").mkdir()
-    done = shell.run("ledger", "show")
-    assert done.returncode == 2
+    run = shell.home / "runs" / "broken-12345678"
+    (run / "private").mkdir(parents=True)
+    (run / "public").mkdir()
+    (run / "public" / "summary.json").write_text('{"patient anna')
+    done = shell.run("report", "broken-12345678")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "JSONDecodeError" in done.stderr
     assert str(shell.home) not in done.stderr
     incident = done.stderr.split("pate incident ")[1].split("`")[0]
-    assert shell.run("incident", incident).stdout
+    assert "Traceback" in shell.run("incident", incident).stdout
+
+
+def test_a_broken_ledger_is_one_line_without_its_path(shell) -> None:
+    (shell.home / "ledger" / "ledger.sqlite3").mkdir(parents=True)
+    done = shell.run("ledger", "show")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert str(shell.home) not in done.stderr
