@@ -158,6 +158,8 @@ def on_demand(address: str | None = None, num_cpus: int | None = None) -> Iterat
 
 
 def _start_local(num_cpus: int | None, temporary: Path) -> None:
+    session = temporary / "s"  # Ray opens its folder to everybody (mode 0777), so it stands in one that is closed
+    session.mkdir()
     ray.init(
         address="local",
         num_cpus=num_cpus,
@@ -165,7 +167,7 @@ def _start_local(num_cpus: int | None, temporary: Path) -> None:
         log_to_driver=False,
         logging_level="error",
         object_store_memory=_object_store_bytes(),
-        _temp_dir=str(temporary),
+        _temp_dir=str(session),
     )
 
 
