@@ -6,12 +6,16 @@ import os
 import platform
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from pate.errors import InputError, expected
 from pipelines import summary
 from pipelines.store import RunStore, write_atomically
 
 START, END = "<!-- results: written by `pate results` -->", "<!-- end of results -->"
+"""Where a file holds the table of results."""
+ACCOUNT_START, ACCOUNT_END = "<!-- account: written by `pate account` -->", "<!-- end of account -->"
+"""Where a file holds the accounts of one run."""
 COLUMNS = (
     "run", "teachers", "asked, answered", "epsilon at delta (accountant)", "labels right", "student",
     "one teacher", "pooled, no privacy",
@@ -31,17 +35,37 @@ def table(stores: list[RunStore]) -> str:
     )
 
 
-def write(readme: Path, text: str) -> None:
-    """Put the table between its two markers.
+def write(readme: Path, text: str, start: str = START, end: str = END) -> None:
+    """Put a table between its two markers.
 
     Raises:
         InputError: the file has no such markers.
     """
     content = readme.read_text(encoding="utf-8")
-    if START not in content or END not in content:
-        raise InputError(f"Expected the lines {START!r} and {END!r} in {readme.name}, got neither or one; add them")
-    before, rest = content.split(START, 1)
-    write_atomically(readme, f"{before}{START}\n\n{text}\n\n{END}{rest.split(END, 1)[1]}")
+    if start not in content or end not in content:
+        raise InputError(f"Expected the lines {start!r} and {end!r} in {readme.name}, got neither or one; add them")
+    before, rest = content.split(start, 1)
+    write_atomically(readme, f"{before}{start}\n\n{text}\n\n{end}{rest.split(end, 1)[1]}")
+
+
+def accounts_of(store: RunStore, rows: dict[str, dict[str, Any]]) -> str:
+    """The accounts of a run on a public benchmark, in Markdown.
+
+    Raises:
+        InputError: the run is not on a public benchmark; its private rows may stand in no file of results.
+    """
+    found = summary.load(store)
+    if found is None or found.figures is None:
+        raise expected("a finished run on a public benchmark", "print the rows instead", run=store.run_id)
+    facts = found.released.value
+    lines = ["| accountant | epsilon | kind | note |", "|---|---|---|---|"]
+    for name, row in rows.items():
+        scatter = f" ± {row['standard_deviation']:.2f}" if "standard_deviation" in row else ""
+        lines.append(f"| `{name}` | {row['epsilon']:.2f}{scatter} | {row['kind']} | {row['note']} |")
+    what = (
+        f"Votes of the {facts['teachers']} teachers of `configs/{facts['config']}.yaml`, {facts['asked']} queries asked"
+    )
+    return "\n".join([*lines, "", f"{what}, delta {facts['delta']:g}; at commit {_commit()}."])
 
 
 def machine() -> str:

@@ -1,14 +1,20 @@
-"""Vote histograms and vote matrices from files: ``.npy``, ``.csv`` and ``.parquet``."""
+"""Votes from files: histograms and matrices as ``.npy``, ``.csv`` or ``.parquet``, and those of a run. Private."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pate.accounting.data_dependent import VoteCounts
+from pate.accounting.events import ConfidentGNMax, GNMax, LNMax
 from pate.errors import InputError, expected
+from pate.votes import VoteMatrix
+from pipelines.store import RunStore
 
 
 def read_numbers(path: Path, what: str) -> npt.NDArray[np.float64]:
@@ -33,6 +39,37 @@ def read_numbers(path: Path, what: str) -> npt.NDArray[np.float64]:
     if table.ndim != 2 or table.size == 0:
         raise expected(f"{what} of two dimensions", "one row per query or teacher", shape=table.shape)
     return table
+
+
+def votes_of_run(store: RunStore) -> tuple[VoteCounts, GNMax | LNMax | ConfidentGNMax]:
+    """The histograms of a run's queries and what each query released.
+
+    Raises:
+        InputError: the run has not evaluated its student yet.
+    """
+    try:
+        note = json.loads((store.private / "stages" / "votes.json").read_text())["note"]
+        classes = len(json.loads((store.public / "evaluation.json").read_text())["class_accuracy"])
+        config = json.loads((store.public / "config.json").read_text())
+    except OSError as error:
+        raise expected("a finished run", "finish it with `pate run`", run=store.run_id) from error
+    histogram = VoteMatrix.load(store.private / "votes" / "votes.npy", classes, note["sha256"]).histogram()
+    votes = VoteCounts(counts_QC=histogram.counts_QC, teachers=histogram.teachers, fixed_in_advance=True)
+    return votes, _mechanism(config["labelling"]["mechanism"], len(histogram))
+
+
+def _mechanism(row: dict[str, Any], asked: int) -> GNMax | LNMax | ConfidentGNMax:
+    if row["kind"] == "lnmax":
+        return LNMax(scale=row["scale"])
+    if row["kind"] == "gnmax":
+        return GNMax(sigma=row["sigma"])
+    return ConfidentGNMax(
+        threshold=row["threshold"],
+        sigma_threshold=row["sigma_threshold"],
+        sigma=row["sigma"],
+        max_asked=asked,
+        max_answered=min(int(row["max_answered"]), asked),
+    )
 
 
 def _npy(path: Path) -> npt.NDArray[np.generic]:

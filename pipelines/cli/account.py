@@ -13,6 +13,7 @@ from rich.table import Table
 
 from pate.errors import expected
 from pipelines.cli.words import add_command
+from pipelines.store import find_run, home
 
 
 class Mechanism(StrEnum):
@@ -37,7 +38,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def account(
-    counts: Annotated[Path, typer.Argument(metavar="COUNTS", help=".npy, .csv or .parquet, votes [queries, classes]")],
+    counts: Annotated[
+        Path | None, typer.Argument(metavar="COUNTS", help=".npy, .csv or .parquet, votes [queries, classes]")
+    ] = None,
+    run: Annotated[str | None, typer.Option(help="instead: a run here, with its own votes and mechanism")] = None,
     mechanism: Annotated[Mechanism, typer.Option(help="how queries were answered")] = Mechanism.GNMAX,
     sigma: Annotated[float | None, typer.Option(help="noise of the argmax, votes")] = None,
     threshold: Annotated[float | None, typer.Option(help="votes that an answer needs")] = None,
@@ -53,12 +57,41 @@ def account(
     beta: Annotated[float, typer.Option(help="sanitised: smoothness")] = 0.02,
     sigma_ss: Annotated[float, typer.Option(help="sanitised: noise, in smooth sensitivities")] = 5.0,
     tau_s: Annotated[float, typer.Option(help="sanitised: noise of the width's logarithm")] = 0.2,
+    readme: Annotated[Path | None, typer.Option(help="with --run on a public benchmark: write the rows here")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON on standard output")] = False,
 ) -> None:
     """Say what vote histograms cost, by every accountant."""
     from pate.accounting.comparison import compare, expected_answered, to_dict  # noqa: PLC0415
+    from pate.accounting.events import LNMax, SanitisedRelease  # noqa: PLC0415
+
+    if (counts is None) == (run is None):
+        raise expected("either COUNTS or --run", "give one of them")
+    if counts is not None:
+        histograms, labels = _from_files(counts, votes, teachers, queries)
+        asked = len(histograms.counts_QC)
+        event = _event(mechanism, sigma, threshold, sigma_threshold, scale, asked, max_answered)
+    else:
+        from pipelines.vote_files import votes_of_run  # noqa: PLC0415
+
+        histograms, event = votes_of_run(find_run(home(), str(run)))
+        labels = None
+    release = None
+    if not isinstance(event, LNMax):
+        release = SanitisedRelease(order=order, beta=beta, sigma_ss=sigma_ss, tau_s=tau_s)
+    continuous = noise is Noise.CONTINUOUS
+    compared = compare(histograms, event, delta=delta, labels=labels, sanitised=release, continuous=continuous)
+    rows = {name: to_dict(row) for name, row in compared.reveal().items()}
+    if readme is not None:
+        from pipelines import results  # noqa: PLC0415
+
+        text = results.accounts_of(find_run(home(), str(run)), rows)
+        results.write(readme, text, results.ACCOUNT_START, results.ACCOUNT_END)
+    _show(rows, expected_answered(histograms, event).reveal(), len(histograms.counts_QC), as_json)
+
+
+def _from_files(counts: Path, votes: Path | None, teachers: int | None, queries: int | None) -> tuple[Any, Any]:
+    """Histograms, and every teacher's votes where they were given."""
     from pate.accounting.data_dependent import TeacherVotes, VoteCounts  # noqa: PLC0415
-    from pate.accounting.events import SanitisedRelease  # noqa: PLC0415
     from pipelines.vote_files import read_numbers  # noqa: PLC0415
 
     table: Any = read_numbers(counts, "COUNTS")[:queries]
@@ -66,20 +99,13 @@ def account(
         raise expected(f"at least --queries={queries} rows in COUNTS", "ask for fewer", rows=len(table))
     roster = teachers if teachers is not None else _largest_sum(table)
     histograms = VoteCounts(counts_QC=table, teachers=roster, fixed_in_advance=True)
-    event = _event(mechanism, sigma, threshold, sigma_threshold, scale, len(table), max_answered)
-    labels = None
-    if votes is not None:
-        matrix: Any = read_numbers(votes, "--votes")[:, : len(table)]
-        labels = TeacherVotes(labels_TQ=matrix, classes=table.shape[1], fixed_in_advance=True)
-        if (labels.counted().counts_QC != histograms.counts_QC).any():
-            raise expected("--votes that add up to COUNTS", "give both of the same queries, in one order")
-    release = None
-    if mechanism is not Mechanism.LNMAX:
-        release = SanitisedRelease(order=order, beta=beta, sigma_ss=sigma_ss, tau_s=tau_s)
-    continuous = noise is Noise.CONTINUOUS
-    rows = compare(histograms, event, delta=delta, labels=labels, sanitised=release, continuous=continuous)
-    answered = expected_answered(histograms, event).reveal()
-    _show({name: to_dict(row) for name, row in rows.reveal().items()}, answered, len(table), as_json)
+    if votes is None:
+        return histograms, None
+    matrix: Any = read_numbers(votes, "--votes")[:, : len(table)]
+    labels = TeacherVotes(labels_TQ=matrix, classes=table.shape[1], fixed_in_advance=True)
+    if (labels.counted().counts_QC != histograms.counts_QC).any():
+        raise expected("--votes that add up to COUNTS", "give both of the same queries, in one order")
+    return histograms, labels
 
 
 def _event(

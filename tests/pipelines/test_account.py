@@ -84,3 +84,16 @@ def test_what_are_no_counts_is_refused(shell, tmp_path: Path, bad: list) -> None
     done = shell.run("account", str(tmp_path / "bad.npy"), "--sigma", "10")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.xdist_group("finished")
+def test_a_run_is_accounted_with_its_own_votes_and_mechanism(finished, tmp_path: Path) -> None:
+    from pipelines.results import ACCOUNT_END, ACCOUNT_START
+
+    run_shell, summary = finished
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{ACCOUNT_START}\n{ACCOUNT_END}\n")
+    rows = run_shell.json("account", "--run", summary["run_id"], "--readme", str(readme))
+    assert rows["gaussian"]["epsilon"] == pytest.approx(summary["epsilon"])
+    assert rows["exact"]["epsilon"] <= rows["worst_case"]["epsilon"]
+    assert "| `worst_case` |" in readme.read_text()
