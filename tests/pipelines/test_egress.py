@@ -18,55 +18,10 @@ import numpy as np
 import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("egress")]
-LAB, AGE = 7319.8246, 4871.3902
 CANARIES = (
     "CANARY-PATIENT", "CANARY-WARD", "CANARY-PATH", "CANARY-COLUMN", "CANARY-NUMBER", "CANARY-LABEL",
     "CANARY-EXCEPTION", "CANARY-TALK", "7319.8", "4871.39",
 )  # fmt: skip
-
-CONFIG = """
-name: NAME
-data:
-  source: table
-  data_id: NAME
-  task: ill
-  private_files: [../CANARY-PATH/FILE]
-  pool_files: [../pool.csv]
-  evaluation_files: [../evaluation.csv]
-  pool: 60
-  evaluation: 40
-  label: {column: ill, classes: ["no", "yes"]}
-  unit: patient
-  features:
-    numeric: [{columns: [lab, age], scale: none}]
-    categorical: [{columns: [ward], unknown: ignore}]
-partition: {teachers: 6, by: unit}
-privacy: {epsilon: 100, delta: 1e-5, accountant: gaussian}
-teachers:
-  model: {kind: logistic}
-  training: {steps: 20, learning_rate: 0.05}
-  bundle_size: 3
-labelling:
-  max_asked: 30
-  mechanism: {kind: gnmax, sigma: 2}
-student:
-  learner: supervised
-  spec: {model: {kind: logistic}, train: {steps: 20, learning_rate: 0.05}}
-"""
-
-
-def table(rows: int, private: bool, seed: int) -> list[list[str]]:
-    rng = np.random.default_rng(seed)
-    lines = [["patient", "lab", "age", "ward", "ill"]]
-    for i in range(rows):
-        lab, age = (f"{LAB}", f"{AGE}") if private and i % 5 == 0 else (f"{rng.normal():.4f}", f"{rng.normal():.4f}")
-        ward = "CANARY-WARD" if private and i % 3 == 0 else "abc"[i % 3]
-        lines.append([f"CANARY-PATIENT-{i}" if private else f"p{i}", lab, age, ward, "yes" if i % 2 else "no"])
-    return lines
-
-
-def write(path: Path, lines: list[list[str]]) -> None:
-    path.write_text("".join(",".join(line) + "\n" for line in lines))
 
 
 @dataclass(frozen=True)
@@ -81,15 +36,15 @@ class Done:
 
 
 @pytest.fixture(scope="module")
-def done() -> Iterator[Done]:
+def done(tables) -> Iterator[Done]:
     folder = Path(tempfile.mkdtemp(prefix="pate-e-", dir="/tmp"))  # socket paths are short
     for name in ("configs", "CANARY-PATH", "tmp"):
         (folder / name).mkdir()
-    write(folder / "pool.csv", table(60, False, 1))
-    write(folder / "evaluation.csv", table(40, False, 2))
-    good = table(120, True, 3)
+    tables.write(folder / "pool.csv", tables.rows(60, False, 1))
+    tables.write(folder / "evaluation.csv", tables.rows(40, False, 2))
+    good = tables.rows(120, True, 3)
     private = folder / "CANARY-PATH"
-    write(private / "good.csv", good)
+    tables.write(private / "good.csv", good)
     bad = {
         "number": [*good, ["CANARY-PATIENT-x", "CANARY-NUMBER", "1", "a", "yes"]],
         "label": [*good, ["CANARY-PATIENT-x", "1", "1", "a", "CANARY-LABEL"]],
@@ -98,13 +53,15 @@ def done() -> Iterator[Done]:
         "missing": [*good, ["CANARY-PATIENT-x", "", "1", "a", "yes"]],
     }
     for name, lines in bad.items():
-        write(private / f"{name}.csv", lines)
-        text = CONFIG.replace("NAME", f"bad-{name}").replace("FILE", f"{name}.csv")
+        tables.write(private / f"{name}.csv", lines)
+        text = tables.CONFIG.replace("NAME", f"bad-{name}").replace("FILE", f"{name}.csv")
         (folder / "configs" / f"bad-{name}.yaml").write_text(text)
-    text = CONFIG.replace("NAME", "bad-nowhere").replace("FILE", "nowhere.csv")
+    text = tables.CONFIG.replace("NAME", "bad-nowhere").replace("FILE", "nowhere.csv")
     (folder / "configs" / "bad-nowhere.yaml").write_text(text)
     for name in ("good", "teachers", "votes", "door", "student"):
-        (folder / "configs" / f"{name}.yaml").write_text(CONFIG.replace("NAME", name).replace("FILE", "good.csv"))
+        (folder / "configs" / f"{name}.yaml").write_text(
+            tables.CONFIG.replace("NAME", name).replace("FILE", "good.csv")
+        )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))}
     environment = {**kept, "PATE_HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp"), "COLUMNS": "200"}
     driver = Path(__file__).with_name("egress_driver.py")
@@ -115,6 +72,10 @@ def done() -> Iterator[Done]:
     assert ran.returncode == 0, ran.stderr
     yield Done(folder=folder, out=ran.stdout, err=ran.stderr)
     shutil.rmtree(folder)
+
+
+LAB, AGE = 7319.8246, 4871.3902
+"""As in the private tables."""
 
 
 def patterns() -> list[bytes]:

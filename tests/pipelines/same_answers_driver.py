@@ -1,0 +1,75 @@
+"""A whole run with made-up votes, whose answers are put into the ledger before the door is asked for them.
+
+python same_answers_driver.py CONFIG SEED_OF_VOTES
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pate.aggregation.release import _campaign_id
+from pate.votes import VoteMatrix
+from pipelines import campaign, ensemble, ray_runtime
+from pipelines.cli import app
+
+ANSWERED = 12
+
+
+class NoRay:
+    def session(self) -> None:
+        return None
+
+
+@contextmanager
+def without_ray(*_: Any) -> Iterator[NoRay]:
+    yield NoRay()
+
+
+def injected(queries: int) -> list[int]:
+    """Answers and refusals, from a fixed seed, that end with the last answer that is charged."""
+    drawn = np.random.default_rng(99).integers(-1, 2, queries)
+    return drawn[: int(np.flatnonzero(np.cumsum(drawn >= 0) == ANSWERED)[0]) + 1].tolist()
+
+
+def main(config: Path, seed: int) -> int:
+    rng, label_for_real = np.random.default_rng(seed), campaign.label
+
+    def train_teachers(folder: Path, *_: Any) -> list[Path]:
+        (folder / "plan.json").write_text("{}")
+        (folder / "weights").write_bytes(rng.bytes(100))
+        return [folder / "weights"]
+
+    def collect_votes(files: Any, settings: Any, study: Any, inputs: Any, *_: Any) -> VoteMatrix:
+        votes = rng.integers(-1, len(study.classes), (settings.partition.teachers, len(inputs)))
+        return VoteMatrix.collect(votes, len(study.classes))
+
+    def label(ledger: Any, settings: Any, study: Any, votes: Any, queries: Any, progress: Any) -> Any:
+        """Charge and persist as the campaign would, then go on with it as after a crash."""
+        asked = campaign._request(settings, study, queries)
+        account, mechanism, moved = asked["account"], asked["mechanism"], asked["moved_votes"]
+        hashes = ledger.key.queries(asked["query_keys"])
+        intent = ledger.reserve(
+            account,
+            campaign=_campaign_id(account, study.task, mechanism, hashes, moved, asked["noise"]),
+            task=study.task,
+            event=mechanism.worst_case_event(queries=len(hashes), moved_votes=moved),
+            queries=hashes,
+            max_answered=mechanism.max_answers(len(hashes)),
+        )
+        answers = injected(len(hashes))
+        ledger.persist(intent, list(zip(hashes[: len(answers)], answers, strict=True)))
+        return label_for_real(ledger, settings, study, votes, queries, progress)
+
+    ensemble.train_teachers, ensemble.collect_votes = train_teachers, collect_votes
+    campaign.label, ray_runtime.on_demand = label, without_ray
+    return app.run(["run", str(config)])
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))
