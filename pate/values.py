@@ -15,8 +15,10 @@ also calls ``released_value``, so that they hold at run time.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Generic, NoReturn, TypeVar, final
+
+import numpy as np
 
 from pate.errors import PrivacyViolation
 from pate.public_sets import PublicSource
@@ -146,9 +148,15 @@ def _refuse_other_kinds(content: Any) -> None:
         for key, value in content.items():
             _refuse_other_kinds(key)
             _refuse_other_kinds(value)
-    elif isinstance(content, (list, tuple, set, frozenset)):
+    elif hasattr(content, "dtype"):  # arrays and tensors hold numbers, except arrays of objects
+        if isinstance(content, np.ndarray) and content.dtype == object:
+            for value in content.flat:
+                _refuse_other_kinds(value)
+    elif isinstance(content, Collection) and not isinstance(content, (str, bytes, bytearray)):
         for value in content:
             _refuse_other_kinds(value)
+    elif isinstance(content, Iterator):
+        raise PrivacyViolation("Expected content that can be looked through, got an iterator; make it a list first")
     elif dataclasses.is_dataclass(content) and not isinstance(content, type):
         for field in dataclasses.fields(content):
             _refuse_other_kinds(getattr(content, field.name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,3 +100,26 @@ def test_a_set_that_differs_in_one_value_is_not_recognised() -> None:
 def test_histogram_of_more_votes_than_teachers_is_refused() -> None:
     with pytest.raises(ValueError, match="at most the roster"):
         VoteHistogram(counts_QC=np.array([[3, 2]]), teachers=4)
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        lambda secret: deque([secret]),
+        lambda secret: {"a": [secret]}.values(),
+        lambda secret: np.array([secret], dtype=object),
+        lambda secret: iter([secret]),
+        lambda secret: (value for value in [secret]),
+    ],
+    ids=["deque", "dict view", "array of objects", "iterator", "generator"],
+)
+def test_no_container_smuggles_private_content_out(container) -> None:
+    with pytest.raises(PrivacyViolation):
+        Released.public(container(Private(3)))
+
+
+def test_arrays_and_tensors_of_numbers_may_be_released() -> None:
+    import torch
+
+    for content in (np.ones((2, 3)), torch.ones(2, 3), torch.nn.Sequential(torch.nn.Linear(2, 1)), np.float32(1)):
+        assert Released.public({"content": [content]}).value["content"][0] is content
