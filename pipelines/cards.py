@@ -62,6 +62,7 @@ class ModelCard:
         accountant: the name printed with the bound.
         benchmark: name of the shipped public set that stood in for private data, or ``None``.
         insecure: the noise was seeded; such a model is never registered.
+        ledger: length and last hash of the ledger's chain when the labels were released, as ``LENGTH:HEAD``.
     """
 
     name: str
@@ -71,6 +72,7 @@ class ModelCard:
     accountant: str
     benchmark: str | None
     insecure: bool
+    ledger: str | None = None
 
     def __post_init__(self) -> None:
         check_name("model", self.name)

@@ -7,6 +7,9 @@ Each stage runs once; a run that was interrupted goes on where it stopped, and n
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from pate.data import Partition
@@ -15,6 +18,7 @@ from pipelines import campaign, ray_runtime, steps, summary
 from pipelines.config import Config
 from pipelines.delivery import BackgroundDelivery
 from pipelines.destination import destination, preflight
+from pipelines.doctor import require_safe_ray
 from pipelines.progress import Progress
 from pipelines.publication import publish
 from pipelines.sources import deal, load_study
@@ -44,6 +48,7 @@ def label_and_train(config: Config, *, base: Path, progress: Progress) -> summar
     where = destination(config.tracking.uri, home=base, experiment=config.tracking.experiment)
     preflight(where)
     ray_runtime.preflight(config.ray.address)
+    require_safe_ray(config.ray.address, os.environ)
     study = load_study(config)
     parts = deal(config, study)
     campaign.noise_of(config, study)
@@ -57,12 +62,12 @@ def label_and_train(config: Config, *, base: Path, progress: Progress) -> summar
     store.create()
     write_atomically(store.private / "tracking.json", config.tracking.model_dump_json())
     insecure = config.labelling.insecure_seeded_noise is not None
-    with store.locked(), BackgroundDelivery(store.public, where) as delivery:
+    with store.locked(), ExitStack() as stack:
         with Tracker.open(store.public, run_id=config.run_id, insecure=insecure) as tracker:
             run = steps.Run(
                 config=config, base=base, store=store, study=study, tracker=tracker, progress=progress, where=where
             )
-            _all_stages(run, parts, delivery)
+            delivery = _all_stages(run, parts, lambda: stack.enter_context(BackgroundDelivery(store.public, where)))
         outcome = delivery.finish()
     if outcome.pending:
         progress.warn(
@@ -78,7 +83,10 @@ def label_and_train(config: Config, *, base: Path, progress: Progress) -> summar
     return result
 
 
-def _all_stages(run: steps.Run, parts: Partition, delivery: BackgroundDelivery) -> None:
+def _all_stages(
+    run: steps.Run, parts: Partition, start_delivery: Callable[[], BackgroundDelivery]
+) -> BackgroundDelivery:
+    """All stages in order; tracking is delivered in the background once the teachers need no more cores."""
     steps.record_configuration(run)
     steps.write_manifest(run, parts)
     queries = steps.fix_queries(run)
@@ -86,10 +94,11 @@ def _all_stages(run: steps.Run, parts: Partition, delivery: BackgroundDelivery) 
     with ray_runtime.on_demand(run.config.ray.address, run.config.ray.num_cpus) as ray:
         weights = steps.train(run, parts, ray)
         votes = steps.vote(run, weights, queries, ray)
-        delivery.nudge()
+        delivery = start_delivery()
         answers = steps.label(run, votes, queries)  # the door: the one place where noise is drawn
         delivery.nudge()
         student = steps.teach(run, answers)
         accuracy = steps.evaluate(run, student)
         steps.compare_with_truth(run, parts, weights, votes, ray)
     publish(run, answers, accuracy)
+    return delivery

@@ -58,6 +58,8 @@ def register_model(
     tags["benchmark"] = "false" if card["benchmark"] is None else "true"
     if card["benchmark"] is not None:
         tags["benchmark_set"] = str(card["benchmark"])
+    if card.get("ledger") is not None:
+        tags["ledger"] = str(card["ledger"])
     logged = _logged_model(client, tags, experiment_id=experiment_id, mlflow_run=mlflow_run)
     if str(logged.status) != "READY":
         with tempfile.TemporaryDirectory() as scratch:

@@ -91,6 +91,7 @@ def _model_card(run: Run, campaign: Campaign) -> ModelCard:
         accountant=campaign.cost.accountant,
         benchmark=None if run.study.benchmark is None else run.study.benchmark.source.name,
         insecure=not run.secure,
+        ledger=campaign.ledger,
     )
 
 

@@ -173,6 +173,7 @@ class Campaign:
     event: dict[str, Any]
     cost: EpsilonBound
     total: EpsilonBound
+    ledger: str
 
 
 def label(run: Run, votes: VoteMatrix, queries: Released[list[int]]) -> Released[Campaign]:
@@ -183,6 +184,7 @@ def label(run: Run, votes: VoteMatrix, queries: Released[list[int]]) -> Released
         ledger = PrivacyLedger(run.base / "ledger")
         try:
             answers = campaign.label(ledger, run.config, run.study, votes, queries.value, run.progress)
+            head = ledger.head()
         finally:
             ledger.close()
         campaign.write_labels(path, queries, answers, run.study.classes)
@@ -194,6 +196,7 @@ def label(run: Run, votes: VoteMatrix, queries: Released[list[int]]) -> Released
             "refused": content.refused,
             "event": to_dict(content.event or run.config.campaign_event()),
             "total": asdict(content.total),
+            "ledger": str(head),
         }
         cost = run.config.campaign_epsilon()
         line = (
@@ -212,6 +215,7 @@ def label(run: Run, votes: VoteMatrix, queries: Released[list[int]]) -> Released
             event=note["event"],
             cost=run.config.campaign_epsilon(),
             total=EpsilonBound(**note["total"]),
+            ledger=note["ledger"],
         )
     )
 
