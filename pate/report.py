@@ -17,6 +17,7 @@ import jinja2
 
 from pate.accounting import EpsilonBound, PrivacyEvent, data_independent_epsilon
 from pate.accounting.events import to_dict
+from pate.accounting.sanitised_release import SanitisedEpsilon
 from pate.errors import PrivacyViolation, expected
 from pate.values import Released, released_value
 
@@ -62,6 +63,7 @@ class PrivacyReport:
         public_data: the public sets, with fingerprints.
         tuning: what was tuned, and on what.
         versions: software.
+        sanitised: the noisy data-dependent figure that the campaign bought, if it did; an estimate, no guarantee.
     """
 
     run_id: str
@@ -85,6 +87,7 @@ class PrivacyReport:
     public_data: list[Mapping[str, Any]]
     tuning: str
     versions: Mapping[str, str]
+    sanitised: SanitisedEpsilon | None = None
 
     def __post_init__(self) -> None:
         for bound in (self.campaign, self.total):
@@ -115,6 +118,7 @@ def to_json(report: Released[PrivacyReport]) -> str:
         "event": to_dict(content.event),
         "campaign": asdict(content.campaign),
         "total": asdict(content.total),
+        "sanitised": None if content.sanitised is None else asdict(content.sanitised),
         "epsilon_by_delta": [{"delta": d, "epsilon": e} for d, e in content.curve],
         "largest_odds_factor": content.odds,
         "neighbouring_relation": NEIGHBOURS,

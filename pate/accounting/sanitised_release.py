@@ -13,7 +13,7 @@ from typing import final
 import numpy as np
 from scipy.special import ndtri
 
-from pate.accounting.curve import EpsilonBound, FloatArray, RDPCurve
+from pate.accounting.curve import FloatArray, RDPCurve
 from pate.accounting.events import SanitisedRelease
 from pate.errors import expected
 from pate.values import Redacted
@@ -80,28 +80,83 @@ class SanitiserNoise(Redacted):
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SanitisedFigure:
-    """A noisy estimate of the per-instance Renyi cost. Public once its event is charged and its noise was drawn.
+class SanitisedEpsilon:
+    """A sanitised figure as epsilon, for people: a noisy estimate with its scatter, not differential privacy.
 
     Attributes:
-        rdp: the noisy cost at ``order``, nats; may be negative.
-        order: its Renyi order.
-        width: upper confidence bound on the standard deviation of ``rdp``.
-        confidence: probability, over the noise, that ``width`` is one.
+        epsilon: the estimate of the per-instance cost of the labels, with the cost of showing it on top, nats.
+        standard_deviation: upper confidence bound on the standard deviation of ``epsilon``.
+        upper: upper confidence bound on what ``epsilon`` estimates; ``standard_deviation`` is too small or this is,
+            with probability at most ``1 - confidence`` over the noise.
+        confidence: see ``upper``.
+        delta: the failure probability that epsilon goes with.
+        order: the Renyi order of the figure.
         basis: which account of the votes the figure estimates.
     """
 
-    rdp: float
-    order: float
-    width: float
+    epsilon: float
+    standard_deviation: float
+    upper: float
     confidence: float
+    delta: float
+    order: float
     basis: str
 
-    def epsilon(self, delta: float) -> EpsilonBound:
-        """The estimate at ``delta``: not differential privacy, and without the cost of its own release."""
-        curve = RDPCurve(np.array([self.order]), np.array([max(0.0, self.rdp)]))
-        epsilon, order = curve.epsilon(delta)
-        return EpsilonBound(epsilon=epsilon, delta=delta, kind="sanitised", accountant=self.basis, order=order)
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SanitisedFigure:
+    """The two noisy integers that a release shows. Public once its event is charged and its noise was drawn.
+
+    Attributes:
+        release: the event that paid for it.
+        cost_steps: the noisy cost, in steps of ``floor / 16`` nats; may be negative.
+        width_steps: the noisy logarithm of the standard deviation, in steps of ``beta / 64``.
+        basis: which account of the votes the figure estimates.
+    """
+
+    release: SanitisedRelease
+    cost_steps: int
+    width_steps: int
+    basis: str = "papernot18"
+
+    @property
+    def rdp(self) -> float:
+        """The noisy cost at the release's order, nats."""
+        return self.cost_steps * _grid(self.release)
+
+    def width(self, confidence: float) -> float:
+        """Upper confidence bound on the standard deviation of ``rdp``: ``exp(m + z tau_s)``, ``m`` the noisy logarithm.
+
+        The discrete tail beyond ``m`` is below the continuous one beyond ``m - 1``, and rounding moves half a step.
+        """
+        log_grid = _log_grid(self.release)
+        return math.exp(self.width_steps * log_grid + _quantile(confidence) * self.release.tau_s + 2 * log_grid)
+
+    def epsilon(self, delta: float, confidence: float = 0.95) -> SanitisedEpsilon:
+        """The estimate at ``delta``, its scatter, and an upper bound; both bounds together hold with ``confidence``.
+
+        Args:
+            delta: failure probability.
+            confidence: in (0, 1); half of what is left is spent on each bound.
+        """
+        each = (1 + confidence) / 2
+        width, order = self.width(each), self.release.order
+        own = float(sanitised_release_rdp(self.release, np.array([order]))[0])
+        highest = self.rdp + _quantile(each) * width + 2 * _grid(self.release)
+        estimate, upper = (
+            RDPCurve(np.array([order]), np.array([max(0.0, rdp) + own])).epsilon(delta)[0]
+            for rdp in (self.rdp, highest)
+        )
+        return SanitisedEpsilon(
+            epsilon=estimate,
+            standard_deviation=width,
+            upper=upper,
+            confidence=confidence,
+            delta=delta,
+            order=order,
+            basis=self.basis,
+        )
 
 
 def sanitiser_noise(event: SanitisedRelease, smooth_sensitivity: float) -> SanitiserNoise:
@@ -112,8 +167,7 @@ def sanitiser_noise(event: SanitisedRelease, smooth_sensitivity: float) -> Sanit
         smooth_sensitivity: the ``event.beta``-smooth sensitivity of the figure, nats. Private.
     """
     width = _width(event, smooth_sensitivity)
-    grid = event.floor / _STEPS_PER_FLOOR
-    return SanitiserNoise(figure_sigma=width / grid, log_sigma=event.tau_s * _STEPS_PER_BETA / event.beta)
+    return SanitiserNoise(figure_sigma=width / _grid(event), log_sigma=event.tau_s / _log_grid(event))
 
 
 def sanitised_figure(
@@ -123,7 +177,6 @@ def sanitised_figure(
     smooth_sensitivity: float,
     figure_noise: int,
     log_noise: int,
-    confidence: float = 0.95,
     basis: str = "papernot18",
 ) -> SanitisedFigure:
     """What is shown, from the private figure and noise that was drawn as ``sanitiser_noise`` says.
@@ -134,20 +187,49 @@ def sanitised_figure(
         smooth_sensitivity: its ``event.beta``-smooth sensitivity, nats. Private.
         figure_noise: the integer drawn for the figure.
         log_noise: the integer drawn for ``ln S``.
-        confidence: of the bound on the width, in (0, 1).
         basis: which account of the votes the figure estimates.
     """
     if not (math.isfinite(cost) and cost >= 0):
         raise expected("a finite cost >= 0", "give the Renyi cost at the event's order")
+    log_width = math.log(_width(event, smooth_sensitivity))
+    return SanitisedFigure(
+        release=event,
+        cost_steps=round(cost / _grid(event)) + figure_noise,
+        width_steps=round(log_width / _log_grid(event)) + log_noise,
+        basis=basis,
+    )
+
+
+def require_finite(event: SanitisedRelease) -> None:
+    """Refuse a release whose cost has no bound at its own order, or at none that accountants look at.
+
+    Raises:
+        InputError: what to change; found from public parameters alone.
+    """
+    most = math.log1p(1 / (event.order - 1)) / 2
+    if event.beta + _BETA_ROUNDING >= most:
+        raise expected(f"sanitised.beta < {most:.4g} at order {event.order:g}", "lower it", beta=event.beta)
+    if not np.isfinite(sanitised_release_rdp(event, np.array([event.order]))).all():
+        raise expected(
+            "noise of a sanitised figure above its grid", "raise sanitised.sigma_ss", sigma_ss=event.sigma_ss
+        )
+
+
+def _grid(event: SanitisedRelease) -> float:
+    """A step of the figure, nats."""
+    return event.floor / _STEPS_PER_FLOOR
+
+
+def _log_grid(event: SanitisedRelease) -> float:
+    """A step of the width's logarithm."""
+    return event.beta / _STEPS_PER_BETA
+
+
+def _quantile(confidence: float) -> float:
+    """The standard normal quantile."""
     if not 0 < confidence < 1:
         raise expected("0 < confidence < 1", "choose for instance 0.95", confidence=confidence)
-    grid, log_grid = event.floor / _STEPS_PER_FLOOR, event.beta / _STEPS_PER_BETA
-    log_width = math.log(_width(event, smooth_sensitivity))
-    noisy_log = (round(log_width / log_grid) + log_noise) * log_grid
-    # the discrete tail beyond m is below the continuous one beyond m - 1, and rounding moves half a step
-    bound = math.exp(noisy_log + float(ndtri(confidence)) * event.tau_s + 2 * log_grid)
-    noisy_cost = (round(cost / grid) + figure_noise) * grid
-    return SanitisedFigure(rdp=noisy_cost, order=event.order, width=bound, confidence=confidence, basis=basis)
+    return float(ndtri(confidence))
 
 
 def _width(event: SanitisedRelease, smooth_sensitivity: float) -> float:
