@@ -1,0 +1,138 @@
+"""A representation of inputs that is made from public data alone, so that using it costs no privacy."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Protocol, final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pate.errors import PrivacyViolation, expected
+from pate.models.architectures import Shape
+from pate.models.training import FloatArray, as_inputs
+from pate.values import Redacted
+
+_CHUNK = 512
+
+
+@final
+class Encoder(nn.Module):
+    """``r f / |f|`` with ``f = (body(x) - mean) / std``: features of one length, standardised over the public pool.
+
+    A light head on these features is what a teacher learns; its length ``r = sqrt(D)`` makes a feature of the order
+    of 1, as heads expect.
+
+    Args:
+        body: from inputs ``[N, *input_shape]`` to ``[N, D]``.
+        input_shape: shape of one input.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, body: nn.Module, input_shape: Shape) -> None:
+        super().__init__()
+        self.body = body.eval()
+        self.input_shape = tuple(input_shape)
+        with torch.no_grad():
+            width = self.body(torch.zeros(1, *input_shape)).shape[1]
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("std", torch.ones(width))
+
+    @property
+    def width(self) -> int:
+        """D, the number of features."""
+        return len(self.mean)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Features ``[N, D]``."""
+        standard = (self.body(inputs) - self.mean) / self.std
+        features: Tensor = functional.normalize(standard, dim=1) * self.width**0.5
+        return features
+
+    def encode(self, inputs: FloatArray | Tensor, device: str | torch.device = "cpu") -> npt.NDArray[np.float32]:
+        """Features of any number of inputs, computed in pieces. Shape ``[N, D]``, float32.
+
+        An input's features do not depend on which others come with it, up to rounding.
+
+        Raises:
+            InputError: inputs of another shape.
+        """
+        inputs_N = as_inputs(inputs)
+        if tuple(inputs_N.shape[1:]) != self.input_shape:
+            raise expected(
+                f"inputs of shape (N, {', '.join(map(str, self.input_shape))})",
+                "give what the encoder was made for",
+                input_shape=tuple(inputs_N.shape[1:]),
+            )
+        self.to(device).eval()
+        with torch.inference_mode():
+            parts = [self(piece.to(device)).cpu().numpy() for piece in torch.split(inputs_N, _CHUNK) if len(piece)]
+        return np.concatenate([np.zeros((0, self.width), dtype=np.float32), *parts])
+
+    def standardise(self, pool: FloatArray | Tensor, device: str | torch.device = "cpu") -> Encoder:
+        """Take mean and deviation of each feature over the public pool; returns the encoder itself."""
+        pool_M = public_inputs(pool)
+        self.to(device).eval()
+        with torch.inference_mode():
+            raw = torch.cat([self.body(piece.to(device)).cpu() for piece in torch.split(pool_M, _CHUNK)])
+        self.cpu()
+        self.mean = raw.mean(dim=0)
+        self.std = raw.std(dim=0, correction=0) + 1e-3
+        return self
+
+    def pack(self) -> bytes:
+        """The encoder's numbers as safetensors, never a pickle; the same encoder gives the same bytes."""
+        return save({name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()})
+
+    def unpack(self, content: bytes, sha256: str) -> Encoder:
+        """Take the numbers of a packed encoder of the same architecture; returns the encoder itself.
+
+        Raises:
+            InputError: the content is not what was hashed, not safetensors, or of another architecture.
+        """
+        if not hmac.compare_digest(hashlib.sha256(content).hexdigest(), sha256.lower()):
+            raise expected("an encoder with the recorded SHA-256", "the file was altered or cut short; train it again")
+        try:
+            tensors = load(content)
+        except SafetensorError as error:
+            raise expected("an encoder in safetensors format", "nothing else is ever loaded; train it again") from error
+        wanted = {name: tuple(value.shape) for name, value in self.state_dict().items()}
+        if wanted != {name: tuple(value.shape) for name, value in tensors.items()}:
+            raise expected("an encoder of the configured architecture", "train it again, or correct the configuration")
+        self.load_state_dict(tensors)
+        return self.eval()
+
+
+class Representation(Protocol):
+    """How an encoder is made; part of the public configuration."""
+
+    def empty(self, input_shape: Shape) -> Encoder:
+        """An encoder of this architecture, to be filled by ``Encoder.unpack``."""
+        ...
+
+    def fit(self, pool: FloatArray | Tensor, *, seed: int, device: str | torch.device = "cpu") -> Encoder:
+        """An encoder made from the public pool ``[M, *input_shape]`` alone."""
+        ...
+
+
+def public_inputs(pool: FloatArray | Tensor) -> Tensor:
+    """The pool as a tensor.
+
+    Raises:
+        PrivacyViolation: private-tagged data.
+        InputError: fewer than two inputs.
+    """
+    if isinstance(pool, Redacted):
+        raise PrivacyViolation(f"Expected public inputs for the encoder, got private-tagged {type(pool).__name__}")
+    inputs = as_inputs(pool)
+    if len(inputs) < 2:
+        raise expected("at least two public inputs", "bring a larger pool, or leave features out", pool=len(inputs))
+    return inputs
