@@ -208,10 +208,10 @@ def require_finite(event: SanitisedRelease) -> None:
     """
     most = math.log1p(1 / (event.order - 1)) / 2
     if event.beta + _BETA_ROUNDING >= most:
-        raise expected(f"sanitised.beta < {most:.4g} at order {event.order:g}", "lower it", beta=event.beta)
+        raise expected(f"privacy.sanitised.beta < {most:.4g} at order {event.order:g}", "lower it", beta=event.beta)
     if not np.isfinite(sanitised_release_rdp(event, np.array([event.order]))).all():
         raise expected(
-            "noise of a sanitised figure above its grid", "raise sanitised.sigma_ss", sigma_ss=event.sigma_ss
+            "noise of a sanitised figure above its grid", "raise privacy.sanitised.sigma_ss", sigma_ss=event.sigma_ss
         )
 
 

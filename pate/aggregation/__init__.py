@@ -3,6 +3,7 @@
 from pate.aggregation.mechanisms import REFUSED, ConfidentGNMax, GNMax, LNMax, NoisyMax
 from pate.aggregation.noise import ExactNoise, InsecureSeededNoise, NoiseSource
 from pate.aggregation.release import NOT_ASKED, Answers, release, require_affordable
+from pate.aggregation.sanitised import whole_event
 
 __all__ = [
     "NOT_ASKED",
@@ -17,4 +18,5 @@ __all__ = [
     "NoisyMax",
     "release",
     "require_affordable",
+    "whole_event",
 ]

@@ -1,7 +1,8 @@
 """The door: the only way from private votes to public answers.
 
-What passes it is the noisy argmax (or a refusal), once for each input, after it was charged and after it was
-written down. Answers come out in batches, so nobody outside learns how long one query took.
+What passes it, after it was charged and after it was written down, is the noisy argmax (or a refusal), once for each
+input, and the sanitised figure that a campaign may buy, once for each campaign. Answers come out in batches, so nobody
+outside learns how long one query took.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from typing import final
 import numpy as np
 
 from pate.accounting.curve import EpsilonBound
-from pate.accounting.events import PrivacyEvent
+from pate.accounting.events import PrivacyEvent, SanitisedRelease
+from pate.accounting.sanitised_release import SanitisedFigure
 from pate.aggregation.mechanisms import REFUSED, IntArray, NoisyMax
 from pate.aggregation.noise import NoiseSource, is_secure
+from pate.aggregation.sanitised import persist_figure, whole_event
 from pate.errors import LedgerError, PrivacyViolation, expected
 from pate.ledger import Intent, PrivacyLedger
 from pate.values import Released
@@ -37,12 +40,14 @@ class Answers:
         event: what this campaign was charged for; ``None`` if every input had been answered before.
         total: the data-independent cost of everything ever charged to the account, this campaign included.
         secure: whether the noise came from operating-system entropy.
+        figure: the sanitised figure that the campaign showed; ``None`` if it bought none.
     """
 
     labels_Q: IntArray
     event: PrivacyEvent | None
     total: EpsilonBound
     secure: bool
+    figure: SanitisedFigure | None = None
 
     @property
     def asked(self) -> int:
@@ -70,6 +75,7 @@ def release(
     query_keys: Sequence[bytes],
     noise: NoiseSource,
     moved_votes: int,
+    sanitised: SanitisedRelease | None = None,
     batch_size: int = 1000,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Released[Answers]:
@@ -87,6 +93,7 @@ def release(
         query_keys: canonical bytes of each input, in order. Length ``Q``.
         noise: source of noise.
         moved_votes: votes that one privacy unit may move.
+        sanitised: the noisy data-dependent figure to show at the end, charged with the answers.
         batch_size: answers persisted and shown together.
         on_progress: called with the number of queries of each finished batch.
 
@@ -101,7 +108,7 @@ def release(
     task = _task(task, noise)
     hashes = ledger.key.queries(query_keys)
     row_of = {query: row for row, query in reversed(list(enumerate(hashes)))}
-    campaign = _campaign_id(account, task, mechanism, hashes, moved_votes, noise)
+    campaign = _campaign_id(account, task, mechanism, hashes, moved_votes, noise, sanitised)
     intent = ledger.intent(campaign)
     if intent is None:
         fresh = _unanswered(ledger, account, task, hashes)
@@ -110,7 +117,7 @@ def release(
                 account,
                 campaign=campaign,
                 task=task,
-                event=mechanism.worst_case_event(queries=len(fresh), moved_votes=moved_votes),
+                event=whole_event(mechanism, queries=len(fresh), moved_votes=moved_votes, sanitised=sanitised),
                 queries=fresh,
                 max_answered=mechanism.max_answers(len(fresh)),
             )
@@ -118,6 +125,11 @@ def release(
         raise LedgerError("Expected the campaign of this account and task, got one of another; name it otherwise")
     if intent is not None and not intent.settled:
         _answer(ledger, intent, mechanism, votes, row_of, noise, batch_size, on_progress)
+        if sanitised is not None:
+            answers = mechanism.worst_case_event(queries=len(hashes), moved_votes=moved_votes)
+            persist_figure(
+                ledger, intent, votes=votes, row_of=row_of, answers=answers, sanitised=sanitised, noise=noise
+            )
         ledger.settle(intent)
     return Released.through_the_door(_stored(ledger, account, task, hashes, campaign, noise))
 
@@ -131,6 +143,7 @@ def require_affordable(
     query_keys: Sequence[bytes],
     noise: NoiseSource,
     moved_votes: int,
+    sanitised: SanitisedRelease | None = None,
 ) -> None:
     """Find out before teachers are trained whether ``release`` would be refused; takes the same arguments.
 
@@ -139,10 +152,10 @@ def require_affordable(
     """
     task = _task(task, noise)
     hashes = ledger.key.queries(query_keys)
-    if ledger.intent(_campaign_id(account, task, mechanism, hashes, moved_votes, noise)) is None:
+    if ledger.intent(_campaign_id(account, task, mechanism, hashes, moved_votes, noise, sanitised)) is None:
         fresh = _unanswered(ledger, account, task, hashes)
         if fresh:
-            event = mechanism.worst_case_event(queries=len(fresh), moved_votes=moved_votes)
+            event = whole_event(mechanism, queries=len(fresh), moved_votes=moved_votes, sanitised=sanitised)
             ledger.require_within_budget(account, event)
 
 
@@ -214,12 +227,20 @@ def _stored(
         event=ledger.charged_event(campaign),
         total=ledger.spent(account),
         secure=is_secure(noise),
+        figure=ledger.figure(campaign),
     )
 
 
 def _campaign_id(
-    account: str, task: str, mechanism: NoisyMax, hashes: list[bytes], moved_votes: int, noise: NoiseSource
+    account: str,
+    task: str,
+    mechanism: NoisyMax,
+    hashes: list[bytes],
+    moved_votes: int,
+    noise: NoiseSource,
+    sanitised: SanitisedRelease | None,
 ) -> str:
     """A name that the same request always has, so that a restart finds its own charge."""
-    head = json.dumps([account, task, repr(mechanism), moved_votes, is_secure(noise)]).encode()
+    bought = [] if sanitised is None else [repr(sanitised)]
+    head = json.dumps([account, task, repr(mechanism), moved_votes, is_secure(noise), *bought]).encode()
     return hashlib.sha256(head + b"".join(hashes)).hexdigest()[:32]

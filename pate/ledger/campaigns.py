@@ -106,6 +106,12 @@ def open_queries(db: sqlite3.Connection, intent: Intent, limit: int = -1) -> lis
     return [row[0] for row in rows]
 
 
+def reserved_queries(db: sqlite3.Connection, intent: Intent) -> list[bytes]:
+    """All inputs that an open campaign reserved, answered or not, in order."""
+    rows = db.execute("SELECT query FROM queries WHERE intent = ? ORDER BY position", (intent.id,))
+    return [row[0] for row in rows]
+
+
 def answered(db: sqlite3.Connection, intent: Intent) -> int:
     """How many answers other than refusals the campaign has."""
     row = db.execute("SELECT count(*) FROM queries WHERE intent = ? AND answer >= 0", (intent.id,)).fetchone()

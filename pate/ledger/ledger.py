@@ -14,7 +14,8 @@ from typing import final
 
 from pate.accounting.curve import EpsilonBound
 from pate.accounting.events import Composed, PrivacyEvent
-from pate.ledger import accounts, anchor, campaigns, chain, export, verification
+from pate.accounting.sanitised_release import SanitisedFigure
+from pate.ledger import accounts, anchor, campaigns, chain, export, figures, verification
 from pate.ledger.accounts import Account
 from pate.ledger.anchor import Anchor
 from pate.ledger.campaigns import Intent
@@ -100,6 +101,11 @@ class PrivacyLedger:
         with readable():
             return campaigns.open_queries(self._db, intent, limit)
 
+    def reserved_queries(self, intent: Intent) -> list[bytes]:
+        """All inputs that an open campaign reserved, answered or not, in order."""
+        with readable():
+            return campaigns.reserved_queries(self._db, intent)
+
     def answered(self, intent: Intent) -> int:
         """How many answers other than refusals the campaign has."""
         with readable():
@@ -120,6 +126,33 @@ class PrivacyLedger:
         """
         with self._storage.transaction():
             return campaigns.persist(self._db, intent, answers)
+
+    def persist_figure(self, intent: Intent, figure: SanitisedFigure) -> bool:
+        """Write what a campaign shows of its data-dependent cost; final from then on, and the only one.
+
+        Args:
+            intent: a reserved campaign that is not settled.
+            figure: the noisy figure, of the release that the campaign was charged for.
+
+        Returns:
+            False if another process wrote one first: this draw must be thrown away unseen.
+
+        Raises:
+            LedgerError: the campaign was not charged for this release.
+        """
+        with self._storage.transaction():
+            return figures.persist(self._db, intent, figure)
+
+    def figure(self, campaign: str) -> SanitisedFigure | None:
+        """The sanitised figure that a campaign showed, or ``None``."""
+        with readable():
+            known = campaigns.find(self._db, campaign)
+            return None if known is None else figures.find(self._db, known)
+
+    def figures(self, account: str) -> list[SanitisedFigure]:
+        """Every sanitised figure that an account's campaigns showed, in order."""
+        with readable():
+            return [figures.parse(entry.body) for entry in chain.entries(self._db, account, figures.KIND)]
 
     def settle(self, intent: Intent) -> None:
         """Close a campaign: inputs it never asked are free for others; nothing is refunded."""

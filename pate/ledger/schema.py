@@ -69,7 +69,11 @@ CREATE TRIGGER queries_are_new BEFORE INSERT ON queries
     BEGIN SELECT RAISE(ABORT, 'one answer for each input'); END;
 """
 
-STEPS = (_FIRST, _FASTER_AND_STRICTER)
+_ONE_FIGURE = """
+CREATE UNIQUE INDEX one_figure ON entries(json_extract(body, '$.campaign')) WHERE kind = 'figure';
+"""
+
+STEPS = (_FIRST, _FASTER_AND_STRICTER, _ONE_FIGURE)
 VERSION = len(STEPS)
 
 

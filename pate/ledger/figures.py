@@ -1,0 +1,66 @@
+"""Sanitised figures: one for each campaign that was charged for one, final once written. In the caller's transaction.
+
+The chain's row holds the two noisy integers that were shown and nothing else about the votes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from typing import Any
+
+from pate.accounting.composition import releases
+from pate.accounting.events import PrivacyEvent, SanitisedRelease, from_dict, to_dict
+from pate.accounting.sanitised_release import SanitisedFigure
+from pate.errors import LedgerError
+from pate.ledger import campaigns, chain
+from pate.ledger.campaigns import Intent
+
+KIND = "figure"
+"""Of the chain's rows."""
+
+
+def persist(db: sqlite3.Connection, intent: Intent, figure: SanitisedFigure) -> bool:
+    """See ``PrivacyLedger.persist_figure``."""
+    known = campaigns.find(db, intent.id)
+    if known is None or known.settled or find(db, known) is not None:
+        return False
+    charged = campaigns.charged_event(db, known.id)
+    if charged is None or charged_release(charged) != figure.release:
+        raise LedgerError("Expected the sanitised figure that the campaign was charged for, got another; not released")
+    content = {
+        "release": to_dict(figure.release),
+        "basis": figure.basis,
+        "cost_steps": figure.cost_steps,
+        "width_steps": figure.width_steps,
+    }
+    chain.append(db, account=known.account, kind=KIND, body={"campaign": known.id, **content})
+    return True
+
+
+def find(db: sqlite3.Connection, intent: Intent) -> SanitisedFigure | None:
+    """What a campaign showed, or ``None`` if it showed no figure."""
+    for entry in chain.entries(db, intent.account, KIND):
+        if entry.body["campaign"] == intent.id:
+            return parse(entry.body)
+    return None
+
+
+def parse(body: dict[str, Any]) -> SanitisedFigure:
+    """The figure in a row of the chain.
+
+    Raises:
+        LedgerError: it is none.
+    """
+    release = from_dict(body["release"])
+    if not isinstance(release, SanitisedRelease):
+        raise LedgerError("Expected the release of a sanitised figure in the ledger, got another event")
+    return SanitisedFigure(
+        release=release, cost_steps=body["cost_steps"], width_steps=body["width_steps"], basis=body["basis"]
+    )
+
+
+def charged_release(event: PrivacyEvent) -> SanitisedRelease | None:
+    """The one sanitised release among everything that a campaign was charged for, or ``None``."""
+    found = Counter({leaf: count for leaf, count in releases(event).items() if isinstance(leaf, SanitisedRelease)})
+    return next(iter(found)) if found.total() == 1 else None
