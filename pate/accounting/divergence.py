@@ -11,12 +11,13 @@ and a sum of terms that are all positive keeps its digits where ``P`` and ``Q`` 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import logsumexp
 
 from pate.accounting.curve import FloatArray
 
-_SMALL, _LARGE = 0.02, 600.0
-_BLOCK = 8192  # elements at a time: larger temporaries go back to the system and cost page faults
+_SMALL, _LARGE, _RARE, _DIGITS = 0.02, 600.0, -700.0, 1e-5
+_BLOCK = 16384  # elements at a time: larger temporaries go back to the system and cost page faults
 
 
 def both_directions(orders_A: FloatArray) -> FloatArray:
@@ -32,13 +33,16 @@ def excess(log_p_XC: FloatArray, log_ratio_XC: FloatArray, powers_S: FloatArray)
         log_ratio_XC: ``L = log Q - log P``, nats.
         powers_S: the powers ``s``.
     """
-    log_p_CX, ratio_CX = np.ascontiguousarray(log_p_XC.T), np.ascontiguousarray(log_ratio_XC.T)
-    line_CX = _exp_minus_line(ratio_CX)
+    size = max(1, _BLOCK // max(1, log_p_XC.shape[1] * len(powers_S)))
     total_XS = np.empty((len(log_p_XC), len(powers_S)))
-    rows = max(1, _BLOCK // max(1, log_p_XC.shape[1] * len(powers_S)))
-    for start in range(0, len(log_p_XC), rows):
-        x = slice(start, start + rows)
-        total_XS[x] = _excess_block(log_p_CX[:, x, None], ratio_CX[:, x, None], line_CX[:, x, None], powers_S)
+    for start in range(0, len(log_p_XC), size):
+        x = slice(start, start + size)
+        log_p_CX1, ratio_CX1 = (np.ascontiguousarray(rows_XC[x].T)[..., None] for rows_XC in (log_p_XC, log_ratio_XC))
+        total_XS[x], few_digits_X = _excess_by_difference(log_p_CX1, ratio_CX1, powers_S)
+        if few_digits_X.size:
+            total_XS[start + few_digits_X] = _excess_by_terms(
+                log_p_CX1[:, few_digits_X], ratio_CX1[:, few_digits_X], powers_S
+            )
     return total_XS
 
 
@@ -59,12 +63,32 @@ def log_moments(log_p_XC: FloatArray, log_ratio_XC: FloatArray, powers_S: FloatA
     return moments_XS
 
 
-def _excess_block(
-    log_p_CX1: FloatArray, ratio_CX1: FloatArray, line_CX1: FloatArray, powers_S: FloatArray
-) -> FloatArray:
+def _excess_by_difference(
+    log_p_CX1: FloatArray, ratio_CX1: FloatArray, powers_S: FloatArray
+) -> tuple[FloatArray, npt.NDArray[np.intp]]:
+    """``sum_o P (e^(-s L) - 1) + s sum_o P (e^L - 1)`` and the rows in which the difference has too few digits.
+
+    Each sum errs by some ``1e-16`` of the result and of ``|s| sum_o P |L|``: a result above 1e-5 of that has ten
+    digits. Outcomes that are too rare for float64 but not for the order asked are left to the other way too.
+    """
+    p_CX1 = np.exp(log_p_CX1)
+    grown_CXS = np.multiply(ratio_CX1, -powers_S, order="C")
+    with np.errstate(over="ignore", invalid="ignore"):
+        np.expm1(grown_CXS, out=grown_CXS)
+        grown_CXS *= p_CX1
+        total_XS: FloatArray = grown_CXS.sum(axis=0)
+    total_XS += (p_CX1 * np.expm1(np.minimum(ratio_CX1, _LARGE))).sum(axis=0) * powers_S
+    lost_XS = (p_CX1 * np.abs(ratio_CX1)).sum(axis=0) * (_DIGITS * np.abs(powers_S))
+    largest_XS = np.maximum(ratio_CX1.max(axis=0) * -powers_S, ratio_CX1.min(axis=0) * -powers_S)
+    rare_XS = (log_p_CX1.min(axis=0) < _RARE) & (largest_XS > _LARGE)
+    return total_XS, np.flatnonzero(~((total_XS >= lost_XS) & (total_XS < np.inf) & ~rare_XS).all(axis=1))
+
+
+def _excess_by_terms(log_p_CX1: FloatArray, ratio_CX1: FloatArray, powers_S: FloatArray) -> FloatArray:
+    """The same sum, every term of it positive and to full relative accuracy."""
     p_CX1 = np.exp(log_p_CX1)
     exponent_CXS = np.multiply(ratio_CX1, -powers_S, order="C")
-    linear_CXS = line_CX1 * powers_S
+    linear_CXS = _exp_minus_line(ratio_CX1) * powers_S
     excess_CXS = _exp_minus_line(exponent_CXS)
     excess_CXS += linear_CXS
     excess_CXS *= p_CX1
