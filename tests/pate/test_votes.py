@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import pate.votes
 from pate.errors import InputError
-from pate.votes import VoteMatrix
+from pate.votes import VoteFile, VoteMatrix
 
 odd = st.sampled_from([float("nan"), float("inf"), -float("inf"), -7.0, 0.5, 3.0, 1e300, -1.0])
 vote = st.one_of(st.integers(0, 2).map(float), odd)
@@ -45,3 +46,43 @@ def test_votes_survive_the_disk_and_changed_files_are_refused(tmp_path: Path) ->
     with pytest.raises(InputError, match="another hash") as error:
         VoteMatrix.load(path, 3, digest)
     assert str(tmp_path) not in str(error.value)
+
+
+def test_a_matrix_written_in_blocks_is_the_matrix_written_at_once_and_who_never_came_abstains(tmp_path: Path) -> None:
+    raw = np.random.default_rng(0).integers(-1, 5, (9, 7)).astype(float)
+    raw[4] = np.nan
+    file = VoteFile(tmp_path / "votes.npy", teachers=9, queries=7, classes=5)
+    for teachers in ([8, 0], [2, 3, 1], [5, 6, 7]):
+        assert not (tmp_path / "votes.npy").exists(), "half a matrix is never seen"
+        file.put(teachers, raw[teachers])
+    loaded = VoteMatrix.load(tmp_path / "votes.npy", 5, file.finish())
+    assert isinstance(loaded.labels_TQ, np.memmap)
+    assert np.array_equal(loaded.labels_TQ, VoteMatrix.collect(raw, 5).labels_TQ)
+    assert [path.name for path in tmp_path.iterdir()] == ["votes.npy"]
+
+
+@pytest.mark.parametrize(("classes", "size"), [(2, 1), (127, 1), (128, 2), (3000, 2)])
+def test_votes_take_the_fewest_bytes_that_hold_them(classes: int, size: int, tmp_path: Path) -> None:
+    raw = np.array([[0, classes - 1, classes, -1]])
+    votes = VoteMatrix.collect(raw, classes)
+    assert votes.labels_TQ.itemsize == size
+    assert votes.labels_TQ.tolist() == [[0, classes - 1, -1, -1]]
+    file = VoteFile(tmp_path / "votes.npy", teachers=1, queries=4, classes=classes)
+    file.put([0], raw)
+    assert (
+        VoteMatrix.load(tmp_path / "votes.npy", classes, file.finish()).labels_TQ.tolist() == votes.labels_TQ.tolist()
+    )
+
+
+def test_blocks_change_no_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    votes = VoteMatrix.collect(np.random.default_rng(1).integers(-1, 4, (50, 13)), 4)
+    naive = np.stack([(votes.labels_TQ == c).sum(axis=0) for c in range(4)], axis=1)
+    for block in (1, 13, 40, 2**21):
+        monkeypatch.setattr(pate.votes, "BLOCK", block)
+        assert np.array_equal(votes.histogram().counts_QC, naive)
+
+
+def test_a_block_of_another_shape_is_refused(tmp_path: Path) -> None:
+    file = VoteFile(tmp_path / "votes.npy", teachers=3, queries=2, classes=2)
+    with pytest.raises(InputError, match="one vote of each teacher"):
+        file.put([0], np.zeros((1, 3)))
