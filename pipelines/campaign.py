@@ -12,7 +12,7 @@ from typing import Any, final
 
 import numpy as np
 
-from pate.accounting import ConfidentGNMax, PrivacyEvent, data_independent_epsilon
+from pate.accounting import Composed, ConfidentGNMax, PrivacyEvent, data_independent_epsilon
 from pate.aggregation import (
     NOT_ASKED,
     Answers,
@@ -26,7 +26,6 @@ from pate.data import Study, input_keys
 from pate.data.records import IntArray, PrivateRecords
 from pate.errors import expected
 from pate.ledger import Account, PrivacyLedger
-from pate.randomness import generator
 from pate.values import Released
 from pate.votes import VoteMatrix
 from pipelines.config import Config
@@ -54,12 +53,6 @@ class Labels:
         labels_M = np.full(size, -1, dtype=np.int64)
         labels_M[self.queries_Q] = np.maximum(self.labels_Q, -1)
         return labels_M
-
-
-def choose_queries(config: Config, pool: int) -> Released[list[int]]:
-    """Positions in the pool, at random from the configuration's seed: fixed before the first vote."""
-    order = generator(config.seed, "queries").permutation(pool)
-    return Released.public([int(position) for position in order[: config.labelling.max_asked]])
 
 
 def account_of(config: Config, study: Study) -> Account:
@@ -117,6 +110,7 @@ def _request(config: Config, study: Study, queries: list[int]) -> dict[str, Any]
         "query_keys": input_keys(study.pool.inputs[queries]),
         "noise": noise_of(config, study),
         "moved_votes": config.partition.group_size,
+        "sanitised": config.sanitised_release(),
     }
 
 
@@ -158,6 +152,8 @@ def read_labels(path: Path) -> Labels:
 def spend_curve(config: Config, answers: Released[Answers]) -> Released[list[dict[str, float]]]:
     """Epsilon against queries asked, data-independent: worst case planned, and worst case with the answers given.
 
+    A sanitised figure is part of every row, since it is charged before the first query.
+
     Returns:
         Rows of ``asked``, ``answered``, ``planned`` and ``spent``, at most ``CURVE_POINTS``.
     """
@@ -173,8 +169,8 @@ def spend_curve(config: Config, answers: Released[Answers]) -> Released[list[dic
             {
                 "asked": asked,
                 "answered": answered,
-                "planned": _epsilon(config, planned),
-                "spent": _epsilon(config, _with_answers(planned, answered)),
+                "planned": _epsilon(config, _with_figure(config, planned)),
+                "spent": _epsilon(config, _with_figure(config, _with_answers(planned, answered))),
             }
         )
     return Released.public(rows)
@@ -186,6 +182,11 @@ def _with_answers(event: PrivacyEvent, answered: int) -> PrivacyEvent:
         return event
     fields: dict[str, Any] = {name: getattr(event, name) for name in event.__slots__}
     return ConfidentGNMax(**{**fields, "max_answered": max(1, min(answered, event.max_answered))})
+
+
+def _with_figure(config: Config, event: PrivacyEvent) -> PrivacyEvent:
+    release = config.sanitised_release()
+    return event if release is None else Composed(events=(event, release))
 
 
 def _epsilon(config: Config, event: PrivacyEvent) -> float:

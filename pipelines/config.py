@@ -17,12 +17,14 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from pate.accounting import ACCOUNTANTS, EpsilonBound, PrivacyEvent, data_independent_epsilon
-from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax
+from pate.accounting.events import SanitisedRelease
+from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax, whole_event
 from pate.errors import InputError
 from pate.models import ModelSpec, TrainSpec
 from pate.models.augmentation import Augmentation
 from pate.student import FixMatch, Learner, PseudoLabel, StudentSpec, Supervised
 from pipelines.data_config import SOURCES, DataConfig
+from pipelines.features_config import FeaturesConfig
 from pipelines.section import Count, Name, Positive, Section, Seed
 
 _NOT_IN_RESULTS: dict[str, Any] = {"tracking": True, "ray": True, "description": True, "privacy": {"retention_days"}}
@@ -37,6 +39,18 @@ class PartitionConfig(Section):
     label_skew: Positive | None = Field(None, description="simulation: Dirichlet concentration per class")
 
 
+class SanitisedConfig(Section):
+    """Show a noisy figure of what these very votes cost, once, at the end; its own cost is part of the campaign's."""
+
+    order: float = Field(gt=1, allow_inf_nan=False, description="Renyi order of the figure")
+    beta: Positive = Field(description="smoothness: how fast the noise may change with the votes, per privacy unit")
+    sigma_ss: Positive = Field(description="noise of the figure, in smooth sensitivities")
+    tau_s: Positive = Field(description="noise of the logarithm of that noise's width, which is shown too")
+
+    def build(self) -> SanitisedRelease:
+        return SanitisedRelease(order=self.order, beta=self.beta, sigma_ss=self.sigma_ss, tau_s=self.tau_s)
+
+
 class PrivacyConfig(Section):
     """The budget of the data; fixed when the data are first registered."""
 
@@ -44,6 +58,9 @@ class PrivacyConfig(Section):
     delta: float = Field(gt=0, lt=1, description="failure probability, far below one over the number of units")
     unit: str = Field("patient", min_length=1, max_length=80, description="whom the guarantee protects")
     accountant: str = Field("worst_case", description="the data-independent accountant that enforces the budget")
+    sanitised: SanitisedConfig | None = Field(
+        None, description="buy a noisy, public figure of the data-dependent cost; `pate plan --sanitised` proposes one"
+    )
     retention_days: Count | None = Field(
         None, description="days that votes, weights, manifests and incidents are kept; then `pate purge` removes them"
     )
@@ -110,6 +127,9 @@ class LabellingConfig(Section):
 
     mechanism: GNMaxConfig | LNMaxConfig | ConfidentGNMaxConfig = Field(discriminator="kind")
     max_asked: Count = Field(description="public inputs that are asked about, chosen before the first vote")
+    queries: Literal["random", "central"] = Field(
+        "random", description="central: nearest to k-means centres of the pool's features, or of the inputs"
+    )
     batch_size: Count = Field(1000, description="answers released together")
     insecure_seeded_noise: Seed | None = Field(
         None, description="tests only: predictable noise from this seed; protects nobody, is never registered"
@@ -196,6 +216,7 @@ class Config(Section):
     data: DataConfig
     partition: PartitionConfig
     privacy: PrivacyConfig
+    features: FeaturesConfig | None = Field(None, description="what teachers learn on; default: the inputs themselves")
     teachers: TeachersConfig
     labelling: LabellingConfig
     student: SupervisedConfig | PseudoLabelConfig | FixMatchConfig = Field(discriminator="learner")
@@ -218,9 +239,16 @@ class Config(Section):
 
     def campaign_event(self) -> PrivacyEvent:
         """The worst case of everything that the campaign releases."""
-        return self.labelling.mechanism.build().worst_case_event(
-            queries=self.labelling.max_asked, moved_votes=self.partition.group_size
+        return whole_event(
+            self.labelling.mechanism.build(),
+            queries=self.labelling.max_asked,
+            moved_votes=self.partition.group_size,
+            sanitised=self.sanitised_release(),
         )
+
+    def sanitised_release(self) -> SanitisedRelease | None:
+        """The figure that the campaign buys, if it does."""
+        return None if self.privacy.sanitised is None else self.privacy.sanitised.build()
 
     def campaign_epsilon(self) -> EpsilonBound:
         """The campaign's data-independent cost, computed from the configuration alone."""
@@ -278,6 +306,8 @@ def _one_line(path: Path, faults: list[ErrorDetails]) -> str:
         "supervised",
         "pseudo-label",
         "fixmatch",
+        "simclr",
+        "backbone",
         *SOURCES,
     }  # pydantic names the chosen kind as if it were a key
     key = ".".join(str(part) for part in first["loc"] if part not in tags)

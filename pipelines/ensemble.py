@@ -12,6 +12,7 @@ import numpy as np
 
 from pate.data import Partition, Study
 from pate.errors import InputError
+from pate.features import PackedEncoder
 from pate.teachers import BundleWeights, train_bundle, vote
 from pate.votes import VoteArray, VoteMatrix
 from pipelines.config import Config
@@ -62,14 +63,21 @@ def load_or_write_plan(folder: Path, config: Config, session: RaySession) -> Pla
 
 
 def train_teachers(
-    folder: Path, config: Config, study: Study, parts: Partition, session: RaySession, on_done: Callable[[int], None]
+    folder: Path,
+    config: Config,
+    study: Study,
+    parts: Partition,
+    session: RaySession,
+    on_done: Callable[[int], None],
+    encoder: PackedEncoder | None = None,
 ) -> list[Path]:
     """Train the bundles that are not on disk yet; returns the weight files, in order."""
+    shared = None if encoder is None else session.share(encoder)
     plan = load_or_write_plan(folder, config, session)
     files = [folder / f"bundle-{number:04d}.safetensors" for number in range(len(plan.bundles))]
     missing = [number for number, file in enumerate(files) if not _is_whole(file)]
     on_done(sum(len(plan.bundles[number]) for number in set(range(len(files))) - set(missing)))
-    jobs = [_training_job(config, study, parts, plan, number) for number in missing]
+    jobs = [_training_job(config, study, parts, plan, number, shared) for number in missing]
     for position, weights in session.run(
         jobs, num_cpus=config.teachers.num_cpus, **_gpus(config, plan), threads=plan.threads
     ):
@@ -109,7 +117,7 @@ def collect_votes(
     return VoteMatrix.collect(labels_TQ, classes=len(study.classes))
 
 
-def _training_job(config: Config, study: Study, parts: Partition, plan: Plan, number: int) -> Job:
+def _training_job(config: Config, study: Study, parts: Partition, plan: Plan, number: int, encoder: Any) -> Job:
     """A task gets the records of its own teachers and no others."""
     teachers = plan.bundles[number]
     rows = [parts.rows(teacher) for teacher in teachers]
@@ -126,6 +134,7 @@ def _training_job(config: Config, study: Study, parts: Partition, plan: Plan, nu
             "seed": config.seed,
             "device": plan.device,
             "strategy": plan.strategy,
+            "encoder": encoder,
         },
     )
 

@@ -89,6 +89,7 @@ def _all_stages(
     """All stages in order; tracking is delivered in the background once the teachers need no more cores."""
     steps.record_configuration(run)
     steps.write_manifest(run, parts)
+    run = steps.represent(run)
     queries = steps.fix_queries(run)
     steps.open_account(run, queries)
     with ray_runtime.on_demand(run.config.ray.address, run.config.ray.num_cpus) as ray:
@@ -98,7 +99,7 @@ def _all_stages(
         answers = steps.label(run, votes, queries)  # the door: the one place where noise is drawn
         delivery.nudge()
         student = steps.teach(run, answers)
-        accuracy = steps.evaluate(run, student)
+        figures = steps.evaluate(run, student)
         steps.compare_with_truth(run, parts, weights, votes, ray)
-    publish(run, answers, accuracy)
+    publish(run, answers, figures)
     return delivery

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
+from math import isnan
 from pathlib import Path
 from typing import Any, final
 
@@ -14,22 +15,24 @@ import torch
 
 from pate.accounting import EpsilonBound
 from pate.accounting.events import to_dict
-from pate.aggregation import Answers
+from pate.accounting.sanitised_release import SanitisedEpsilon
 from pate.data import Partition, Study
 from pate.errors import expected
+from pate.features import PackedEncoder
 from pate.ledger import PrivacyLedger
 from pate.randomness import derive_seed
 from pate.student import LabeledPool, Student
 from pate.student import evaluate as evaluate_student
 from pate.values import Released
 from pate.votes import VoteMatrix
-from pipelines import benchmark, campaign, ensemble, summary
+from pipelines import benchmark, campaign, ensemble, representation, summary
 from pipelines.config import Config
 from pipelines.destination import Destination
 from pipelines.exported_model import load_exported, save_exported
 from pipelines.progress import Progress
 from pipelines.ray_runtime import Job, OnDemand
 from pipelines.sources import marks
+from pipelines.spend_tracking import track_spend
 from pipelines.stages import Done, run_stage
 from pipelines.store import RunStore, write_atomically
 from pipelines.tracking import DatasetCard, Tracker
@@ -53,6 +56,7 @@ class Run:
     tracker: Tracker
     progress: Progress
     where: Destination
+    encoder: PackedEncoder | None = None
 
     def stage(self, name: str, work: Callable[[], Done]) -> dict[str, Any]:
         """Do a stage once; its inputs are the configuration and the data."""
@@ -105,12 +109,18 @@ def write_manifest(run: Run, parts: Partition) -> None:
     run.stage("partition", work)
 
 
+def represent(run: Run) -> Run:
+    """The run with the encoder that its configuration asks for, made from the public pool alone."""
+    mark = marks(run.study)["pool"]
+    return replace(run, encoder=representation.represent(run.config, run.study, mark, run.store, run.progress))
+
+
 def fix_queries(run: Run) -> Released[list[int]]:
     """The list of inputs to ask, fixed before the first vote."""
 
     def work() -> Done:
         path = run.store.public / "queries.json"
-        queries = campaign.choose_queries(run.config, len(run.study.pool))
+        queries = representation.choose_queries(run.config, run.study, run.encoder)
         write_atomically(path, json.dumps(queries.value))
         return Done(outputs=[path], note={"queries": queries.value}, line=f"{len(queries.value)} public inputs to ask")
 
@@ -133,7 +143,9 @@ def train(run: Run, parts: Partition, ray: OnDemand) -> list[Path]:
     def work() -> Done:
         folder = run.store.private_folder("teachers")
         with run.tracker.phase("teachers") as tracker, run.progress.bar("teachers", parts.teachers) as on_done:
-            files = ensemble.train_teachers(folder, run.config, run.study, parts, ray.session(), on_done)
+            files = ensemble.train_teachers(
+                folder, run.config, run.study, parts, ray.session(), on_done, encoder=run.encoder
+            )
             tracker.metrics(Released.public({"teachers_enrolled": parts.teachers, "teachers_lost": 0}))
         line = f"{parts.teachers} teachers trained in {len(files)} tasks"
         names = [file.name for file in files]
@@ -149,7 +161,7 @@ def vote(run: Run, weights: list[Path], queries: Released[list[int]], ray: OnDem
     teachers = run.config.partition.teachers
 
     def work() -> Done:
-        inputs = run.study.pool.inputs[queries.value]
+        inputs = representation.seen_by_teachers(run.study.pool.inputs[queries.value], run.encoder)
         with run.progress.bar("votes", teachers) as on_done:
             votes = ensemble.collect_votes(weights, run.config, run.study, inputs, ray.session(), on_done)
         digest = votes.save(path)
@@ -174,6 +186,7 @@ class Campaign:
     cost: EpsilonBound
     total: EpsilonBound
     ledger: str
+    sanitised: SanitisedEpsilon | None
 
 
 def label(run: Run, votes: VoteMatrix, queries: Released[list[int]]) -> Released[Campaign]:
@@ -188,7 +201,7 @@ def label(run: Run, votes: VoteMatrix, queries: Released[list[int]]) -> Released
         finally:
             ledger.close()
         campaign.write_labels(path, queries, answers, run.study.classes)
-        track_spend(run, answers)
+        track_spend(run.tracker, run.config, answers)
         content = answers.value
         note = {
             "asked": content.asked,
@@ -197,6 +210,7 @@ def label(run: Run, votes: VoteMatrix, queries: Released[list[int]]) -> Released
             "event": to_dict(content.event or run.config.campaign_event()),
             "total": asdict(content.total),
             "ledger": str(head),
+            "sanitised": None if content.figure is None else asdict(content.figure.epsilon(content.total.delta)),
         }
         cost = run.config.campaign_epsilon()
         line = (
@@ -216,6 +230,7 @@ def label(run: Run, votes: VoteMatrix, queries: Released[list[int]]) -> Released
             cost=run.config.campaign_epsilon(),
             total=EpsilonBound(**note["total"]),
             ledger=note["ledger"],
+            sanitised=None if note.get("sanitised") is None else SanitisedEpsilon(**note["sanitised"]),
         )
     )
 
@@ -265,19 +280,24 @@ def teach(run: Run, released: Released[Campaign]) -> Released[Student]:
     )
 
 
-def evaluate(run: Run, student: Released[Student]) -> Released[float]:
-    """The student's accuracy on the public evaluation set, used here and nowhere else."""
+def evaluate(run: Run, student: Released[Student]) -> Released[dict[str, float]]:
+    """The student's figures on the public evaluation set, used here and nowhere else."""
 
     def work() -> Done:
         result = evaluate_student(student.value, run.study.evaluation.inputs, run.study.evaluation.labels_E)
         path = run.store.public / "evaluation.json"
         write_atomically(path, json.dumps(asdict(result), indent=1))
-        note = {"accuracy": result.accuracy}
+        of_class = [value for value in result.class_accuracy if not isnan(value)]  # NaN: the class does not occur
+        note = {
+            "student_accuracy": result.accuracy,
+            "student_balanced_accuracy": sum(of_class) / len(of_class),
+            "student_log_loss": result.log_loss,
+        }
         return Done(outputs=[path], note=note, line=f"student {result.accuracy:.1%} right")
 
-    accuracy = Released.public(float(run.stage("evaluation", work)["accuracy"]))
-    run.tracker.metrics(accuracy.map(lambda value: {"student_accuracy": value}))
-    return accuracy
+    figures: Released[dict[str, float]] = Released.public(run.stage("evaluation", work))
+    run.tracker.metrics(figures)
+    return figures
 
 
 def compare_with_truth(run: Run, parts: Partition, weights: list[Path], votes: VoteMatrix, ray: OnDemand) -> None:
@@ -290,7 +310,8 @@ def compare_with_truth(run: Run, parts: Partition, weights: list[Path], votes: V
         study, config = run.study, run.config
         evaluation = study.evaluation
         with run.progress.bar("benchmark", parts.teachers) as on_done:
-            seen = ensemble.collect_votes(weights, config, study, evaluation.inputs, ray.session(), on_done)
+            inputs = representation.seen_by_teachers(evaluation.inputs, run.encoder)
+            seen = ensemble.collect_votes(weights, config, study, inputs, ray.session(), on_done)
         pooled = Job(
             name="pooled",
             function=benchmark.train_pooled,
@@ -311,15 +332,6 @@ def compare_with_truth(run: Run, parts: Partition, weights: list[Path], votes: V
         return Done(outputs=[path], note={}, line=f"compared with the truth of {truth.source.name}")
 
     run.stage("benchmark", work)
-
-
-def track_spend(run: Run, answers: Released[Answers]) -> None:
-    """Epsilon against released queries, answers and refusals, for the tracker."""
-    with run.tracker.phase("labels") as tracker:
-        for row in campaign.spend_curve(run.config, answers).value:
-            point = {"epsilon_planned": row["planned"], "epsilon_spent": row["spent"], "answered": row["answered"]}
-            tracker.metrics(Released.public(point), step=int(row["asked"]))
-        tracker.metrics(answers.map(lambda a: {"queries_asked": a.asked, "queries_refused": a.refused}))
 
 
 def versions() -> dict[str, str]:

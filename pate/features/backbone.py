@@ -16,7 +16,7 @@ from torch.nn import functional
 from pate.errors import expected
 from pate.features.encoder import Encoder, public_inputs
 from pate.models.architectures import Shape
-from pate.models.training import FloatArray
+from pate.models.training import AfterStep, FloatArray
 
 Architecture = Literal["resnet18", "resnet50", "mobilenet_v3_small", "efficientnet_b0", "convnext_tiny"]
 _HEADS = {"resnet18": "fc", "resnet50": "fc"}
@@ -54,7 +54,18 @@ class Backbone:
             )
         return Encoder(nn.Sequential(_Prepared(self.side), self._body()), input_shape)
 
-    def fit(self, pool: FloatArray | Tensor, *, seed: int = 0, device: str | torch.device = "cpu") -> Encoder:
+    def updates(self, inputs: int) -> int:
+        """None: nothing is trained."""
+        return 0
+
+    def fit(
+        self,
+        pool: FloatArray | Tensor,
+        *,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        after_step: AfterStep | None = None,
+    ) -> Encoder:
         """The given network, standardised over the public pool ``[M, channels, height, width]``; nothing is random.
 
         Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import dataclass
 from typing import Protocol, final
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch.nn import functional
 
 from pate.errors import PrivacyViolation, expected
 from pate.models.architectures import Shape
-from pate.models.training import FloatArray, as_inputs
+from pate.models.training import AfterStep, FloatArray, as_inputs
 from pate.values import Redacted
 
 _CHUNK = 512
@@ -111,6 +112,32 @@ class Encoder(nn.Module):
         return self.eval()
 
 
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedEncoder:
+    """An encoder on its way to where records are: how it was made, and its numbers.
+
+    Attributes:
+        representation: how it was made.
+        input_shape: shape of one input.
+        content: from ``Encoder.pack``.
+        sha256: hex digest of ``content``.
+    """
+
+    representation: Representation
+    input_shape: Shape
+    content: bytes
+    sha256: str
+
+    def open(self) -> Encoder:
+        """The encoder.
+
+        Raises:
+            InputError: the content is not what was hashed, or of another architecture.
+        """
+        return self.representation.empty(self.input_shape).unpack(self.content, self.sha256)
+
+
 class Representation(Protocol):
     """How an encoder is made; part of the public configuration."""
 
@@ -118,7 +145,18 @@ class Representation(Protocol):
         """An encoder of this architecture, to be filled by ``Encoder.unpack``."""
         ...
 
-    def fit(self, pool: FloatArray | Tensor, *, seed: int, device: str | torch.device = "cpu") -> Encoder:
+    def updates(self, inputs: int) -> int:
+        """Number of updates that making it from so many public inputs takes; 0 if nothing is trained."""
+        ...
+
+    def fit(
+        self,
+        pool: FloatArray | Tensor,
+        *,
+        seed: int,
+        device: str | torch.device = "cpu",
+        after_step: AfterStep | None = None,
+    ) -> Encoder:
         """An encoder made from the public pool ``[M, *input_shape]`` alone."""
         ...
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +14,8 @@ from pate.features.encoder import Encoder, public_inputs
 from pate.models.architectures import ModelSpec, Shape, build
 from pate.models.augmentation import Augmentation
 from pate.models.batches import shuffled_batches
-from pate.models.training import FloatArray, TrainSpec, optimiser_of, set_rate
+from pate.models.training import AfterStep, FloatArray, TrainSpec, optimiser_of, set_rate
 from pate.randomness import derive_seed
-
-AfterStep: TypeAlias = Callable[[int, float], None]
-"""Called with (updates done, loss) after each update."""
 
 _PROJECTION = (128, 64)
 _WARM_UP = 50  # updates over which the rate rises, as contrastive losses are steep at the start

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from pate.errors import expected
+from pate.features.encoder import PackedEncoder
 from pate.models.architectures import ModelSpec, Shape, build
 from pate.models.training import FloatArray, IntArray, Records, Strategy, TrainSpec, fit_bundle
 from pate.randomness import derive_seed
@@ -26,6 +27,7 @@ def train_bundle(
     seed: int,
     device: str | torch.device = "cpu",
     strategy: Strategy = "sequential",
+    encoder: PackedEncoder | None = None,
 ) -> BundleWeights:
     """Train several teachers, each on its own records and from its own seed.
 
@@ -43,6 +45,7 @@ def train_bundle(
         seed: of the whole ensemble.
         device: where to compute.
         strategy: see ``pate.models.training.fit_bundle``.
+        encoder: from public data; teachers then learn from features ``[N, D]``, computed here once per record.
 
     Raises:
         InputError: no teachers, one named twice, or unusable partitions.
@@ -55,6 +58,10 @@ def train_bundle(
             different=len(set(teachers)),
             partitions=len(partitions),
         )
+    if encoder is not None:
+        made = encoder.open()
+        partitions = [(made.encode(inputs, device), labels) for inputs, labels in partitions]
+        input_shape = (made.width,)
     seeds = [derive_seed(seed, "teacher", teacher) for teacher in teachers]
     networks = [build(model, input_shape, classes, derive_seed(own, "weights")) for own in seeds]
     filled = [position for position, (_, labels) in enumerate(partitions) if len(labels)]

@@ -1,0 +1,53 @@
+"""The part of a configuration that says how inputs are represented, from public data alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field, PrivateAttr
+
+from pate.features import Backbone, Representation, SimCLR
+from pate.features.backbone import Architecture
+from pate.models import ModelSpec, TrainSpec
+from pate.models.augmentation import Augmentation
+from pipelines.section import Count, Positive, Section
+
+
+class SimCLRConfig(Section):
+    """An encoder that learns, from the public pool alone, what changes of an image do not matter (Chen et al. 2020)."""
+
+    kind: Literal["simclr"]
+    model: ModelSpec = Field(description="a cnn; all but its last layer becomes the encoder")
+    train: TrainSpec
+    augmentation: Augmentation = Field(description="changes that keep what an image shows")
+    temperature: Positive = 0.2
+    threads: Count = Field(1, description="torch threads")
+
+    def build(self) -> Representation:
+        return SimCLR(model=self.model, train=self.train, augmentation=self.augmentation, temperature=self.temperature)
+
+
+class BackboneConfig(Section):
+    """A torchvision network with weights that were trained on public data elsewhere."""
+
+    kind: Literal["backbone"]
+    architecture: Architecture
+    weights: Path = Field(exclude=True, description="safetensors file; relative to the configuration")
+    sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$", description="of that file")
+    side: Count = Field(64, description="images are resized to this many pixels a side")
+    threads: Count = Field(1, description="torch threads")
+
+    _folder: Path = PrivateAttr(default_factory=Path.cwd)
+
+    def model_post_init(self, context: Any) -> None:
+        """Files are looked for beside the configuration."""
+        if isinstance(context, dict) and "folder" in context:
+            self._folder = context["folder"]
+
+    def build(self) -> Representation:
+        weights = self._folder / self.weights
+        return Backbone(architecture=self.architecture, weights=weights, sha256=self.sha256, side=self.side)
+
+
+FeaturesConfig: TypeAlias = Annotated[SimCLRConfig | BackboneConfig, Field(discriminator="kind")]
