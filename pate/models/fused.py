@@ -1,23 +1,28 @@
 """Many models of one architecture fitted as one batched computation.
 
-Parameters of T models are stacked to ``[T, ...]``; ``torch.func.vmap`` maps the network over the stack. The
-losses are summed over models, so each model's gradient is its own, and the optimisers work element by element:
-the result is that of fitting one after the other, up to the order of floating-point sums.
+Parameters of T models are stacked to ``[T, ...]``. Dense networks are computed by batched products with their
+gradients written out; for every other network ``torch.func.vmap`` maps the network over the stack. The losses
+are summed over models, so each model's gradient is its own, and the optimisers work element by element: the
+result is that of fitting one after the other, up to the order of floating-point sums.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Protocol, final
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
-from torch.nn.utils.rnn import pad_sequence
 
-from pate.models.batches import shuffled_batches
+from pate.models.batches import padded_batches
+from pate.models.dense_stack import DenseStack
 from pate.models.training import Loss, Records, TrainSpec, optimiser_of, set_rate
 from pate.randomness import derive_seed
+
+CACHE_BYTES = 8 * 2**20
+"""Parameters, gradients and moments of the models stepped together on a CPU: more would not stay in its cache."""
 
 
 def fit_fused(
@@ -37,16 +42,84 @@ def fit_fused(
     for position, own in enumerate(records):
         together[spec.updates(len(own.labels))].append(position)
     for steps, positions in together.items():
-        _fit_stack(
-            [models[p] for p in positions],
-            [records[p] for p in positions],
-            spec,
-            steps=steps,
-            seeds=[seeds[p] for p in positions],
-            loss=loss,
-            device=device,
-        )
+        size = _stack_size(models[positions[0]], device)
+        for first in range(0, len(positions), size):
+            stack = positions[first : first + size]
+            _fit_stack(
+                [models[p] for p in stack],
+                [records[p] for p in stack],
+                spec,
+                steps=steps,
+                seeds=[seeds[p] for p in stack],
+                loss=loss,
+                device=torch.device(device),
+            )
     return [model.to(device).eval() for model in models]
+
+
+class Stack(Protocol):
+    """Models of one architecture that are stepped together."""
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """Stacked to ``[T, ...]``."""
+
+    def prepare(self, inputs: Tensor) -> Tensor:
+        """What can be done with the inputs ``[N, *shape]`` once, before the first update."""
+
+    def gradients(self, inputs: Tensor, labels_TB: Tensor, weight_TB: Tensor, loss: Loss) -> None:
+        """Fill the parameters' gradients for prepared inputs ``[T, B, ...]``."""
+
+    def write_back(self) -> None:
+        """Copy the parameters into the models."""
+
+
+@final
+class MappedStack:
+    """Any networks, by ``torch.func.vmap``."""
+
+    def __init__(self, models: Sequence[nn.Module], device: str | torch.device) -> None:
+        self._models = models
+        template = models[0].to(device).train()
+        self._stack = {
+            name: torch.stack([dict(model.named_parameters())[name].detach().to(device) for model in models])
+            for name, _ in template.named_parameters()
+        }
+        for parameter in self.parameters:
+            parameter.requires_grad_(True)
+        self._batched = vmap(lambda weights, inputs: functional_call(template, weights, (inputs,)))
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """Stacked to ``[T, ...]``."""
+        return list(self._stack.values())
+
+    def prepare(self, inputs: Tensor) -> Tensor:
+        """The inputs as they are."""
+        return inputs
+
+    def gradients(self, inputs: Tensor, labels_TB: Tensor, weight_TB: Tensor, loss: Loss) -> None:
+        """Fill the gradients of ``sum(weight * loss)``."""
+        logits_TBC = self._batched(self._stack, inputs)
+        losses = loss(logits_TBC.flatten(0, 1), labels_TB.flatten()).reshape(weight_TB.shape)
+        for parameter in self.parameters:
+            parameter.grad = None
+        (losses * weight_TB).sum().backward()  # type: ignore[no-untyped-call]
+
+    def write_back(self) -> None:
+        """Copy the weights into the models."""
+        with torch.no_grad():
+            for position, model in enumerate(self._models):
+                for name, parameter in model.named_parameters():
+                    parameter.copy_(self._stack[name][position])
+
+
+def _stack_size(model: nn.Module, device: str | torch.device) -> int:
+    """How many models are stepped together: all on a GPU, on a CPU as many as its cache holds."""
+    if torch.device(device).type != "cpu":
+        return 2**31
+    own = 4 * sum(parameter.nbytes for parameter in model.parameters())
+    return max(1, CACHE_BYTES // own)
 
 
 def _fit_stack(
@@ -57,42 +130,31 @@ def _fit_stack(
     steps: int,
     seeds: list[int],
     loss: Loss,
-    device: str | torch.device,
+    device: torch.device,
 ) -> None:
-    template = models[0].to(device).train()
-    stack = {
-        name: torch.stack([dict(model.named_parameters())[name].detach().to(device) for model in models])
-        for name, _ in template.named_parameters()
-    }
-    for parameter in stack.values():
-        parameter.requires_grad_(True)
-    inputs_TN = pad_sequence([own.inputs for own in records], batch_first=True).to(device)
-    labels_TN = pad_sequence([own.labels for own in records], batch_first=True).to(device)
-    teachers = torch.arange(len(models), device=device)[:, None]
-    batched = vmap(lambda weights, inputs: functional_call(template, weights, (inputs,)))
-    optimiser = optimiser_of(stack.values(), spec)
-    for step, (index_TB, weight_TB) in enumerate(_padded_batches(records, spec, steps, seeds)):
+    stack: Stack = (DenseStack if DenseStack.suits(models[0]) else MappedStack)(models, device)
+    inputs_R = stack.prepare(torch.cat([own.inputs for own in records]).to(device))
+    labels_R = torch.cat([own.labels for own in records]).to(device)
+    rows_STB, weight_STB = _rows(records, spec, steps, seeds)
+    rows_STB, weight_STB = rows_STB.to(device), weight_STB.to(device)
+    optimiser = optimiser_of(stack.parameters, spec)
+    for step in range(steps):
+        rows_TB = rows_STB[step]
+        batch = inputs_R.index_select(0, rows_TB.flatten()).view(*rows_TB.shape, *inputs_R.shape[1:])
         set_rate(optimiser, spec.rate(step, steps))
-        index, weight = index_TB.to(device), weight_TB.to(device)
-        logits_TBC = batched(stack, inputs_TN[teachers, index])
-        losses_TB = loss(logits_TBC.flatten(0, 1), labels_TN[teachers, index].flatten()).reshape(weight.shape)
-        optimiser.zero_grad()
-        (losses_TB * weight).sum().backward()  # type: ignore[no-untyped-call]
+        stack.gradients(batch, labels_R[rows_TB], weight_STB[step], loss)
         optimiser.step()
-    with torch.no_grad():
-        for position, model in enumerate(models):
-            for name, parameter in model.to(device).named_parameters():
-                parameter.copy_(stack[name][position])
+    stack.write_back()
 
 
-def _padded_batches(
-    records: list[Records], spec: TrainSpec, steps: int, seeds: list[int]
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Per update: indices ``[T, B]`` and weights ``[T, B]``, 1/size on a model's own records and 0 on padding."""
-    orders = [
-        shuffled_batches(len(own.labels), spec.batch_size, steps, derive_seed(seed, "batches"))
-        for own, seed in zip(records, seeds, strict=True)
+def _rows(records: list[Records], spec: TrainSpec, steps: int, seeds: list[int]) -> tuple[Tensor, Tensor]:
+    """Per update: rows of the models' records laid end to end, ``[S, T, B]``, and weights, 0 on padding."""
+    sizes = [len(own.labels) for own in records]
+    width = min(spec.batch_size, max(sizes))
+    found = [
+        padded_batches(size, spec.batch_size, steps, derive_seed(seed, "batches"), width=width)
+        for size, seed in zip(sizes, seeds, strict=True)
     ]
-    for batches in zip(*orders, strict=True):
-        weights = [torch.full((len(batch),), 1 / len(batch)) for batch in batches]
-        yield pad_sequence(list(batches), batch_first=True), pad_sequence(weights, batch_first=True)
+    first_T = torch.tensor([0, *sizes[:-1]]).cumsum(0)
+    rows_STB = torch.stack([index for index, _ in found], dim=1) + first_T[:, None]
+    return rows_STB, torch.stack([weight for _, weight in found], dim=1)

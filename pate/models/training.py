@@ -129,9 +129,9 @@ def as_labels(labels: IntArray | Tensor) -> Tensor:
 def optimiser_of(parameters: Iterable[Tensor], spec: TrainSpec) -> torch.optim.Optimizer:
     """A fresh optimiser; both kinds work element by element, so stacked parameters may share one."""
     if spec.optimiser == "adamw":
-        return torch.optim.AdamW(parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay, foreach=True)
+        return torch.optim.AdamW(parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=True)
     return torch.optim.SGD(
-        parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay, momentum=0.9, nesterov=True, foreach=True
+        parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay, momentum=0.9, nesterov=True, fused=True
     )
 
 
@@ -166,6 +166,7 @@ def fit(
     """
     per_record = loss or spec.loss()
     model.to(device).train()
+    _lay_out(model, torch.channels_last)
     inputs, labels = records.inputs.to(device), records.labels.to(device)
     steps = spec.updates(len(labels))
     optimiser = optimiser_of(model.parameters(), spec)
@@ -179,7 +180,15 @@ def fit(
         optimiser.step()
         if after_step is not None:
             after_step(step + 1, float(value.detach()))
+    _lay_out(model, torch.contiguous_format)
     return model.eval()
+
+
+def _lay_out(model: nn.Module, layout: torch.memory_format) -> None:
+    """Order the weights of convolutions in memory: with channels last a CPU convolves and pools small images faster."""
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d) and layer.weight.device.type == "cpu":
+            layer.weight.data = layer.weight.data.contiguous(memory_format=layout)
 
 
 def fit_bundle(
@@ -202,7 +211,8 @@ def fit_bundle(
         loss: per-record loss; cross-entropy by default.
         device: where to compute.
         strategy: ``sequential``, or ``fused``: all models in one batched computation, the same up to rounding
-            (see ``pate.models.fused``); quicker where many small dense models share a core.
+            (see ``pate.models.fused``); quicker for dense models on any device,
+            and for all models on a GPU.
 
     Raises:
         InputError: the three sequences differ in length, or an unknown strategy.

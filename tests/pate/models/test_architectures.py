@@ -81,3 +81,15 @@ def test_what_does_not_fit_is_refused_with_its_value(fields, shape, message) -> 
 def test_one_class_is_not_a_task() -> None:
     with pytest.raises(InputError, match="classes >= 2"):
         build(ModelSpec(), (4,), 1, seed=1)
+
+
+def test_pooling_before_relu_is_the_textbook_block() -> None:
+    """Same outputs and same gradients as convolution, norm, ReLU, pooling."""
+    ours = build(ModelSpec(kind="cnn", hidden=(8,)), (1, 8, 8), 3, seed=0)
+    scaling, conv, norm, pool, relu, *rest = ours
+    textbook = torch.nn.Sequential(scaling, conv, norm, relu, pool, *rest)
+    inputs = torch.randn(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    one = torch.autograd.grad(ours(inputs).square().sum(), conv.weight)[0]
+    two = torch.autograd.grad(textbook(inputs).square().sum(), conv.weight)[0]
+    assert torch.equal(ours(inputs), textbook(inputs))
+    torch.testing.assert_close(one, two)

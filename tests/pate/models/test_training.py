@@ -69,6 +69,11 @@ def test_fused_agrees_with_sequential(digits, kind, optimiser) -> None:
             assert not b.training
 
 
+def test_fit_leaves_weights_in_the_usual_layout(digits) -> None:
+    model = fit(bundle("cnn", 1)[0], partitions(digits, [20])[0], SPEC, seed=1)
+    assert all(parameter.is_contiguous() for parameter in model.parameters())
+
+
 @pytest.mark.parametrize("strategy", ["sequential", "fused"])
 def test_a_model_depends_on_its_own_records_and_seed_only(digits, strategy) -> None:
     first, second, third = partitions(digits, [12, 12, 12])

@@ -1,0 +1,109 @@
+"""The dense networks of many models as stacked matrices, with their gradients written out.
+
+A layer of T models is one batched product: ``h = relu(x W + b)`` with ``W`` ``[T, in, out]``. Its gradients are
+``dW = x' g``, ``db = sum g`` and ``dx = g W'``, masked where the ReLU was zero. They are written into the same
+memory at every update, and ``W`` is kept transposed so that no product has to be copied: for small models most of
+the time would otherwise go into allocation, not into arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from pate.models.architectures import FixedScaling
+from pate.models.training import Loss
+
+
+@final
+class DenseStack:
+    """T networks of fixed scaling, flattening and linear layers with ReLU between them."""
+
+    def __init__(self, models: Sequence[nn.Module], device: str | torch.device) -> None:
+        """Copy the weights.
+
+        Args:
+            models: of one architecture for which ``suits`` holds.
+            device: where to compute.
+        """
+        self._models = models
+        self._scaling = _children(models[0])[0].to(device)
+        layers = [[layer for layer in _children(model) if isinstance(layer, nn.Linear)] for model in models]
+        self._weights, self._biases = [], []
+        for same in zip(*layers, strict=True):
+            self._weights.append(torch.stack([layer.weight.detach().T for layer in same]).to(device))
+            self._biases.append(torch.stack([layer.bias.detach()[None] for layer in same]).to(device))
+        for parameter in self.parameters:
+            parameter.requires_grad_(True)
+            parameter.grad = torch.zeros_like(parameter)
+
+    @staticmethod
+    def suits(model: nn.Module) -> bool:
+        """Whether a network is of this form."""
+        layers = _children(model)
+        kinds = [type(layer) for layer in layers]
+        hidden = kinds[2:-1]
+        return (
+            kinds[:2] == [FixedScaling, nn.Flatten]
+            and kinds[-1] is nn.Linear
+            and hidden == [nn.Linear, nn.ReLU] * (len(hidden) // 2)
+            and all(layer.bias is not None for layer in layers if isinstance(layer, nn.Linear))
+        )
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """What an optimiser steps; their gradients are filled by ``gradients``."""
+        return [*self._weights, *self._biases]
+
+    def prepare(self, inputs: Tensor) -> Tensor:
+        """Inputs ``[N, *shape]`` scaled and flattened once, to ``[N, features]``."""
+        scaled: Tensor = self._scaling(inputs)
+        return scaled.flatten(1)
+
+    def gradients(self, inputs_TBF: Tensor, labels_TB: Tensor, weight_TB: Tensor, loss: Loss) -> None:
+        """Fill the gradients of ``sum(weight * loss)``.
+
+        Args:
+            inputs_TBF: prepared inputs of each model's batch.
+            labels_TB: their labels.
+            weight_TB: one over the size of the batch, 0 on padding.
+            loss: of each record.
+        """
+        with torch.no_grad():
+            seen = [inputs_TBF]
+            for weight, bias in zip(self._weights[:-1], self._biases[:-1], strict=True):
+                seen.append(torch.baddbmm(bias, seen[-1], weight).relu_())
+            logits_TBC = torch.baddbmm(self._biases[-1], seen[-1], self._weights[-1])
+        slope = _slope(logits_TBC, labels_TB, weight_TB, loss)
+        with torch.no_grad():
+            for layer in reversed(range(len(self._weights))):
+                weight, bias = self._weights[layer], self._biases[layer]
+                torch.bmm(seen[layer].transpose(1, 2), slope, out=weight.grad)
+                torch.sum(slope, dim=1, keepdim=True, out=bias.grad)
+                if layer:
+                    slope = torch.bmm(slope, weight.transpose(1, 2)).mul_(seen[layer] > 0)
+
+    def write_back(self) -> None:
+        """Copy the weights into the models."""
+        with torch.no_grad():
+            for position, model in enumerate(self._models):
+                layers = [layer for layer in _children(model) if isinstance(layer, nn.Linear)]
+                for layer, weight, bias in zip(layers, self._weights, self._biases, strict=True):
+                    layer.weight.copy_(weight[position].T)
+                    layer.bias.copy_(bias[position, 0])
+
+
+def _children(model: nn.Module) -> list[nn.Module]:
+    return list(model.children())
+
+
+def _slope(logits_TBC: Tensor, labels_TB: Tensor, weight_TB: Tensor, loss: Loss) -> Tensor:
+    """The gradient of the weighted sum of losses in the logits, for any loss."""
+    with torch.enable_grad():
+        leaf = logits_TBC.requires_grad_(True)
+        losses = loss(leaf.flatten(0, 1), labels_TB.flatten()).reshape(weight_TB.shape)
+        (slope,) = torch.autograd.grad((losses * weight_TB).sum(), leaf)
+    return slope
