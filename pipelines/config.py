@@ -140,6 +140,9 @@ class LearnerConfig(Section):
     """What every learner's part of the configuration has."""
 
     threads: Count = Field(1, description="torch threads; small networks are fastest with one")
+    start: Literal["fresh", "features"] = Field(
+        "fresh", description="features: begin with the weights of the encoder, which must be the same network"
+    )
 
 
 class SupervisedConfig(LearnerConfig):
@@ -229,6 +232,8 @@ class Config(Section):
             raise ValueError(
                 f"Expected labelling.max_asked <= data.pool={self.data.pool}, got {self.labelling.max_asked}; ask fewer"
             )
+        if self.student.start == "features" and self.features is None:
+            raise ValueError("Expected a features section for student.start='features', got none; add it")
         bound = self.campaign_epsilon()
         if bound.epsilon > self.privacy.epsilon:
             raise ValueError(

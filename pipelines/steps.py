@@ -263,6 +263,7 @@ def teach(run: Run, released: Released[Campaign]) -> Released[Student]:
                 seed=derive_seed(run.config.seed, "student"),
                 device=device,
                 on_progress=on_progress,
+                start=run.encoder.open() if run.encoder and run.config.student.start == "features" else None,
             )
         example = Released.public(pool.inputs[:8])
         save_exported(Released.public(student.network), example, folder)

@@ -161,6 +161,30 @@ class Representation(Protocol):
         ...
 
 
+def body_of(network: nn.Module) -> nn.Sequential:
+    """All of a network built by ``pate.models.build`` but its last linear layer; shares its weights.
+
+    Raises:
+        InputError: the network has no layers before a last linear one.
+    """
+    parts = list(network.children())
+    if len(parts) < 4 or not isinstance(parts[-1], nn.Linear):
+        raise expected("a cnn or an mlp as encoder", "choose such a model", layers=len(parts))
+    return nn.Sequential(*parts[:-1])
+
+
+def copy_body(encoder: Encoder, network: nn.Module) -> None:
+    """Give a network, all but its last layer, the encoder's weights.
+
+    Raises:
+        InputError: another architecture.
+    """
+    body, given = body_of(network), encoder.body.state_dict()
+    if {name: value.shape for name, value in body.state_dict().items()} != {n: v.shape for n, v in given.items()}:
+        raise expected("the student's network equal to the encoder's", "give student.spec.model as features.model")
+    body.load_state_dict(given)
+
+
 def public_inputs(pool: FloatArray | Tensor) -> Tensor:
     """The pool as a tensor.
 

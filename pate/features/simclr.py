@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pate.errors import expected
-from pate.features.encoder import Encoder, public_inputs
+from pate.features.encoder import Encoder, body_of, public_inputs
 from pate.models.architectures import ModelSpec, Shape, build
 from pate.models.augmentation import Augmentation
 from pate.models.batches import shuffled_batches
@@ -105,18 +105,6 @@ def nt_xent(projections: Tensor, temperature: float) -> Tensor:
     )
     partner = torch.arange(count, device=unit.device).roll(count // 2)
     return functional.cross_entropy(alike, partner)
-
-
-def body_of(network: nn.Module) -> nn.Sequential:
-    """All of a network built by ``pate.models.build`` but its last linear layer; shares its weights.
-
-    Raises:
-        InputError: the network does not end in a layer that can be taken off.
-    """
-    parts = list(network.children())
-    if len(parts) < 2 or not isinstance(parts[-1], nn.Linear) or len(parts) < 4:
-        raise expected("a cnn or an mlp as encoder", "choose such a model", kind=type(network).__name__)
-    return nn.Sequential(*parts[:-1])
 
 
 def _projection(width: int, seed: int) -> nn.Module:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pate.errors import expected
+from pate.features.encoder import Encoder
 from pate.models.augmentation import Augmentation
 from pate.randomness import derive_seed
 from pate.student.generalised_cross_entropy import GeneralisedCrossEntropy
@@ -59,7 +60,13 @@ class FixMatch:
             )
 
     def fit(
-        self, pool: LabeledPool, *, seed: int, device: str | torch.device = "cpu", on_progress: OnProgress | None = None
+        self,
+        pool: LabeledPool,
+        *,
+        seed: int,
+        device: str | torch.device = "cpu",
+        on_progress: OnProgress | None = None,
+        start: Encoder | None = None,
     ) -> Student:
         """Train a student on images; see ``pate.student.learning.Learner``."""
         if len(pool.input_shape) != 3:
@@ -88,6 +95,7 @@ class FixMatch:
             seed=seed,
             device=device,
             on_progress=on_progress,
+            start=start,
         )
 
 

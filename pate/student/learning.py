@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pate.errors import expected
+from pate.features.encoder import Encoder, copy_body
 from pate.models.architectures import ModelSpec, build
 from pate.models.batches import shuffled_batches
 from pate.models.training import TrainSpec, optimiser_of, set_rate
@@ -26,9 +27,18 @@ class Learner(Protocol):
     """Turns a pool into a student. Sees public inputs and released labels, never votes or evaluation data."""
 
     def fit(
-        self, pool: LabeledPool, *, seed: int, device: str | torch.device = "cpu", on_progress: OnProgress | None = None
+        self,
+        pool: LabeledPool,
+        *,
+        seed: int,
+        device: str | torch.device = "cpu",
+        on_progress: OnProgress | None = None,
+        start: Encoder | None = None,
     ) -> Student:
-        """Train a student; deterministic given pool, seed, device and number of threads."""
+        """Train a student; deterministic given pool, seed, device and number of threads.
+
+        With ``start``, its network begins with the weights of that public encoder, all layers but the last.
+        """
         ...
 
 
@@ -88,6 +98,7 @@ def learn(
     seed: int,
     device: str | torch.device,
     on_progress: OnProgress | None,
+    start: Encoder | None = None,
 ) -> Student:
     """Minimise ``batch_loss`` over labelled batches and batches of the whole pool.
 
@@ -99,9 +110,16 @@ def learn(
         seed: of weights, order and held-out labels.
         device: where to compute.
         on_progress: called with each point of the curve.
+        start: a public encoder of the same architecture to begin with.
+
+    Raises:
+        InputError: the encoder is of another architecture.
     """
     taught, held_out = pool.split(spec.held_out, seed)
-    network = build(spec.model, pool.input_shape, pool.classes, derive_seed(seed, "weights")).to(device).train()
+    network = build(spec.model, pool.input_shape, pool.classes, derive_seed(seed, "weights"))
+    if start is not None:
+        copy_body(start, network)
+    network.to(device).train()
     everything = pool.inputs.to(device)
     inputs, labels = (part.to(device) for part in taught.labelled())
     steps = spec.train.updates(len(labels))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pate.errors import expected
+from pate.features.encoder import Encoder
 from pate.student.generalised_cross_entropy import GeneralisedCrossEntropy
 from pate.student.learning import Batch, OnProgress, StudentSpec, learn
 from pate.student.pool import LabeledPool
@@ -61,7 +62,13 @@ class PseudoLabel:
         return self.weight if progress >= end else self.weight * (progress - start) / (end - start)
 
     def fit(
-        self, pool: LabeledPool, *, seed: int, device: str | torch.device = "cpu", on_progress: OnProgress | None = None
+        self,
+        pool: LabeledPool,
+        *,
+        seed: int,
+        device: str | torch.device = "cpu",
+        on_progress: OnProgress | None = None,
+        start: Encoder | None = None,
     ) -> Student:
         """Train a student; see ``pate.student.learning.Learner``."""
         criterion = GeneralisedCrossEntropy(self.spec.robustness)
@@ -88,4 +95,5 @@ class PseudoLabel:
             seed=seed,
             device=device,
             on_progress=on_progress,
+            start=start,
         )

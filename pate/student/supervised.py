@@ -8,6 +8,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from pate.features.encoder import Encoder
 from pate.models.augmentation import Augmentation
 from pate.randomness import derive_seed
 from pate.student.generalised_cross_entropy import GeneralisedCrossEntropy
@@ -30,7 +31,13 @@ class Supervised:
     augmentation: Augmentation | None = None
 
     def fit(
-        self, pool: LabeledPool, *, seed: int, device: str | torch.device = "cpu", on_progress: OnProgress | None = None
+        self,
+        pool: LabeledPool,
+        *,
+        seed: int,
+        device: str | torch.device = "cpu",
+        on_progress: OnProgress | None = None,
+        start: Encoder | None = None,
     ) -> Student:
         """Train a student; see ``pate.student.learning.Learner``."""
         criterion = GeneralisedCrossEntropy(self.spec.robustness)
@@ -40,4 +47,13 @@ class Supervised:
             inputs = batch.inputs if self.augmentation is None else self.augmentation(batch.inputs, generator)
             return criterion(network(inputs), batch.labels).mean(), torch.zeros((), device=batch.inputs.device)
 
-        return learn(pool, self.spec, batch_loss, unlabelled_ratio=0, seed=seed, device=device, on_progress=on_progress)
+        return learn(
+            pool,
+            self.spec,
+            batch_loss,
+            unlabelled_ratio=0,
+            seed=seed,
+            device=device,
+            on_progress=on_progress,
+            start=start,
+        )

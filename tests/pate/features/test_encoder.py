@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from pate.errors import InputError, PrivacyViolation
-from pate.features import Encoder, SimCLR
-from pate.features.encoder import public_inputs
-from pate.models import ModelSpec, TrainSpec
+from pate.features import Encoder, PackedEncoder, SimCLR
+from pate.features.encoder import body_of, copy_body, public_inputs
+from pate.models import ModelSpec, TrainSpec, build
 from pate.models.augmentation import Augmentation
 from pate.values import Private
 
@@ -83,3 +83,30 @@ def test_simclr_refuses_tables_and_networks_without_a_body() -> None:
         spec.fit(IMAGES, seed=0)
     with pytest.raises(InputError, match="images"):
         spec.fit(IMAGES.reshape(40, 64), seed=0)
+
+
+def test_a_student_can_begin_with_the_encoder_and_only_with_one_of_its_own_kind() -> None:
+    spec = SimCLR(
+        model=ModelSpec(kind="cnn", hidden=(4, 8)),
+        train=TrainSpec(steps=2, batch_size=8),
+        augmentation=Augmentation(shift=0.1),
+    )
+    made = spec.fit(IMAGES, seed=0)
+    network = build(spec.model, (1, 8, 8), 3, seed=1)
+    copy_body(made, network)
+    assert all(torch.equal(a, b) for a, b in zip(body_of(network).parameters(), made.body.parameters(), strict=True))
+    with pytest.raises(InputError, match="features.model"):
+        copy_body(made, build(ModelSpec(kind="cnn", hidden=(4, 16)), (1, 8, 8), 3, seed=1))
+
+
+def test_a_packed_encoder_opens_elsewhere_as_itself() -> None:
+    spec = SimCLR(
+        model=ModelSpec(kind="cnn", hidden=(4, 8)), train=TrainSpec(steps=2, batch_size=8), augmentation=Augmentation()
+    )
+    made = spec.fit(IMAGES, seed=0)
+    content = made.pack()
+    packed = PackedEncoder(
+        representation=spec, input_shape=(1, 8, 8), content=content, sha256=hashlib.sha256(content).hexdigest()
+    )
+    there: PackedEncoder = pickle.loads(pickle.dumps(packed))  # noqa: S301 - what Ray does on the way to a worker
+    assert np.array_equal(there.open().encode(IMAGES), made.encode(IMAGES))
