@@ -63,6 +63,7 @@ class ModelCard:
         benchmark: name of the shipped public set that stood in for private data, or ``None``.
         insecure: the noise was seeded; such a model is never registered.
         ledger: length and last hash of the ledger's chain when the labels were released, as ``LENGTH:HEAD``.
+        description: the model card in Markdown, as the registry shows it.
     """
 
     name: str
@@ -73,9 +74,12 @@ class ModelCard:
     benchmark: str | None
     insecure: bool
     ledger: str | None = None
+    description: str = ""
 
     def __post_init__(self) -> None:
         check_name("model", self.name)
+        if len(self.description) > MAX_TEXT:
+            raise expected(f"a model card of at most {MAX_TEXT} characters", "shorten it", length=len(self.description))
         if not (self.epsilon >= 0 and math.isfinite(self.epsilon) and 0 <= self.delta < 1):
             raise expected(
                 "a finite epsilon >= 0 and 0 <= delta < 1",
@@ -83,6 +87,28 @@ class ModelCard:
                 epsilon=self.epsilon,
                 delta=self.delta,
             )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """How a student did on a public evaluation set.
+
+    Attributes:
+        dataset: name of the set, as its ``DatasetCard`` has it.
+        fingerprint: of the set, likewise.
+        figures: metrics by name.
+    """
+
+    dataset: str
+    fingerprint: str
+    figures: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        for name, value in self.figures.items():
+            check_key(name)
+            if not math.isfinite(value):
+                raise expected("finite figures", "leave out what is not defined", metric=name, value=value)
 
 
 def check_name(kind: str, name: str) -> None:

@@ -20,7 +20,7 @@ import pipelines.mlflow_settings  # noqa: F401 - before MLflow, which reads the 
 # isort: split
 import numpy as np
 import yaml
-from mlflow.entities import LoggedModelOutput
+from mlflow.entities import LoggedModelOutput, Metric
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
@@ -28,8 +28,15 @@ from mlflow.types import Schema, TensorSpec
 from pate.errors import expected
 from pipelines.exported_model import EXAMPLE_FILE, MODEL_FILE, ModelSpec, read_spec
 
-ALIAS = "candidate"
+CANDIDATE = "candidate"
+"""Alias of the newest version under a name."""
 DIGEST_TAG = "pate.model_digest"
+NOTE_TAG = "mlflow.note.content"
+"""What MLflow's pages show as the description."""
+NAME_DESCRIPTION = (
+    "Students of PATE campaigns under one name. Each version's tags and card state its privacy guarantee. The alias "
+    "`candidate` names the newest one; `pate register RUN --alias champion` names the one in use."
+)
 _EXAMPLE = "input_example.json"
 _SERVING = "serving_input_example.json"
 
@@ -66,16 +73,25 @@ def register_model(
             write_model_folder(folder, Path(scratch), model_id=logged.model_id, mlflow_run=mlflow_run, tags=tags)
             client.log_model_artifacts(logged.model_id, scratch)
         client.finalize_logged_model(logged.model_id, "READY")
-    found = _version(client, card["name"], tags)
+    note = str(card.get("description", ""))
+    client.set_logged_model_tags(logged.model_id, {NOTE_TAG: note})
+    _attach_evaluation(client, body, mlflow_run=mlflow_run, model_id=logged.model_id)
+    found = find_version(client, card["name"], digest=body["digest"], run_id=run_id)
     if found is None:
         _ensure_registered(client, card["name"])
         # the source is the artifact folder: MLflow resolves models:/ addresses against a process-wide address
         found = client.create_model_version(
-            card["name"], logged.artifact_location, run_id=mlflow_run, tags=tags, model_id=logged.model_id
+            card["name"],
+            logged.artifact_location,
+            run_id=mlflow_run,
+            tags=tags,
+            description=note,
+            model_id=logged.model_id,
         )
     link = json.dumps([{"name": card["name"], "version": found.version}])
     client.set_logged_model_tags(logged.model_id, {"mlflow.modelVersions": link})
-    client.set_registered_model_alias(card["name"], ALIAS, found.version)
+    if _newest_candidate(client, card["name"]) < int(found.version):
+        client.set_registered_model_alias(card["name"], CANDIDATE, found.version)
 
 
 def write_model_folder(source: Path, target: Path, *, model_id: str, mlflow_run: str, tags: Mapping[str, str]) -> None:
@@ -150,18 +166,37 @@ def _logged_model(client: Any, tags: Mapping[str, str], *, experiment_id: str, m
     return logged
 
 
-def _version(client: Any, name: str, tags: Mapping[str, str]) -> Any:
-    """The registered version with that digest and run, or ``None``."""
-    wanted = f"name = '{name}' and tags.`{DIGEST_TAG}` = '{tags[DIGEST_TAG]}'"
+def find_version(client: Any, name: str, *, digest: str, run_id: str) -> Any:
+    """The registered version of that archive and run, or ``None``."""
+    wanted = f"name = '{name}' and tags.`{DIGEST_TAG}` = '{digest}'"
     for found in client.search_model_versions(wanted):
-        if found.tags.get("pate.run_id") == tags["pate.run_id"]:
+        if found.tags.get("pate.run_id") == run_id:
             return found
     return None
 
 
+def _newest_candidate(client: Any, name: str) -> int:
+    """The version that the alias names, 0 if none; a delivery that is repeated late does not move it back."""
+    version = client.get_registered_model(name).aliases.get(CANDIDATE)
+    return 0 if version is None else int(version)
+
+
+def _attach_evaluation(client: Any, body: Mapping[str, Any], *, mlflow_run: str, model_id: str) -> None:
+    """The run's figures of this model once more, with the model's id: the store adds only what the model lacks."""
+    evaluation = body.get("evaluation")
+    if evaluation is None:
+        return
+    dataset = {"dataset_name": evaluation["dataset"], "dataset_digest": evaluation["fingerprint"]}
+    points = [
+        Metric(key, value, time, 0, model_id=model_id, run_id=mlflow_run, **dataset)
+        for key, value, time in evaluation["points"]
+    ]
+    client.log_batch(mlflow_run, metrics=points)
+
+
 def _ensure_registered(client: Any, name: str) -> None:
     try:
-        client.create_registered_model(name)
+        client.create_registered_model(name, description=NAME_DESCRIPTION)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

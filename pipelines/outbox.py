@@ -147,7 +147,7 @@ class Recorded:
         self.status: dict[str, str] = {}
         self.params: dict[tuple[str, str], str] = {}
         self.tags: dict[tuple[str, str], str] = {}
-        self.points: set[tuple[str, str, int]] = set()
+        self.points: dict[tuple[str, str, int], int] = {}  # and when, milliseconds since 1970
         self.marks: set[str] = set()
         for event in events:
             self.note(event)
@@ -169,7 +169,8 @@ class Recorded:
         elif event.kind == "tags":
             self.tags.update({(phase, key): text for key, text in body.items()})
         elif event.kind == "metrics":
-            self.points.update((phase, key, step) for key, step, _ in body["points"])
+            for key, step, _ in body["points"]:
+                self.points.setdefault((phase, key, step), event.timestamp_ms)
         else:
             self.marks.add(mark_of(event.kind, phase, body))
 

@@ -9,10 +9,12 @@ from pate.accounting.events import from_dict
 from pate.report import PrivacyReport, to_html, to_json
 from pate.values import Released
 from pipelines import summary
+from pipelines.card_text import CARD_FILE, card_text
+from pipelines.exported_model import read_spec
 from pipelines.stages import Done
 from pipelines.steps import Campaign, Run, versions
 from pipelines.store import write_atomically
-from pipelines.tracking import ModelCard
+from pipelines.tracking import Evaluation, ModelCard
 
 TUNING = (
     "Settings were fixed in the configuration before the first vote. The evaluation set was used once, at the end; "
@@ -20,23 +22,29 @@ TUNING = (
 )
 
 
-def publish(run: Run, released: Released[Campaign], accuracy: Released[float]) -> None:
+def publish(run: Run, released: Released[Campaign], figures: Released[dict[str, float]]) -> None:
     """Write the report and the summary, and record the student as a candidate unless its noise was insecure."""
     html, plain = run.store.public / "report.html", run.store.public / "report.json"
+    card = run.store.public / CARD_FILE
 
     def work() -> Done:
-        content = Released.public(_report(run, released.value, accuracy.value))
+        content = Released.public(_report(run, released.value, figures.value["student_accuracy"]))
         write_atomically(html, to_html(content))
         write_atomically(plain, to_json(content))
-        return Done(outputs=[html, plain], note={}, line="privacy report written")
+        write_atomically(card, _card_text(run, released.value, figures.value))
+        return Done(outputs=[html, plain, card], note={}, line="privacy report and model card written")
 
     run.stage("report", work)
-    for path in (html, plain, run.store.public / "labels.json"):
+    for path in (html, plain, card, run.store.public / "labels.json"):
         run.tracker.artifact(Released.public(path.name))
     run.tracker.tags(Released.public(_tags(run, released.value)))
+    run.tracker.metrics(Released.public(_sanitised_metrics(released.value)))
     if run.secure:
-        run.tracker.model(Released.public("student"), Released.public(_model_card(run, released.value)))
-    summary.save(run.store, Released.public(_facts(run, released.value, accuracy.value)))
+        model_card = _model_card(run, released.value, card.read_text(encoding="utf-8"))
+        run.tracker.model(
+            Released.public("student"), Released.public(model_card), Released.public(_evaluation(run, figures.value))
+        )
+    summary.save(run.store, Released.public(_facts(run, released.value, figures.value["student_accuracy"])))
 
 
 def _report(run: Run, campaign: Campaign, accuracy: float) -> PrivacyReport:
@@ -68,6 +76,7 @@ def _report(run: Run, campaign: Campaign, accuracy: float) -> PrivacyReport:
         public_data=[dict(row) for row in run.public_marks()],
         tuning=TUNING,
         versions=versions(),
+        sanitised=campaign.sanitised,
     )
 
 
@@ -78,10 +87,33 @@ def _tags(run: Run, campaign: Campaign) -> dict[str, object]:
         "accountant": campaign.cost.accountant,
         "privacy_unit": run.config.privacy.unit,
         "benchmark": run.study.benchmark is not None,
+        "data_id": run.config.data.data_id,
     }
 
 
-def _model_card(run: Run, campaign: Campaign) -> ModelCard:
+def _card_text(run: Run, campaign: Campaign, figures: dict[str, float]) -> str:
+    benchmark = run.study.benchmark
+    return card_text(
+        run.config,
+        read_spec(run.store.public / "student"),
+        classes=run.study.classes,
+        cost=campaign.cost,
+        counts={"asked": campaign.asked, "answered": campaign.answered, "refused": campaign.refused},
+        figures=figures,
+        evaluation_records=len(run.study.evaluation),
+        public_data=run.public_marks(),
+        benchmark=None if benchmark is None else benchmark.source.name,
+        secure=run.secure,
+    )
+
+
+def _evaluation(run: Run, figures: dict[str, float]) -> Evaluation:
+    """The figures with the set that they were measured on, as ``record_configuration`` named it."""
+    (used,) = (row for row in run.public_marks() if row["name"].endswith("-evaluation"))
+    return Evaluation(dataset=used["name"], fingerprint=used["fingerprint"], figures=figures)
+
+
+def _model_card(run: Run, campaign: Campaign, description: str) -> ModelCard:
     config = run.config
     return ModelCard(
         name=config.tracking.registered_model or f"pate-{config.name}",
@@ -92,7 +124,19 @@ def _model_card(run: Run, campaign: Campaign) -> ModelCard:
         benchmark=None if run.study.benchmark is None else run.study.benchmark.source.name,
         insecure=not run.secure,
         ledger=campaign.ledger,
+        description=description,
     )
+
+
+def _sanitised_metrics(campaign: Campaign) -> dict[str, float]:
+    shown = campaign.sanitised
+    if shown is None:
+        return {}
+    return {
+        "epsilon_sanitised": shown.epsilon,
+        "epsilon_sanitised_standard_deviation": shown.standard_deviation,
+        "epsilon_sanitised_upper": shown.upper,
+    }
 
 
 def _facts(run: Run, campaign: Campaign, accuracy: float) -> dict[str, object]:
@@ -107,6 +151,7 @@ def _facts(run: Run, campaign: Campaign, accuracy: float) -> dict[str, object]:
         "answered": campaign.answered,
         "refused": campaign.refused,
         **{name: cost[name] for name in ("epsilon", "delta", "accountant")},
+        "sanitised": None if campaign.sanitised is None else asdict(campaign.sanitised),
         "unit": config.privacy.unit,
         "budget": config.privacy.epsilon,
         "student_accuracy": accuracy,

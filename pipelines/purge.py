@@ -15,6 +15,7 @@ from typing import Any
 
 from pate.errors import expected
 from pate.ledger import PrivacyLedger
+from pipelines.run_account import account_name
 from pipelines.store import RunStore
 
 STAGES = ("partition", "teachers", "votes")
@@ -49,7 +50,7 @@ def purge(store: RunStore, base: Path, *, days: int | None, now: float | None = 
         removed = [*old, *([INCIDENTS] if incidents else [])]
         if not removed:
             return []
-        _say_so(store, base, config, days, removed)
+        _say_so(store, base, days, removed)
         for path in incidents:
             path.unlink()
         for name in old:
@@ -58,13 +59,10 @@ def purge(store: RunStore, base: Path, *, days: int | None, now: float | None = 
     return removed
 
 
-def _say_so(store: RunStore, base: Path, config: dict[str, Any], days: int, removed: list[str]) -> None:
-    data_id = config["data"]["data_id"]
+def _say_so(store: RunStore, base: Path, days: int, removed: list[str]) -> None:
     ledger = PrivacyLedger(base / "ledger")
     try:
-        names = {account.name for account in ledger.accounts()}
-        simulated = f"{data_id}@{store.run_id}"
-        account = simulated if simulated in names else data_id
+        account = account_name(store, ledger)
         ledger.record_purge(account, run=store.run_id, retention_days=days, removed=removed)
     finally:
         ledger.close()

@@ -30,7 +30,8 @@ from pipelines.config import Config
 from pipelines.destination import Destination
 from pipelines.exported_model import load_exported, save_exported
 from pipelines.progress import Progress
-from pipelines.ray_runtime import Job, OnDemand
+from pipelines.ray_runtime import OnDemand
+from pipelines.ray_tasks import Job
 from pipelines.sources import marks
 from pipelines.spend_tracking import track_spend
 from pipelines.stages import Done, run_stage

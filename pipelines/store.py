@@ -118,6 +118,18 @@ class RunStore:
                 f"Expected the inputs of stage {stage!r} of run {self.run_id} as when it was finished, got others; the "
                 "data or the software changed since: use another name or seed in the configuration"
             )
+        return self.unaltered(stage)
+
+    def unaltered(self, stage: str) -> dict[str, Any] | None:
+        """What a finished stage noted, whatever its inputs were, or ``None`` if it is still to be done.
+
+        Raises:
+            InputError: an output is no longer what it wrote.
+        """
+        marker = self._marker(stage)
+        if not marker.exists():
+            return None
+        content = json.loads(marker.read_text())
         for name, digest in content["outputs"].items():
             path = self.folder / name
             if not path.exists() or file_hash(path) != digest:

@@ -31,11 +31,11 @@ from typing import Any, TypeVar, final
 
 from pate.errors import PrivacyViolation, expected
 from pate.values import Released, released_value
-from pipelines.cards import DatasetCard, ModelCard, check_key, check_name, to_texts
+from pipelines.cards import DatasetCard, Evaluation, ModelCard, check_key, check_name, to_texts
 from pipelines.exported_model import read_spec
 from pipelines.outbox import Outbox, Recorded, mark_of
 
-__all__ = ["CAMPAIGN", "DatasetCard", "ModelCard", "Tracker"]
+__all__ = ["CAMPAIGN", "DatasetCard", "Evaluation", "ModelCard", "Tracker"]
 
 CAMPAIGN = "campaign"
 """Phase name of the parent run."""
@@ -122,6 +122,10 @@ class Tracker:
         content = released_value(values)
         self._points([(name, step, value) for step, value in enumerate(content, start=first_step)])
 
+    def curve(self, rows: Released[Sequence[tuple[int, Mapping[str, float]]]]) -> None:
+        """Several metrics at several steps as one event: pairs of a step and the values there."""
+        self._points([(key, step, value) for step, values in released_value(rows) for key, value in values.items()])
+
     def dataset(self, card: Released[DatasetCard]) -> None:
         """A public data set as an input of this phase."""
         self._append_once("dataset", asdict(released_value(card)))
@@ -137,8 +141,15 @@ class Tracker:
             raise expected("a file in the public folder", "write it before recording it", path=relative)
         self._append_once("artifact", {"path": relative, "sha256": hashlib.sha256(full.read_bytes()).hexdigest()})
 
-    def model(self, folder: Released[PathLike], card: Released[ModelCard]) -> None:
+    def model(
+        self, folder: Released[PathLike], card: Released[ModelCard], evaluation: Released[Evaluation] | None = None
+    ) -> None:
         """A student that ``pipelines.exported_model.save_exported`` wrote into a folder of the public folder.
+
+        Args:
+            folder: by its path relative to the public folder.
+            card: what the registry says about it.
+            evaluation: figures of the run that are figures of this model.
 
         Raises:
             PrivacyViolation: the run or the model is insecure (its noise was seeded).
@@ -151,6 +162,8 @@ class Tracker:
                 "no guarantee and is not registered"
             )
         body = {"folder": relative, "digest": read_spec(full).digest, "card": asdict(described)}
+        if evaluation is not None:
+            body["evaluation"] = self._evaluated(released_value(evaluation))
         self._append_once("model", body)
 
     def close(self) -> None:
@@ -185,6 +198,13 @@ class Tracker:
                 number = float(value)
                 fresh.append([key, step, number if math.isfinite(number) else repr(number)])
         self._append("metrics", {"points": fresh} if fresh else {})
+
+    def _evaluated(self, found: Evaluation) -> dict[str, Any]:
+        """The figures as metrics of the run, and with their times, so that the model gets the same points."""
+        self._points([(key, 0, value) for key, value in found.figures.items()])
+        times = {key: self._record.points[self._phase, key, 0] for key in found.figures}
+        points = [[key, value, times[key]] for key, value in found.figures.items()]
+        return {"dataset": found.dataset, "fingerprint": found.fingerprint, "points": points}
 
     def _append(self, kind: str, body: dict[str, Any]) -> None:
         if body:

@@ -1,10 +1,11 @@
-"""``pate run | validate | report | sync | schema | incident``."""
+"""``pate run | validate | report | sync | register | schema | incident``."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +34,7 @@ def add_to(app: typer.Typer) -> None:
             "results digits-1a2b3c4d",
         ),
         (sync, "Deliver what a tracking server missed.", "sync digits-1a2b3c4d"),
+        (register, "Name a run's student as the one in use.", "register digits-1a2b3c4d --alias champion"),
         (ui, "Open the MLflow UI on the runs.", "ui --port 5000"),
         (schema, "Print the JSON schema of configurations.", "schema > schema.json"),
         (incident, "Show the private side of an error.", "incident 9f3a12cd"),
@@ -105,16 +107,48 @@ def results(
 
 def sync(run: RunArgument) -> None:
     """Deliver what a tracking server missed, once."""
+    store = find_run(home(), run)
+    where, outcome = _deliver(store)
+    print(f"{store.run_id}: {outcome.delivered} events delivered to {where.shown}, {outcome.pending} pending")
+    _require_delivered(outcome)
+
+
+def register(
+    run: RunArgument,
+    alias: Annotated[str, typer.Option(help="what to call this version of the model")] = "champion",
+    as_json: JsonOption = False,
+) -> None:
+    """Name a run's student as the one in use; refused without report, secure noise, budget or an unbroken ledger."""
+    from pipelines.mlflow_registry import set_alias  # noqa: PLC0415
+    from pipelines.registering import check, check_alias  # noqa: PLC0415
+
+    check_alias(alias)
+    store = find_run(home(), run)
+    student = check(store, home())
+    where, outcome = _deliver(store)
+    _require_delivered(outcome)
+    done = set_alias(where, student, alias)
+    if as_json:
+        figures = {name: student.card[name] for name in ("epsilon", "delta", "accountant", "privacy_unit")}
+        print(json.dumps({"run_id": student.run_id, **asdict(done), **figures, "tracking": where.shown}))
+        return
+    state = "is now" if done.changed else "was before"
+    print(f"{student.run_id}: version {done.version} of {done.name} {state} {alias!r} at {where.shown}")
+
+
+def _deliver(store: RunStore) -> tuple[Any, Any]:
+    """Deliver a run's events to the destination that its configuration names."""
     from pipelines.config import TrackingConfig  # noqa: PLC0415
     from pipelines.destination import destination, preflight  # noqa: PLC0415
     from pipelines.mlflow_tracking import MlflowSink  # noqa: PLC0415
 
-    store = find_run(home(), run)
     settings = TrackingConfig.model_validate_json((store.private / "tracking.json").read_text())
     where = destination(settings.uri, home=home(), experiment=settings.experiment)
     preflight(where)
-    outcome = MlflowSink(where).deliver(store.public)
-    print(f"{store.run_id}: {outcome.delivered} events delivered to {where.shown}, {outcome.pending} pending")
+    return where, MlflowSink(where).deliver(store.public)
+
+
+def _require_delivered(outcome: Any) -> None:
     if outcome.pending:
         raise Unavailable(
             f"Expected all events to be delivered, got {outcome.pending} pending ({outcome.reason}); retry"
