@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
@@ -49,6 +50,8 @@ class Summary:
                 f"accountant {facts['accountant']}); budget {facts['budget']:g}",
             ),
         ]
+        if facts.get("sanitised") is not None:
+            rows.append(("sanitised", sanitised_words(facts["sanitised"])))
         if self.figures is not None:
             rows.append(("labels right", f"{self.figures.value.label_accuracy:.1%} of those answered *"))
         rows.append(("student", f"{facts['student_accuracy']:.1%} of {facts['evaluation_records']} evaluation records"))
@@ -62,6 +65,14 @@ class Summary:
         if self.figures is not None:
             rows.append(("", f"* known only because {self.figures.source.name} is a public benchmark"))
         return rows
+
+
+def sanitised_words(shown: Mapping[str, Any]) -> str:
+    """A sanitised figure in words, with its scatter and what it is not."""
+    return (
+        f"{shown['epsilon']:.2f} ± {shown['standard_deviation']:.2f}, below {shown['upper']:.2f} with "
+        f"{shown['confidence']:.0%} confidence ({shown['basis']}): a noisy estimate for these votes, no guarantee"
+    )
 
 
 def _how_to_look(tracking: str) -> str:
