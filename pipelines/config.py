@@ -205,7 +205,7 @@ class RayConfig(Section):
     """Which Ray. RAY_ADDRESS and an initialised Ray are joined without being asked."""
 
     address: str | None = Field(
-        None, description="host:port or ray://host:port; default: RAY_ADDRESS, else a local one"
+        None, description="host:port; default: RAY_ADDRESS, else a local one"
     )
     num_cpus: Count | None = Field(None, description="cores of the local Ray; default: all")
 

@@ -16,7 +16,8 @@ from pate.features import PackedEncoder
 from pate.teachers import BundleWeights, train_bundle, vote
 from pate.votes import VoteArray, VoteMatrix
 from pipelines.config import Config
-from pipelines.ray_runtime import Job, RaySession
+from pipelines.ray_runtime import RaySession
+from pipelines.ray_tasks import Job
 from pipelines.store import file_hash, write_atomically
 
 MLP_KINDS = ("logistic", "mlp")

@@ -1,8 +1,7 @@
-"""Where Ray is used, and the only module that imports it.
+"""Ray, joined or started.
 
-It joins an initialised Ray or ``RAY_ADDRESS``, else starts a local one, and shuts down only what it started.
-Tasks are pure functions of their arguments, so a retried task gives the same result; nothing that draws
-privacy noise ever runs in one.
+It joins an initialised Ray or ``RAY_ADDRESS``, else starts a local one, and shuts down only what it started. Tasks
+are the business of ``ray_tasks``; no other module imports Ray.
 """
 
 from __future__ import annotations
@@ -11,10 +10,8 @@ import os
 import shutil
 import socket
 import tempfile
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
@@ -24,36 +21,12 @@ import pipelines.ray_settings  # noqa: F401 - before Ray, which reads the enviro
 import ray
 from ray.exceptions import RayError
 
-from pate.errors import InputError, PateError, Unavailable, expected
+from pate.errors import PateError, Unavailable, expected
+from pipelines.ray_tasks import Job, Limits, Lost, Needs, Tasks
 
-RETRIES = 3
 CONNECT_SECONDS = 5.0
+USUAL_LIMITS = Limits()
 _TEMPORARY = "pate-ray-"
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One task.
-
-    Attributes:
-        name: shown in Ray's dashboard; public.
-        function: a function of an installed module.
-        arguments: keyword arguments; what ``RaySession.share`` returned arrives as the object itself.
-    """
-
-    name: str
-    function: Callable[..., Any]
-    arguments: Mapping[str, Any]
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Failure:
-    """An exception inside a task, returned rather than raised: Ray's logs are no place for its text."""
-
-    public: str | None
-    private: str
 
 
 @final
@@ -75,7 +48,13 @@ class RaySession:
         return ray.put(value)
 
     def run(
-        self, jobs: Sequence[Job], *, num_cpus: float, num_gpus: float = 0.0, threads: int = 1
+        self,
+        jobs: Sequence[Job],
+        *,
+        num_cpus: float,
+        num_gpus: float = 0.0,
+        threads: int = 1,
+        limits: Limits = USUAL_LIMITS,
     ) -> Iterator[tuple[int, Any]]:
         """Run jobs, a bounded number at a time, and yield ``(position, result)`` as they finish.
 
@@ -84,23 +63,29 @@ class RaySession:
             num_cpus: cores of one task.
             num_gpus: GPUs of one task; fractions share one.
             threads: torch threads inside a task.
+            limits: when to try again and when to give up.
 
         Raises:
             InputError: no node is large enough for a task, or a task refused its input.
             PateError: a task failed; the details are private.
         """
-        _require_room(num_cpus, num_gpus)
-        limit = max(2, 2 * int(self.cpus / num_cpus))
-        waiting = list(enumerate(jobs))[::-1]
-        running: dict[Any, int] = {}
-        while waiting or running:
-            while waiting and len(running) < limit:
-                position, job = waiting.pop()
-                task = _task.options(name=job.name, num_cpus=num_cpus, num_gpus=num_gpus, max_retries=RETRIES)
-                running[task.remote(job.function, threads, **job.arguments)] = position
-            done, _ = ray.wait(list(running), num_returns=1)
-            position = running.pop(done[0])
-            yield position, _result(done[0], jobs[position])
+        needs = Needs(num_cpus=num_cpus, num_gpus=num_gpus, threads=threads)
+        for position, result in self.try_all(jobs, needs, limits):
+            if isinstance(result, Lost):
+                raise PateError(
+                    f"Expected task {jobs[position].name!r} to finish, got one that {result.why}; run again to resume, "
+                    "finished work is kept",
+                    private_detail=result.detail,
+                )
+            yield position, result
+
+    def try_all(self, jobs: Sequence[Job], needs: Needs, limits: Limits) -> Iterator[tuple[int, Any]]:
+        """Like ``run``, but a task that the infrastructure lost for good yields ``Lost``."""
+        return Tasks(jobs, needs, limits).results()
+
+    def has_node(self, label: str, value: str) -> bool:
+        """Whether a living node carries a label."""
+        return any(node["Alive"] and node.get("Labels", {}).get(label) == value for node in ray.nodes())
 
 
 @contextmanager
@@ -108,8 +93,7 @@ def ray_session(*, address: str | None = None, num_cpus: int | None = None) -> I
     """Join or start Ray for the length of a block.
 
     Args:
-        address: ``host:port``, ``ray://host:port`` or ``auto``; default: an initialised Ray, else
-            ``RAY_ADDRESS``, else a local one.
+        address: ``host:port`` or ``auto``; default: an initialised Ray, else ``RAY_ADDRESS``, else a local one.
         num_cpus: cores of a local Ray; default: all.
 
     Raises:
@@ -208,9 +192,15 @@ def preflight(address: str | None) -> None:
     address = _remote(address)
     if address is None or address == "auto" or ray.is_initialized():
         return
-    host, separator, port = address.removeprefix("ray://").rpartition(":")
+    if address.startswith("ray://"):
+        raise expected(
+            "ray.address as host:port",
+            "Ray's client ends with the connection: start the run on a node of the cluster, by `ray job submit`",
+            address=address,
+        )
+    host, separator, port = address.rpartition(":")
     if not separator or not port.isdigit():
-        raise expected("ray.address as host:port or ray://host:port", "correct it", address=address)
+        raise expected("ray.address as host:port", "correct it", address=address)
     try:
         socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
     except OSError as error:
@@ -220,50 +210,9 @@ def preflight(address: str | None) -> None:
         ) from error
 
 
-def _require_room(num_cpus: float, num_gpus: float) -> None:
-    """A task that fits on no node would wait for ever, in silence."""
-    for name, wanted in (("CPU", num_cpus), ("GPU", num_gpus)):
-        largest = max((node["Resources"].get(name, 0) for node in ray.nodes() if node["Alive"]), default=0)
-        if wanted > largest:
-            raise expected(
-                f"a Ray node with {wanted:g} {name}",
-                f"lower teachers.num_{name.lower()}s or add such a node",
-                largest_node=largest,
-            )
-
-
 def _remove_abandoned() -> None:
     """Remove session folders that killed processes of this user left behind."""
     for folder in Path("/tmp").glob(f"{_TEMPORARY}*"):  # noqa: S108
         owner = folder.name.removeprefix(_TEMPORARY).split("-")[0]
         if folder.stat().st_uid == os.getuid() and owner.isdigit() and not Path(f"/proc/{owner}").exists():
             shutil.rmtree(folder, ignore_errors=True)
-
-
-@ray.remote  # type: ignore[untyped-decorator]
-def _task(function: Callable[..., Any], threads: int, **arguments: Any) -> Any:
-    import torch  # noqa: PLC0415 - only workers need it here
-
-    torch.set_num_threads(threads)
-    try:
-        return function(**arguments)
-    except InputError as error:
-        return _Failure(public=str(error), private=traceback.format_exc())
-    except Exception:  # whatever it is, its text is private
-        return _Failure(public=None, private=traceback.format_exc())
-
-
-def _result(reference: Any, job: Job) -> Any:
-    try:
-        result = ray.get(reference)
-    except RayError as error:
-        raise PateError(
-            f"Expected task {job.name!r} to finish, got {type(error).__name__} after {RETRIES} retries; run again to "
-            "resume, finished work is kept",
-            private_detail=str(error),
-        ) from error
-    if not isinstance(result, _Failure):
-        return result
-    if result.public:
-        raise InputError(result.public, private_detail=result.private)
-    raise PateError(f"Expected task {job.name!r} to succeed, got an error", private_detail=result.private)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pate.errors import InputError, PateError, expected
 from pipelines import ray_runtime
-from pipelines.ray_runtime import Job, RaySession, ray_session
+from pipelines.ray_runtime import RaySession, ray_session
+from pipelines.ray_tasks import Job, Limits, Lost, Needs
 
 pytestmark = pytest.mark.xdist_group("ray")
 
@@ -38,6 +42,20 @@ def die_once(marker: str, value: int) -> int:
         path.touch()
         os._exit(1)
     return value
+
+
+def die(marker: str) -> None:
+    with Path(marker).open("a") as file:
+        file.write("x")
+    os.kill(os.getpid(), signal.SIGKILL)  # as the kernel does when memory runs out
+
+
+def dawdle(marker: str, slow_tries: int) -> str:
+    with Path(marker).open("a") as file:
+        file.write("x")
+    if len(Path(marker).read_text()) <= slow_tries:
+        time.sleep(60)
+    return "done"
 
 
 def fail() -> None:
@@ -75,6 +93,50 @@ def test_a_task_whose_worker_died_is_done_again(session: RaySession, tmp_path: P
     assert marker.exists()
 
 
+def test_a_task_that_dies_every_time_is_lost_after_the_declared_tries(session: RaySession, tmp_path: Path) -> None:
+    jobs = [job(die, marker=str(tmp_path / "died")), job(square, value=3)]
+    found = dict(session.try_all(jobs, Needs(num_cpus=1), Limits(retries=1)))
+    assert found[1] == 9
+    assert isinstance(found[0], Lost)
+    assert found[0].why == "crashed"
+    assert (tmp_path / "died").read_text() == "xx"
+    with pytest.raises(PateError, match=r"'die' to finish.*run again to resume"):
+        list(session.run([job(die, marker=str(tmp_path / "died"))], num_cpus=1, limits=Limits(retries=0)))
+
+
+def test_a_task_that_takes_too_long_is_tried_once_more_and_then_lost(session: RaySession, tmp_path: Path) -> None:
+    needs, limits = Needs(num_cpus=1), Limits(seconds=3)
+    jobs = [job(dawdle, marker=str(tmp_path / name), slow_tries=tries) for name, tries in (("once", 1), ("ever", 9))]
+    found = dict(session.try_all(jobs, needs, limits))
+    assert found[0] == "done"
+    assert isinstance(found[1], Lost)
+    assert found[1].why == "took too long"
+    assert [(tmp_path / name).read_text() for name in ("once", "ever")] == ["xx", "xx"]
+
+
+def test_arguments_are_made_when_a_task_is_sent_and_not_before(session: RaySession) -> None:
+    made: list[int] = []
+
+    def arguments(value: int) -> dict[str, int]:
+        made.append(value)
+        return {"value": value}
+
+    jobs = [Job(name="lazy", function=square, arguments=partial(arguments, value)) for value in range(40)]
+    ahead = 0
+    for done, _ in enumerate(session.try_all(jobs, Needs(num_cpus=1), Limits()), start=1):
+        ahead = max(ahead, len(made) - done)
+    assert len(made) == 40
+    assert ahead <= 2 * session.cpus, "the driver holds the arguments of a few tasks at a time"
+
+
+def test_a_place_without_a_node_is_given_up_after_the_declared_patience(session: RaySession) -> None:
+    jobs = [Job(name="far", function=square, arguments={"value": 1}, place="nowhere"), job(square, value=2)]
+    found = dict(session.try_all(jobs, Needs(num_cpus=1), Limits(patience=1.5)))
+    assert isinstance(found[0], Lost)
+    assert found[0].why == "found no node"
+    assert found[1] == 4
+
+
 def test_the_text_of_an_error_in_a_task_is_private(session: RaySession) -> None:
     with pytest.raises(PateError, match="'fail'") as error:
         results(session, [job(fail)])
@@ -100,7 +162,7 @@ def test_an_initialised_ray_is_joined_and_left_running(session: RaySession) -> N
     assert results(session, [job(square, value=4)]) == [16]
 
 
-@pytest.mark.parametrize("address", ["nonsense", "host:", "ray://host"])
+@pytest.mark.parametrize("address", ["nonsense", "host:", "ray://host:10001"])
 def test_what_is_no_address_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_runtime.ray, "is_initialized", lambda: False)
     with pytest.raises(InputError, match=r"ray\.address"):
