@@ -189,12 +189,12 @@ def look(values: pd.Series[str]) -> Look:
     return Look(name=str(values.name), number=number, most=most)
 
 
-def affordable(sigma: float, delta: float, most: int) -> int:
+def affordable(sigma: float, delta: float, most: int, moved_votes: int = 1) -> int:
     """The largest number of queries, up to ``most``, within the budget by the ``gaussian`` accountant; at least 1."""
     low, high = 1, most
     while low < high:
         middle = (low + high + 1) // 2
-        event = GNMax(sigma=sigma).worst_case_event(queries=middle, moved_votes=1)
+        event = GNMax(sigma=sigma).worst_case_event(queries=middle, moved_votes=moved_votes)
         fits = data_independent_epsilon(event, delta, "gaussian").epsilon <= BUDGET
         low, high = (middle, high) if fits else (low, middle - 1)
     return low

@@ -13,7 +13,7 @@ from pathlib import Path
 import typer
 
 from pate.errors import PateError
-from pipelines.cli import account, audit, data, doctor, ledger, new, plan, purge, runs
+from pipelines.cli import account, audit, data, doctor, ledger, new, plan, purge, runs, simulate
 from pipelines.egress import keep_private
 from pipelines.store import home, write_incident
 
@@ -31,6 +31,7 @@ plan.add_to(app)
 audit.add_to(app)
 doctor.add_to(app)
 purge.add_to(app)
+simulate.add_to(app)
 app.add_typer(data.app, name="data", short_help="The public data sets. Example: pate data fetch mnist")
 app.add_typer(ledger.app, name="ledger", short_help="Accounts, budgets, spend. Example: pate ledger show")
 

@@ -1,0 +1,125 @@
+"""`pate simulate`: files that are marked as synthetic, a configuration that runs, and refusals to rehearse."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pate.errors import InputError
+from pipelines.cli.app import run
+from pipelines.config import load
+from pipelines.sources import deal, load_study
+
+SMALL = ["--sites", "6", "--patients", "240", "--pool", "60", "--evaluation", "40"]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATE_HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_the_configuration_loads_and_deals_every_hospital_its_own_teachers(place: Path, kind: str) -> None:
+    assert run(["simulate", "reh", *SMALL, "--one-class", "1", "--format", kind]) == 0
+    config = load(place / "reh" / "config.yaml")
+    assert config.campaign_epsilon().epsilon <= config.privacy.epsilon
+    study = load_study(config)
+    assert set(study.private.sites_N) == {f"hospital_0{number}" for number in range(1, 7)}
+    assert len(set(study.private.units_N)) == 240
+    assert (len(study.pool), len(study.evaluation)) == (60, 40)
+    assert study.benchmark is None
+    parts = deal(config, study)
+    assert parts.partitions_per_unit == 1
+    for teacher in range(parts.teachers):
+        assert len(set(study.private.sites_N[parts.rows(teacher)])) == 1
+
+
+def test_data_and_configuration_say_that_they_are_synthetic(place: Path) -> None:
+    assert run(["simulate", "reh", *SMALL]) == 0
+    text = (place / "reh" / "config.yaml").read_text()
+    assert "SYNTHETIC DATA" in text
+    assert load(place / "reh" / "config.yaml").data.data_id.startswith("synthetic-")
+    for path in (place / "reh").rglob("*.csv"):
+        table = pd.read_csv(path)
+        assert table["patient_id"].str.startswith("synthetic-").all()
+        assert ("diagnosis" in table) == (path.name != "pool.csv"), "the pool has no labels"
+        assert not {"site", "hospital"} & set(table.columns)
+
+
+def test_the_same_command_writes_the_same_bytes(place: Path) -> None:
+    for folder in ("a", "b"):
+        assert run(["simulate", f"{folder}/reh", *SMALL, "--overlap", "3", "--drop-outs", "0.3"]) == 0
+    one, two = ({path.name: path.read_bytes() for path in (place / f).rglob("*") if path.is_file()} for f in ("a", "b"))
+    assert one == two
+    lost = one["drop_outs.txt"].decode().split()
+    assert len(lost) == 2
+    assert set(lost) <= {f"hospital_0{number}" for number in range(1, 7)}
+
+
+def test_the_printed_command_in_the_configuration_makes_it_again(place: Path) -> None:
+    words = [*SMALL, "--overlap", "3", "--skew", "0.9", "--format", "parquet", "--group-size", "2", "--seed", "5"]
+    assert run(["simulate", "reh", *words]) == 0
+    text = (place / "reh" / "config.yaml").read_text()
+    (command,) = re.findall(r"^# pate (simulate .*)$", text, flags=re.MULTILINE)
+    (place / "reh").rename(place / "first")
+    assert run(command.split()) == 0
+    assert (place / "reh" / "config.yaml").read_text() == text
+
+
+def test_patients_of_two_hospitals_are_refused_with_their_number_and_an_incident(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["simulate", "reh", *SMALL, "--overlap", "5"]) == 0
+    assert "5 patients are known to two hospitals" in capsys.readouterr().out
+    assert run(["run", "reh/config.yaml", "--quiet"]) == 2
+    printed = capsys.readouterr()
+    assert "got 5 units in up to 2" in printed.err
+    assert "synthetic-" not in printed.err
+    (incident,) = re.findall(r"pate incident (\w+)", printed.err)
+    assert run(["incident", incident]) == 0
+    assert len(set(re.findall(r"synthetic-\d+", capsys.readouterr().out))) == 5
+
+
+def test_declared_overlap_is_dealt_and_charged_for_two_votes(place: Path) -> None:
+    assert run(["simulate", "reh", *SMALL, "--overlap", "5", "--group-size", "2"]) == 0
+    config = load(place / "reh" / "config.yaml")
+    assert config.partition.group_size == 2
+    assert deal(config, load_study(config)).partitions_per_unit == 2
+    alone = config.model_copy(update={"partition": config.partition.model_copy(update={"group_size": 1})})
+    assert config.campaign_epsilon().epsilon > alone.campaign_epsilon().epsilon
+    with pytest.raises(InputError, match="5 units in up to 2"):
+        deal(alone, load_study(alone))
+
+
+@pytest.mark.parametrize("folder", ["Bad Name", "-x", "x" * 60])
+def test_a_folder_that_cannot_name_a_study_is_refused(place: Path, folder: str) -> None:
+    assert run(["simulate", "--", folder]) == 2
+    assert not list(place.glob("*/config.yaml"))
+
+
+def test_a_folder_that_exists_is_left_alone(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "reh").mkdir()
+    assert run(["simulate", "reh", *SMALL]) == 2
+    assert "not there yet" in capsys.readouterr().err
+    assert not list((place / "reh").iterdir())
+
+
+@pytest.mark.slow
+def test_following_the_printed_steps_leads_to_a_student(shell) -> None:
+    made = shell.run("simulate", "reh", *SMALL, "--overlap", "4", "--group-size", "2", "--one-class", "1")
+    assert made.returncode == 0, made.stderr
+    steps = re.findall(r"^ +pate (.+)$", made.stdout, flags=re.MULTILINE)
+    assert [step.split()[0] for step in steps] == ["validate", "run", "report"]
+    for step in steps:
+        done = shell.run(*step.split())
+        assert done.returncode == 0, done.stderr
+    run_id = steps[-1].split()[1]
+    report = json.dumps(shell.json("report", run_id))
+    assert "synthetic-0000" not in report
+    assert shell.json("report", run_id)["student_accuracy"] > 0.5
