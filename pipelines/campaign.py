@@ -26,7 +26,8 @@ from pate.data import Study, input_keys
 from pate.data.records import IntArray, PrivateRecords
 from pate.errors import expected
 from pate.ledger import Account, PrivacyLedger
-from pate.values import Released
+from pate.ledger.keys import LedgerKey
+from pate.values import Redacted, Released
 from pate.votes import VoteMatrix
 from pipelines.config import Config
 from pipelines.progress import Progress
@@ -82,18 +83,48 @@ def noise_of(config: Config, study: Study) -> NoiseSource:
     return InsecureSeededNoise(seed)
 
 
-def open_account(ledger: PrivacyLedger, config: Config, study: Study, queries: list[int]) -> Account:
-    """Register the data, and refuse a campaign that the account cannot pay before any teacher is trained."""
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Units(Redacted):
+    """The privacy units of a body of data, as keyed hashes.
+
+    Attributes:
+        count: how many there are.
+        known_by: by what they are known again under another name.
+    """
+
+    count: int
+    known_by: list[bytes]
+
+
+def units_of(records: PrivateRecords, key: LedgerKey) -> Units:
+    """The units of records that this process holds."""
+    return Units(count=len(set(records.unit_keys())), known_by=key.units(private_keys(records)))
+
+
+def open_account(
+    ledger: PrivacyLedger, config: Config, study: Study, queries: list[int], units: Units | None = None
+) -> Account:
+    """Register the data, and refuse a campaign that the account cannot pay before any teacher is trained.
+
+    Args:
+        ledger: where.
+        config: the experiment.
+        study: its data.
+        queries: positions in the pool that are to be asked.
+        units: where the records are elsewhere, what was hashed there.
+    """
     account = account_of(config, study)
-    ledger.register(account, units=() if account.benchmark else ledger.key.units(_private_keys(study.private)))
-    warning = account.large_delta(len(set(study.private.unit_keys())))
+    found = units or units_of(study.held_here, ledger.key)
+    ledger.register(account, units=() if account.benchmark else found.known_by)
+    warning = account.large_delta(found.count)
     if warning is not None:
         sys.stderr.write(f"pate: warning: {warning}\n")
     require_affordable(ledger, **_request(config, study, queries))
     return account
 
 
-def _private_keys(records: PrivateRecords) -> Iterator[bytes]:
+def private_keys(records: PrivateRecords) -> Iterator[bytes]:
     """By what data are known again under another name: unit ids, records, and records without their label, since
     the same patients asked about something else are the same patients."""
     yield from records.unit_keys()

@@ -121,12 +121,12 @@ def collect_votes(
 def _training_job(config: Config, study: Study, parts: Partition, plan: Plan, number: int, encoder: Any) -> Job:
     """A task gets the records of its own teachers and no others."""
     teachers = plan.bundles[number]
-    rows = [parts.rows(teacher) for teacher in teachers]
+    rows, private = [parts.rows(teacher) for teacher in teachers], study.held_here
     return Job(
         name=f"train-{number:04d}",
         function=train_bundle,
         arguments={
-            "partitions": [(study.private.features[row], study.private.labels_N[row]) for row in rows],
+            "partitions": [(private.features[row], private.labels_N[row]) for row in rows],
             "teachers": teachers,
             "model": config.teachers.model,
             "train": config.teachers.training,

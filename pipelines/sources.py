@@ -10,6 +10,7 @@ from pate.data.columns import LabelRule
 from pate.data.encoding import CategoricalColumns, Missing, NumericColumns
 from pate.data.images import ImageSource, Pixels, image_study
 from pate.data.npz import NpzArrays, NpzFile, npz_study
+from pate.data.records import PrivateRecords
 from pate.data.table import TableColumns, TableFile, table_study
 from pate.data.table_file import FileFormat, Join
 from pate.data.vision import vision_study
@@ -58,7 +59,7 @@ def load_study(config: Config) -> Study:
 def deal(config: Config, study: Study) -> Partition:
     """The partition that the configuration asks for."""
     return partition(
-        study.private,
+        study.held_here,
         teachers=config.partition.teachers,
         by=config.partition.by,
         seed=config.seed,
@@ -68,14 +69,18 @@ def deal(config: Config, study: Study) -> Partition:
 
 
 def marks(study: Study) -> dict[str, str]:
-    """Fingerprints of the three sets; that of the private one is private."""
-    private = study.private
-    ids = [column for column in (private.units_N, private.sites_N) if column is not None]
+    """Fingerprints of the three sets; that of the private one is private, and taken at the sites where it is there."""
     return {
-        "private": fingerprint(private.features, private.labels_N, *ids),
+        "private": "held at the sites" if study.private is None else fingerprint_of(study.private),
         "pool": fingerprint(study.pool.inputs),
         "evaluation": fingerprint(study.evaluation.inputs, study.evaluation.labels_E),
     }
+
+
+def fingerprint_of(records: PrivateRecords) -> str:
+    """Fingerprint of private records, their units and sites. Private."""
+    ids = [column for column in (records.units_N, records.sites_N) if column is not None]
+    return fingerprint(records.features, records.labels_N, *ids)
 
 
 def _from_files(data: NpzData | ImagesData | TableData) -> Study:

@@ -38,10 +38,6 @@ from pipelines.stages import Done, run_stage
 from pipelines.store import RunStore, write_atomically
 from pipelines.tracking import DatasetCard, Tracker
 
-TUNING = (
-    "Settings were fixed in the configuration before the first vote. The evaluation set was used once, at the end; "
-    "the student saw public inputs and released labels only."
-)
 PACKAGES = ("pate", "torch", "torchvision", "ray", "mlflow", "numpy", "scipy", "opendp")
 
 
@@ -103,7 +99,7 @@ def write_manifest(run: Run, parts: Partition) -> None:
 
     def work() -> Done:
         path = run.store.private_folder("partition") / "manifest.json"
-        write_atomically(path, parts.manifest(run.study.private))
+        write_atomically(path, parts.manifest(run.study.held_here))
         by = run.config.partition.by
         return Done(outputs=[path], note={}, line=f"{parts.teachers} disjoint partitions, by {by}")
 
@@ -184,6 +180,8 @@ class Campaign:
     answered: int
     refused: int
     event: dict[str, Any]
+    charges: list[dict[str, Any]]
+    spend: list[dict[str, float]]
     cost: EpsilonBound
     total: EpsilonBound
     ledger: str
@@ -198,7 +196,7 @@ def label(run: Run, votes: VoteMatrix, queries: Released[list[int]]) -> Released
         ledger = PrivacyLedger(run.base / "ledger")
         try:
             answers = campaign.label(ledger, run.config, run.study, votes, queries.value, run.progress)
-            head = ledger.head()
+            head, charged = ledger.head(), ledger.events(campaign.account_of(run.config, run.study).name)
         finally:
             ledger.close()
         campaign.write_labels(path, queries, answers, run.study.classes)
@@ -209,6 +207,8 @@ def label(run: Run, votes: VoteMatrix, queries: Released[list[int]]) -> Released
             "answered": content.answered,
             "refused": content.refused,
             "event": to_dict(content.event or run.config.campaign_event()),
+            "charges": [to_dict(event) for event in charged.events],
+            "spend": campaign.spend_curve(run.config, answers).value,
             "total": asdict(content.total),
             "ledger": str(head),
             "sanitised": None if content.figure is None else asdict(content.figure.epsilon(content.total.delta)),
@@ -228,6 +228,8 @@ def label(run: Run, votes: VoteMatrix, queries: Released[list[int]]) -> Released
             answered=note["answered"],
             refused=note["refused"],
             event=note["event"],
+            charges=note["charges"],
+            spend=note["spend"],
             cost=run.config.campaign_epsilon(),
             total=EpsilonBound(**note["total"]),
             ledger=note["ledger"],
@@ -318,8 +320,8 @@ def compare_with_truth(run: Run, parts: Partition, weights: list[Path], votes: V
             name="pooled",
             function=benchmark.train_pooled,
             arguments={
-                "inputs": study.private.features,
-                "labels": study.private.labels_N,
+                "inputs": study.held_here.features,
+                "labels": study.held_here.labels_N,
                 "evaluation_inputs": evaluation.inputs,
                 "evaluation_labels": evaluation.labels_E,
                 "config": config,

@@ -75,7 +75,7 @@ class Body(Redacted):
 class Parts(Redacted):
     """The three parts of a study, before anything is encoded."""
 
-    private: Body
+    private: Body | None
     pool: Body
     evaluation: Body
 
@@ -98,7 +98,13 @@ class Split:
 
 
 def divide(
-    private: Body, pool: Body | None, evaluation: Body | None, *, split: Split, sizes: tuple[int, int], public: bool
+    private: Body | None,
+    pool: Body | None,
+    evaluation: Body | None,
+    *,
+    split: Split,
+    sizes: tuple[int, int],
+    public: bool,
 ) -> Parts:
     """The parts of a study.
 
@@ -107,7 +113,7 @@ def divide(
     owner has declared that its records may be published.
 
     Args:
-        private: the body that teachers learn from.
+        private: the body that teachers learn from; ``None``: it stays where it is, and the pool is a body of its own.
         pool: a public body, or ``None``.
         evaluation: a public body with labels, or ``None``.
         split: how a body is divided.
@@ -124,13 +130,15 @@ def divide(
                 "the private files would be published; name public files, or declare "
                 "data.split.records_may_be_published: true"
             )
+        if private is None:
+            raise expected("data.pool_files where records stay at their sites", "name the public inputs to ask about")
         pool, evaluation, private = _drawn(private, split, [wanted_pool, wanted_evaluation])
     elif evaluation is None:
         pool, evaluation, _ = _drawn(pool, split, [wanted_pool, wanted_evaluation])
     else:
         pool, _ = _drawn(pool, replace(split, by="record"), [wanted_pool])
         evaluation, _ = _drawn(evaluation, replace(split, by="record"), [wanted_evaluation])
-    if len(private) == 0:
+    if private is not None and len(private) == 0:
         raise expected("private records left for teachers", "lower data.pool or data.evaluation", private=0)
     return Parts(private=private, pool=pool, evaluation=evaluation)
 

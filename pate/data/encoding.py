@@ -133,6 +133,17 @@ class Encoder:
         """All that is needed to encode another table in the same way."""
         return json.dumps({**asdict(self), "features": self.names()}, indent=1)
 
+    @staticmethod
+    def from_json(text: str) -> Encoder:
+        """What ``to_json`` wrote."""
+        content = json.loads(text)
+        return Encoder(
+            numeric=tuple(NumericCode(**row) for row in content["numeric"]),
+            categorical=tuple(
+                CategoryCode(**{**row, "categories": tuple(row["categories"])}) for row in content["categorical"]
+            ),
+        )
+
     def encode(self, table: pd.DataFrame, *, key: str) -> FloatArray:
         """Features of a table. Shape ``[N, F]``, float32.
 

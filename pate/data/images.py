@@ -13,8 +13,8 @@ import pandas as pd
 from pate.data.body import UNLABELLED, Body, Split, divide, rows_refused
 from pate.data.columns import LabelRule, ids
 from pate.data.pixels import to_inputs
-from pate.data.records import FloatArray, IdArray, Study
-from pate.data.study import study_of
+from pate.data.records import FloatArray, IdArray, PrivateRecords, Study
+from pate.data.study import records_of, study_of
 from pate.data.table_file import FileFormat, read_table
 from pate.errors import InputError, expected
 
@@ -75,11 +75,9 @@ def image_study(
     sizes: tuple[int, int],
 ) -> Study:
     """A study from images; the arguments mean what they mean in ``pate.data.table.table_study``."""
-    if not private:
-        raise expected("data.private_files", "name the folders or manifests of the private images")
     named = (("private", private), ("pool", pool), ("evaluation", evaluation))
     mine, *others = [_body(sources, classes, name) if sources else None for name, sources in named]
-    if mine is None:
+    if mine is None and others[0] is None:
         raise expected("data.private_files", "name the folders or manifests of the private images")
     parts = divide(mine, others[0], others[1], split=split, sizes=sizes, public=False)
     return study_of(
@@ -89,6 +87,12 @@ def image_study(
         source=None,
         encode=lambda body, key: read_images(list(body.table()["path"]), pixels, key=key),
     )
+
+
+def image_records(sources: tuple[ImageSource, ...], *, pixels: Pixels, classes: tuple[str, ...]) -> PrivateRecords:
+    """The private images of some folders and manifests, where a study was made elsewhere."""
+    body = _body(sources, classes, "private")
+    return records_of(body, lambda body, key: read_images(list(body.table()["path"]), pixels, key=key))
 
 
 def read_images(paths: list[str], pixels: Pixels, *, key: str) -> FloatArray:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from pate.data.body import Body, Split, divide
 from pate.data.pixels import to_inputs, to_labels
-from pate.data.records import IdArray, Study
-from pate.data.study import study_of
+from pate.data.records import IdArray, PrivateRecords, Study
+from pate.data.study import records_of, study_of
 from pate.errors import InputError, expected
 from pate.public_sets import PublicSource, recognise_rows
 
@@ -57,15 +57,21 @@ def npz_study(
     sizes: tuple[int, int],
 ) -> Study:
     """A study from archives; the arguments mean what they mean in ``pate.data.table.table_study``."""
-    if not private:
+    if not private and not pool:
         raise expected("data.private_files", "name the files of the private records")
-    source, mine = _bodies(private, arrays, len(classes), "data.private_files")
+    source, mine = _bodies(private, arrays, len(classes), "data.private_files") if private else (None, None)
     others = [
         _bodies(files, arrays, len(classes), f"data.{name}_files")[1] if files else None
         for name, files in (("pool", pool), ("evaluation", evaluation))
     ]
     parts = divide(mine, *others, split=split, sizes=sizes, public=source is not None)
     return study_of(parts, task=task, classes=classes, source=source, encode=lambda body, key: body.array())
+
+
+def npz_records(files: tuple[NpzFile, ...], *, arrays: NpzArrays, classes: tuple[str, ...]) -> PrivateRecords:
+    """The private records of some archives, where a study was made elsewhere."""
+    _, body = _bodies(files, arrays, len(classes), "data.private_files")
+    return records_of(body, lambda body, key: body.array())
 
 
 def _bodies(files: tuple[NpzFile, ...], arrays: NpzArrays, classes: int, key: str) -> tuple[PublicSource | None, Body]:

@@ -83,15 +83,15 @@ def partition(
     Raises:
         InputError: more teachers than groups, missing ids or sites, or a unit in more partitions than declared.
     """
-    units_N = _first_appearance(records.unit_keys())
+    units_N = first_appearance(records.unit_keys())
     if by == "unit" and records.units_N is None:
         raise expected("unit ids for partition.by='unit'", "declare the unit column or use by='random'")
     sites_N = np.zeros(len(records), dtype=np.int64)
     if by == "site":
         if records.sites_N is None:
             raise expected("sites for partition.by='site'", "declare the site column or use by='random'")
-        sites_N = _first_appearance(list(records.sites_N))
-    groups_N = _first_appearance(list(zip(units_N.tolist(), sites_N.tolist(), strict=True)))
+        sites_N = first_appearance(list(records.sites_N))
+    groups_N = first_appearance(list(zip(units_N.tolist(), sites_N.tolist(), strict=True)))
     first_row = np.unique(groups_N, return_index=True)[1]
     site_of_group = sites_N[first_row]
     if teachers > len(first_row):
@@ -108,24 +108,47 @@ def partition(
     return Partition(teacher_of_N=teacher_of_N, teachers=teachers, partitions_per_unit=worst)
 
 
-def _first_appearance(keys: Sequence[object]) -> IntArray:
+def first_appearance(keys: Sequence[object]) -> IntArray:
+    """For each key its number, in the order of first appearance. Shape ``[N]``."""
     index: dict[object, int] = {}
     return np.array([index.setdefault(key, len(index)) for key in keys], dtype=np.int64)
 
 
 def _deal_within_sites(site_of_group: IntArray, teachers: int, rng: np.random.Generator) -> IntArray:
+    teacher_of_group = np.empty(len(site_of_group), dtype=np.int64)
+    for site, dealt in enumerate(_deal_sites(np.bincount(site_of_group), teachers, rng)):
+        teacher_of_group[site_of_group == site] = dealt
+    return teacher_of_group
+
+
+def deal_sites(groups_per_site: IntArray, *, teachers: int, seed: int) -> list[IntArray]:
+    """For each site the teacher of each of its groups, as ``partition`` with ``by="site"`` deals them.
+
+    Only the sizes are needed, so that the deal can be made where the records are not.
+
+    Args:
+        groups_per_site: privacy units of each site, in the order of sites.
+        teachers: how many partitions.
+        seed: seed of the deal.
+
+    Raises:
+        InputError: fewer teachers than sites or more than groups.
+    """
+    if teachers > int(groups_per_site.sum()):
+        raise expected("no more teachers than groups of records", "use fewer teachers", teachers=teachers)
+    return _deal_sites(groups_per_site, teachers, generator(seed, "partition"))
+
+
+def _deal_sites(sizes: IntArray, teachers: int, rng: np.random.Generator) -> list[IntArray]:
     """Balanced: within a site, teachers' numbers of groups differ by at most one."""
-    sizes = np.bincount(site_of_group)
     if teachers < len(sizes):
         raise expected("a teacher for every site", "raise partition.teachers", teachers=teachers, sites=len(sizes))
     share = _apportion(sizes, teachers)
-    teacher_of_group = np.empty(len(site_of_group), dtype=np.int64)
-    first = 0
-    for site, count in enumerate(share):
-        groups = np.flatnonzero(site_of_group == site)
-        teacher_of_group[groups] = first + rng.permutation(len(groups)) % count
-        first += int(count)
-    return teacher_of_group
+    dealt, first = [], 0
+    for size, count in zip(sizes.tolist(), share.tolist(), strict=True):
+        dealt.append(first + rng.permutation(size) % count)
+        first += count
+    return dealt
 
 
 def _apportion(sizes: IntArray, teachers: int) -> IntArray:

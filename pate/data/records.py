@@ -128,7 +128,7 @@ class Study:
     Attributes:
         task: what is being labelled; answers are kept per account and task.
         classes: names of the classes, in index order.
-        private: the records that teachers learn from.
+        private: the records that teachers learn from; ``None`` where they stay at their sites.
         pool: the public inputs.
         evaluation: the labelled public records.
         benchmark: the truth, only where the data are on the shipped list of public sets.
@@ -138,32 +138,49 @@ class Study:
 
     task: str
     classes: tuple[str, ...]
-    private: PrivateRecords
+    private: PrivateRecords | None
     pool: PublicPool
     evaluation: EvaluationSet
     benchmark: Benchmark | None = None
     encoding: str | None = None
 
     def __post_init__(self) -> None:
-        for name, labels in (("private", self.private.labels_N), ("evaluation", self.evaluation.labels_E)):
-            outside = int(((labels < 0) | (labels >= len(self.classes))).sum())
-            if outside:
-                raise expected(
-                    f"{name} labels within the {len(self.classes)} declared classes",
-                    "correct the labels or declare the missing classes",
-                    records_outside=outside,
-                )
-        shape = self.private.features.shape[1:]
+        require_classes("evaluation", self.evaluation.labels_E, len(self.classes))
+        shape = (self.pool.inputs if self.private is None else self.private.features).shape[1:]
+        if self.private is not None:
+            require_classes("private", self.private.labels_N, len(self.classes))
         for name, inputs in (("pool", self.pool.inputs), ("evaluation", self.evaluation.inputs)):
             if inputs.shape[1:] != shape:
                 raise expected(f"{name} inputs of shape {list(shape)}", "use one format", shape=inputs.shape[1:])
-            if self.benchmark is None:
+            if self.benchmark is None and self.private is not None:
                 _refuse_copy(name, inputs, self.private.features)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one input."""
-        return tuple(self.private.features.shape[1:])
+        return tuple(self.pool.inputs.shape[1:])
+
+    @property
+    def held_here(self) -> PrivateRecords:
+        """The private records, where this process has them.
+
+        Raises:
+            InputError: they stay at their sites.
+        """
+        if self.private is None:
+            raise expected("private records in this process", "they stay at their sites; ask there")
+        return self.private
+
+
+def require_classes(name: str, labels_N: IntArray, classes: int) -> None:
+    """Refuse labels outside ``0..classes-1``; the message counts them and names none."""
+    outside = int(((labels_N < 0) | (labels_N >= classes)).sum())
+    if outside:
+        raise expected(
+            f"{name} labels within the {classes} declared classes",
+            "correct the labels or declare the missing classes",
+            records_outside=outside,
+        )
 
 
 def input_keys(inputs: FloatArray) -> list[bytes]:

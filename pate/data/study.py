@@ -35,22 +35,12 @@ def study_of(
     Raises:
         InputError: a private or evaluation record without a label.
     """
-    for name, body in (("private", parts.private), ("evaluation", parts.evaluation)):
-        missing_N = body.labels_N == UNLABELLED
-        if missing_N.any():
-            raise rows_refused(
-                "a label in every record", "fill in the missing labels", key=f"data, {name} part", bad_N=missing_N
-            )
+    _require_labels(parts.evaluation, "evaluation")
     known = source is not None and bool((parts.pool.labels_N != UNLABELLED).all())
     return Study(
         task=task,
         classes=classes,
-        private=PrivateRecords(
-            features=encode(parts.private, "data.private_files"),
-            labels_N=parts.private.labels_N,
-            units_N=parts.private.units_N,
-            sites_N=parts.private.sites_N,
-        ),
+        private=None if parts.private is None else records_of(parts.private, encode),
         pool=PublicPool(inputs=encode(parts.pool, "the pool")),
         evaluation=EvaluationSet(
             inputs=encode(parts.evaluation, "the evaluation set"),
@@ -60,3 +50,26 @@ def study_of(
         benchmark=Benchmark(source=source, pool_labels_M=parts.pool.labels_N) if source is not None and known else None,
         encoding=encoding,
     )
+
+
+def records_of(body: Body, encode: Encode) -> PrivateRecords:
+    """Private records, from those that were read.
+
+    Raises:
+        InputError: a record without a label.
+    """
+    _require_labels(body, "private")
+    return PrivateRecords(
+        features=encode(body, "data.private_files"),
+        labels_N=body.labels_N,
+        units_N=body.units_N,
+        sites_N=body.sites_N,
+    )
+
+
+def _require_labels(body: Body, name: str) -> None:
+    missing_N = body.labels_N == UNLABELLED
+    if missing_N.any():
+        raise rows_refused(
+            "a label in every record", "fill in the missing labels", key=f"data, {name} part", bad_N=missing_N
+        )

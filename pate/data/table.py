@@ -10,9 +10,9 @@ import pandas as pd
 
 from pate.data.body import UNLABELLED, Body, Split, divide, rows_refused
 from pate.data.columns import LabelRule, ids
-from pate.data.encoding import CategoricalColumns, NumericColumns, fit_encoder
-from pate.data.records import IdArray, Study
-from pate.data.study import study_of
+from pate.data.encoding import CategoricalColumns, Encoder, NumericColumns, fit_encoder
+from pate.data.records import IdArray, PrivateRecords, Study
+from pate.data.study import records_of, study_of
 from pate.data.table_file import FileFormat, Join, join_tables, read_table
 from pate.errors import expected
 from pate.public_sets import recognise_files
@@ -74,7 +74,8 @@ def table_study(
 
     Args:
         task: what is being labelled.
-        private: files of the records that teachers learn from.
+        private: files of the records that teachers learn from; none where these stay at their sites (then see
+            ``table_records``).
         pool: files of public inputs.
         evaluation: files of labelled public records.
         columns: what the columns mean.
@@ -86,7 +87,7 @@ def table_study(
         for name, files in (("private", private), ("pool", pool), ("evaluation", evaluation))
         if files
     }
-    if "private" not in tables:
+    if not private and not pool:
         raise expected("data.private_files", "name the files of the private records")
     if columns.label.classes == "public" and len(tables) == 1:
         raise expected(
@@ -95,9 +96,9 @@ def table_study(
     labelled = next(tables[name] for name in ("evaluation", "pool", "private") if name in tables)
     classes = columns.label.names_of(labelled[0])
     bodies = {name: _body(*found, columns, classes, f"data.{name}_files", name) for name, found in tables.items()}
-    source = recognise_files([path for file in private for path in file.paths()])
+    source = recognise_files([path for file in private for path in file.paths()]) if private else None
     parts = divide(
-        bodies["private"],
+        bodies.get("private"),
         bodies.get("pool"),
         bodies.get("evaluation"),
         split=split,
@@ -113,6 +114,22 @@ def table_study(
         encode=lambda body, key: encoder.encode(body.table(), key=key),
         encoding=encoder.to_json(),
     )
+
+
+def table_records(
+    files: tuple[TableFile, ...], *, columns: TableColumns, classes: tuple[str, ...], encoder: Encoder
+) -> PrivateRecords:
+    """The private records of some files, in the form that a study made elsewhere has fixed.
+
+    Args:
+        files: where they are.
+        columns: what the columns mean.
+        classes: of the study.
+        encoder: of the study, fitted on its public pool.
+    """
+    key = "data.private_files"
+    body = _body(*_read(files, key), columns, classes, key, "private")
+    return records_of(body, lambda body, key: encoder.encode(body.table(), key=key))
 
 
 def _read(files: tuple[TableFile, ...], key: str) -> tuple[pd.DataFrame, list[str | None]]:
