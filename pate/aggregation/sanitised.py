@@ -13,7 +13,7 @@ from pate.accounting.events import Composed, ConfidentGNMax, GNMax, PrivacyEvent
 from pate.accounting.sanitised_release import SanitisedFigure, require_finite, sanitised_figure, sanitiser_noise
 from pate.accounting.smooth_sensitivity import largest_sensitivity, sanitised_inputs
 from pate.aggregation.mechanisms import IntArray, NoisyMax
-from pate.aggregation.noise import NoiseSource, require_scale
+from pate.aggregation.noise import LARGEST_SCALE, NoiseSource
 from pate.errors import LedgerError, expected
 from pate.ledger import Intent, PrivacyLedger
 from pate.votes import VoteHistogram
@@ -49,8 +49,13 @@ def require_possible(answers: PrivacyEvent, sanitised: SanitisedRelease, *, quer
         )
     require_finite(sanitised)
     widest = sanitiser_noise(sanitised, queries * largest_sensitivity(each, sanitised.order))
-    require_scale("noise of the sanitised figure", widest.figure_sigma)
-    require_scale("noise of the sanitised figure's width", widest.log_sigma)
+    if max(widest.figure_sigma, widest.log_sigma) > LARGEST_SCALE:
+        raise expected(
+            "noise of a sanitised figure that can be drawn, at most 2^50 steps of its grids",
+            "lower privacy.sanitised.sigma_ss or tau_s",
+            sigma_ss=sanitised.sigma_ss,
+            tau_s=sanitised.tau_s,
+        )
 
 
 def draw_figure(
@@ -66,7 +71,7 @@ def draw_figure(
         noise: where noise is drawn.
     """
     votes = VoteCounts(counts_QC=counts_QC, teachers=teachers, fixed_in_advance=True)
-    cost, sensitivity = sanitised_inputs(votes, _each_query(answers), sanitised)
+    cost, sensitivity = private_inputs(votes, answers, sanitised)
     scales = sanitiser_noise(sanitised, sensitivity)
     return sanitised_figure(
         sanitised,
@@ -75,6 +80,11 @@ def draw_figure(
         figure_noise=int(noise.gaussian(scales.figure_sigma, 1)[0]),
         log_noise=int(noise.gaussian(scales.log_sigma, 1)[0]),
     )
+
+
+def private_inputs(votes: VoteCounts, answers: PrivacyEvent, sanitised: SanitisedRelease) -> tuple[float, float]:
+    """``(cost, smooth sensitivity)`` of the list at the release's order, nats. Private, both."""
+    return sanitised_inputs(votes, _each_query(answers), sanitised)
 
 
 def persist_figure(

@@ -21,20 +21,22 @@ from pathlib import Path
 
 import numpy as np
 
+from pate.accounting import Composed, PrivacyEvent, data_independent_epsilon
 from pate.accounting import ConfidentGNMax as Event
-from pate.accounting import data_independent_epsilon
+from pate.accounting.events import SanitisedRelease
 from pate.aggregation import ConfidentGNMax, ExactNoise, release
 from pate.ledger import Account, PrivacyLedger, schema
 from pate.votes import VoteHistogram
 
 DELTA = 1e-5
 ACCOUNT = Account(name="ward", epsilon=1e6, delta=DELTA, accountant="gaussian", unit="patient")
+FIGURE = SanitisedRelease(order=3.0, beta=0.1, sigma_ss=5.0, tau_s=30.0)
 KEYS = [f"input {i}".encode() for i in range(40)]
 
 
-def campaign(folder: Path, queries: int, batch_size: int) -> list[int]:
+def campaign(folder: Path, queries: int, batch_size: int) -> list[list[int]]:
     """One campaign of Confident-GNMax: every third input is refused for sure, the others get a label that only the
-    noise decides, so that a second draw would show; it ends early."""
+    noise decides, so that a second draw would show; it ends early and shows a figure with wide noise."""
     counts = np.full((queries, 3), 50, dtype=np.int64)
     counts[::3] = 1
     ledger = PrivacyLedger(folder)
@@ -48,10 +50,12 @@ def campaign(folder: Path, queries: int, batch_size: int) -> list[int]:
         query_keys=KEYS[:queries],
         noise=ExactNoise(),
         moved_votes=1,
+        sanitised=FIGURE,
         batch_size=batch_size,
     )
     ledger.close()
-    return answers.value.labels_Q.tolist()
+    figure = answers.value.figure
+    return [answers.value.labels_Q.tolist(), [figure.cost_steps, figure.width_steps]]
 
 
 class Steps:
@@ -95,9 +99,9 @@ def life(folder: Path, queries: int, batch_size: int, last: int | None, delay: f
     child = os.fork()
     if child == 0:
         steps = Steps(folder, last)
-        labels = campaign(folder, queries, batch_size)
+        everything = campaign(folder, queries, batch_size)
         steps.step("shown")
-        (folder.parent / f"{folder.name}.shown").write_text(json.dumps(labels))
+        (folder.parent / f"{folder.name}.shown").write_text(json.dumps(everything))
         (folder.parent / f"{folder.name}.steps").write_text(json.dumps(steps.names))
         os._exit(0)
     if delay is not None:
@@ -116,10 +120,12 @@ def observe(folder: Path, status: int, queries: int, **facts: object) -> None:
     stored = ledger.stored_answers("ward", "t", ledger.key.queries(KEYS[:queries]))
     asked = [answer for answer in stored if answer is not None]
     labels = sum(answer >= 0 for answer in asked)
-    cost = 0.0
+    figures = ledger.figures("ward")
+    released: list[PrivacyEvent] = [figure.release for figure in figures]
     if asked:
-        event = Event(threshold=25, sigma_threshold=3.0, sigma=8.0, max_asked=len(asked), max_answered=max(1, labels))
-        cost = data_independent_epsilon(event, DELTA).epsilon
+        counts = {"max_asked": len(asked), "max_answered": max(1, labels)}
+        released.append(Event(threshold=25, sigma_threshold=3.0, sigma=8.0, **counts))
+    cost = data_independent_epsilon(Composed(events=tuple(released)), DELTA).epsilon
     shown = folder.parent / f"{folder.name}.shown"
     died = folder.parent / f"{folder.name}.died"
     line = {
@@ -127,6 +133,7 @@ def observe(folder: Path, status: int, queries: int, **facts: object) -> None:
         "charged": sum(ledger.spent(account.name).epsilon for account in ledger.accounts()),
         "released": cost,
         "stored": stored,
+        "figures": [[figure.cost_steps, figure.width_steps] for figure in figures],
         "shown": json.loads(shown.read_text()) if shown.exists() else None,
         "died": died.read_text() if died.exists() else None,
         **facts,

@@ -58,8 +58,8 @@ def test_it_was_killed_300_times_before_every_kind_of_step(lives) -> None:
     assert died == Counter(steps), "before every step once"
     for kind in (
         "sql: BEGIN IMMEDIATE", "sql: COMMIT", "sql: INSERT INTO intents", "sql: INSERT INTO entries",
-        "sql: UPDATE queries SET", "sql: UPDATE intents SET", "draw: before", "draw: after", "open: anchor",
-        "open: key", "sql: CREATE TABLE entries",
+        "sql: UPDATE queries SET", "sql: SELECT query FROM", "sql: UPDATE intents SET", "draw: before", "draw: after",
+        "open: anchor", "open: key", "sql: CREATE TABLE entries",
         "os.rename: anchor", "shown",
     ):  # fmt: skip
         assert died[kind] >= 1, kind
@@ -68,7 +68,7 @@ def test_it_was_killed_300_times_before_every_kind_of_step(lives) -> None:
 def test_charged_is_never_below_released(lives) -> None:
     for line in observed(lives):
         assert line["charged"] >= line["released"]
-        if any(answer is not None for answer in line["stored"]):
+        if any(answer is not None for answer in line["stored"]) or line["figures"]:
             assert line["charged"] > 0
 
 
@@ -81,8 +81,22 @@ def test_an_answer_once_visible_never_changes_and_what_is_shown_is_stored(lives)
             if answer is not None:
                 seen[line["ledger"], position] = answer
         if line["shown"] is not None:
-            assert line["shown"] == [-2 if answer is None else answer for answer in line["stored"]]
+            assert line["shown"][0] == [-2 if answer is None else answer for answer in line["stored"]]
     assert len(seen) > KILLS
+
+
+def test_a_campaign_shows_one_figure_which_never_changes_once_it_is_written(lives) -> None:
+    seen: dict[str, list[int]] = {}
+    for line in observed(lives):
+        if line["ledger"] in seen:
+            assert line["figures"] == [seen[line["ledger"]]]
+        assert len(line["figures"]) <= 1
+        for figure in line["figures"]:
+            seen[line["ledger"]] = figure
+        if line["shown"] is not None:
+            assert line["shown"][1] == seen[line["ledger"]]
+    drawn = {tuple(figure) for figure in seen.values()}
+    assert len(drawn) == len(seen), "anew for each; 200 ledgers collide by chance with probability below 1e-6"
 
 
 def test_a_restart_ends_within_the_same_charge(lives) -> None:
