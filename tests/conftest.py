@@ -55,6 +55,12 @@ def shell(tmp_path: Path) -> Shell:
 
 
 @pytest.fixture(scope="session")
+def shells() -> type[Shell]:
+    """For fixtures that keep a PATE_HOME for several tests."""
+    return Shell
+
+
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shell, dict[str, Any]]:
     """The smoke configuration, run once for all tests that look at a finished run."""
     shell = Shell(tmp_path_factory.mktemp("finished") / "home")

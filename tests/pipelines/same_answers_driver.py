@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from pate.accounting.sanitised_release import SanitisedFigure
+from pate.aggregation import whole_event
 from pate.aggregation.release import _campaign_id
 from pate.votes import VoteMatrix
 from pipelines import campaign, ensemble, ray_runtime
@@ -56,14 +58,15 @@ def main(config: Path, seed: int) -> int:
         hashes = ledger.key.queries(asked["query_keys"])
         intent = ledger.reserve(
             account,
-            campaign=_campaign_id(account, study.task, mechanism, hashes, moved, asked["noise"]),
+            campaign=_campaign_id(account, study.task, mechanism, hashes, moved, asked["noise"], asked["sanitised"]),
             task=study.task,
-            event=mechanism.worst_case_event(queries=len(hashes), moved_votes=moved),
+            event=whole_event(mechanism, queries=len(hashes), moved_votes=moved, sanitised=asked["sanitised"]),
             queries=hashes,
             max_answered=mechanism.max_answers(len(hashes)),
         )
         answers = injected(len(hashes))
         ledger.persist(intent, list(zip(hashes[: len(answers)], answers, strict=True)))
+        ledger.persist_figure(intent, SanitisedFigure(release=asked["sanitised"], cost_steps=31416, width_steps=-2000))
         return label_for_real(ledger, settings, study, votes, queries, progress)
 
     ensemble.train_teachers, ensemble.collect_votes = train_teachers, collect_votes

@@ -76,6 +76,45 @@ def test_a_wrong_value_is_one_line_with_file_key_value_and_remedy(tmp_path: Path
         assert piece in text, text
 
 
+FIGURE = {"order": 4, "beta": 0.05, "sigma_ss": 8, "tau_s": 0.3}
+"""A sanitised figure that the smoke configuration can pay for."""
+
+
+@pytest.mark.parametrize(
+    ("change", "parts"),
+    [
+        ({"privacy__sanitised": FIGURE | {"beta": 0.2}}, ["privacy.sanitised.beta < 0.1438 at order 4", "beta=0.2"]),
+        ({"privacy__sanitised": FIGURE | {"order": 1}}, ["privacy.sanitised.order=1", "greater than 1"]),
+        ({"privacy__sanitised": FIGURE | {"sigma_ss": 0}}, ["privacy.sanitised.sigma_ss=0", "greater than 0"]),
+        ({"privacy__sanitised": FIGURE | {"sigma_ss": 0.01}}, ["raise privacy.sanitised.sigma_ss"]),
+        ({"privacy__sanitised": FIGURE | {"floor": 1}}, ["unknown key privacy.sanitised.floor=1"]),
+        ({"privacy__sanitised": {"order": 4}}, ["missing key privacy.sanitised.beta"]),
+        ({"privacy__sanitised": FIGURE, "partition__group_size": 2}, ["moved_votes=2", "partition.group_size: 1"]),
+        (
+            {"privacy__sanitised": FIGURE, "labelling__mechanism": {"kind": "lnmax", "scale": 60}},
+            ["gnmax or confident-gnmax with privacy.sanitised", "LNMax"],
+        ),
+    ],
+)
+def test_a_figure_that_cannot_be_had_is_one_line_too(tmp_path: Path, change: dict, parts: list) -> None:
+    with pytest.raises(InputError) as error:
+        load(write(tmp_path, **change))
+    text = str(error.value)
+    assert "\n" not in text
+    for piece in parts:
+        assert piece in text, text
+
+
+def test_the_budget_holds_the_campaign_and_its_figure(tmp_path: Path) -> None:
+    alone = load(write(tmp_path)).campaign_epsilon()
+    whole = load(write(tmp_path, privacy__sanitised=FIGURE)).campaign_epsilon()
+    assert whole.epsilon > alone.epsilon
+    between = (alone.epsilon + whole.epsilon) / 2
+    load(write(tmp_path, privacy__epsilon=between))
+    with pytest.raises(InputError, match="Expected a campaign within"):
+        load(write(tmp_path, privacy__epsilon=between, privacy__sanitised=FIGURE))
+
+
 def test_a_number_in_scientific_notation_is_a_number(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(

@@ -94,7 +94,9 @@ def test_other_votes_and_the_same_answers_give_the_same_public_bytes(tmp_path: P
     config = tmp_path / "configs" / "study.yaml"
     mechanism = "{kind: confident-gnmax, threshold: 3, sigma_threshold: 2, sigma: 2, max_answered: 12}"
     text = tables.CONFIG.replace("NAME", "study").replace("FILE", "good.csv")
-    config.write_text(text.replace("{kind: gnmax, sigma: 2}", mechanism))
+    text = text.replace("{kind: gnmax, sigma: 2}", mechanism)
+    figure = "sanitised: {order: 3, beta: 0.1, sigma_ss: 4, tau_s: 0.3}"
+    config.write_text(text.replace("accountant: gaussian}", f"accountant: gaussian, {figure}}}"))
     PrivacyLedger(tmp_path / "new" / "ledger").close()  # one key, so that hashes of the same inputs agree
     home, homes, said = tmp_path / "home", [tmp_path / "first", tmp_path / "second"], []
     for number, kept_home in enumerate(homes):
@@ -117,4 +119,5 @@ def test_other_votes_and_the_same_answers_give_the_same_public_bytes(tmp_path: P
     different = [name for name in one if one[name] != other[name]]
     assert different == []
     assert {"mlflow/mlflow.db", "ledger"} <= one.keys()
+    assert "31416" in str(one["ledger"]), "the figure, too, was injected"
     print(f"{len(one)} public files and the ledger: the same, {(first != second).mean():.0%} of the votes differ")
