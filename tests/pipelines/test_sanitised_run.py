@@ -23,14 +23,12 @@ FIGURE = "accountant: gaussian\n  sanitised: {order: 4, beta: 0.05, sigma_ss: 8,
 
 
 @pytest.fixture(scope="module")
-def bought(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path, dict[str, Any]]:
+def bought(shells, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path, dict[str, Any]]:
     """The smoke configuration with a figure, run to its end."""
-    from conftest import Shell  # noqa: PLC0415
-
     folder = tmp_path_factory.mktemp("bought")
     path = folder / "bought.yaml"
     path.write_text(SMOKE.read_text().replace("accountant: gaussian", FIGURE).replace("name: smoke", "name: bought"))
-    shell = Shell(folder / "home")
+    shell = shells(folder / "home")
     return shell, path, shell.json("run", str(path))
 
 
@@ -75,11 +73,8 @@ def test_ledger_report_and_tracker_tell_the_same_figure(bought) -> None:
     (run,) = [
         run for run in client.search_runs([experiment.experiment_id]) if "mlflow.parentRunId" not in run.data.tags
     ]
-    for name, value in (
-        ("", shown.epsilon),
-        ("_standard_deviation", shown.standard_deviation),
-        ("_upper", shown.upper),
-    ):
+    wanted = {"": shown.epsilon, "_standard_deviation": shown.standard_deviation, "_upper": shown.upper}
+    for name, value in wanted.items():
         (point,) = client.get_metric_history(run.info.run_id, f"epsilon_sanitised{name}")
         assert point.value == pytest.approx(value)
 
