@@ -71,7 +71,7 @@ def _privacy(config: Config, cost: EpsilonBound, counts: Mapping[str, int], benc
         f"- epsilon {_up(cost.epsilon)} at delta {cost.delta:g} per {config.privacy.unit}, {cost.kind}, accountant "
         f"`{cost.accountant}`; budget of the data: {config.privacy.epsilon:g}",
         f"- meaning: whether one {config.privacy.unit} took part changes the odds of any conclusion by a factor of at "
-        f"most {_up(odds) if odds < 1e6 else 'over a million'}, up to delta",
+        f"most {math.ceil(odds * 10) / 10:,.1f}, up to delta",
         f"- mechanism: {', '.join(f'{k} {v}' for k, v in config.labelling.mechanism.model_dump().items())}; "
         f"{counts['asked']} asked, {counts['answered']} answered, {counts['refused']} refused",
     ]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from pate.errors import expected
-from pipelines.cli.words import add_command
+from pipelines.cli.words import JsonOption, add_command, print_json, print_table
 from pipelines.store import find_run, home
 
 
@@ -58,7 +56,7 @@ def account(
     sigma_ss: Annotated[float, typer.Option(help="sanitised: noise, in smooth sensitivities")] = 5.0,
     tau_s: Annotated[float, typer.Option(help="sanitised: noise of the width's logarithm")] = 0.2,
     readme: Annotated[Path | None, typer.Option(help="with --run on a public benchmark: write the rows here")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON on standard output")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Say what vote histograms cost, by every accountant."""
     from pate.accounting.comparison import compare, expected_answered, to_dict  # noqa: PLC0415
@@ -149,17 +147,15 @@ def _largest_sum(table: Any) -> int:
 
 def _show(rows: dict[str, dict[str, Any]], answered: float, asked: int, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({**rows, "expected_answered": answered}))
+        print_json({**rows, "expected_answered": answered})
         return
-    table = Table("accountant", "epsilon", "order", "kind", "note")
-    for column in table.columns[:4]:
-        column.no_wrap = True
+    cells = []
     for name, row in rows.items():
         scatter = f" +- {row['standard_deviation']:.3f}" if "standard_deviation" in row else ""
         order = f"{row['order']:g}" if "order" in row else ""
-        table.add_row(name, f"{row['epsilon']:.4f}{scatter}", order, row["kind"], row["note"])
+        cells.append((name, f"{row['epsilon']:.4f}{scatter}", order, row["kind"], row["note"]))
+    print_table(("accountant", "epsilon", "order", "kind", "note"), cells, whole=4)
     console = Console(highlight=False)
-    console.print(table)
     delta = next(iter(rows.values()))["delta"]
     console.print(f"{asked} queries asked, {answered:.1f} answered on average; delta {delta:g}.")
     console.print("Rows of kind private are functions of the votes: they stay with whoever may see the votes.")

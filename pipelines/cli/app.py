@@ -1,19 +1,18 @@
-"""The root command, and how errors become one line and an exit code.
-
-Exit codes: 0 done; 1 an error inside pate; 2 input, budget or server refused, nothing released; 130 interrupted.
-"""
+"""The root command, and how errors become one line and an exit code (``words.EXIT_CODES``)."""
 
 from __future__ import annotations
 
 import os
 import sys
 import traceback
+from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from pate.errors import PateError
-from pipelines.cli import account, audit, data, doctor, ledger, new, plan, purge, runs, simulate
+from pipelines.cli import account, audit, data, doctor, ledger, new, plan, publishing, purge, runs, simulate
 from pipelines.egress import keep_private
 from pipelines.store import home, write_incident
 
@@ -24,7 +23,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"pate {version('pate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and end")
+    ] = False,
+) -> None:
+    """Hold the options that stand before a command."""
+
+
 runs.add_to(app)
+publishing.add_to(app)
 new.add_to(app)
 account.add_to(app)
 plan.add_to(app)

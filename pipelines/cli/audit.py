@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from pate.errors import LedgerError
-from pipelines.cli.words import add_command
+from pipelines.cli.words import JsonOption, add_command, print_json, print_table
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
 def audit(
     samples: Annotated[int, typer.Option(min=8, help="campaigns asked of each neighbour")] = 20_000,
     delta: Annotated[float, typer.Option(help="failure probability that all three epsilons grant")] = 1e-2,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON on standard output")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Test the aggregator from outside: what answers give away, beside the pair's exact epsilon and the claim."""
     from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax  # noqa: PLC0415
@@ -36,14 +33,14 @@ def audit(
     )
     findings = [examine(m, pair, samples=samples, delta=delta) for m in mechanisms for pair in pairs_for(m)]
     if as_json:
-        print(json.dumps([{**asdict(finding), "broken": finding.broken} for finding in findings]))
+        print_json([{**asdict(finding), "broken": finding.broken} for finding in findings])
     else:
-        table = Table("mechanism", "neighbours", "at least", "exact", "claim", "verdict")
+        cells = []
         for finding in findings:
             figures = (f"{finding.lower:.3f}", f"{finding.exact:.3f}", f"{finding.claim:.3f}")
             name = finding.mechanism.split("(")[0]
-            table.add_row(name, finding.pair, *figures, "BROKEN" if finding.broken else "below the claim")
-        Console().print(table)
+            cells.append((name, finding.pair, *figures, "BROKEN" if finding.broken else "below the claim"))
+        print_table(("mechanism", "neighbours", "at least", "exact", "claim", "verdict"), cells)
         print(
             f"epsilon of two queries at delta {delta:g}, nats; each lower bound holds with probability "
             f"{CONFIDENCE:.6f}, from {samples} campaigns of each neighbour"

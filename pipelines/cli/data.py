@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+
+from pipelines.cli.words import JsonOption, print_json, print_table
 
 app = typer.Typer(help="The public data sets that the shipped configurations use.", no_args_is_help=True)
 
 
 @app.command("list", help="List the sets, their licences and where they are.\n\nExample: pate data list")
-def list_sets(as_json: Annotated[bool, typer.Option("--json", help="print JSON on standard output")] = False) -> None:
+def list_sets(as_json: JsonOption = False) -> None:
     """List the shipped public sets."""
     from pipelines.shipped_sets import SETS, find  # noqa: PLC0415 - keeps `pate --help` quick
 
@@ -31,19 +30,24 @@ def list_sets(as_json: Annotated[bool, typer.Option("--json", help="print JSON o
             }
         )
     if as_json:
-        print(json.dumps(rows))
+        print_json(rows)
         return
-    table = Table("name", "what", "licence", "where")
-    for row in rows:
-        missing = "by hand" if not row["fetch"] else "not here"
-        table.add_row(str(row["name"]), str(row["title"]), str(row["licence"]), str(row["folder"] or missing))
-    Console().print(table)
+    cells = [
+        [*(str(row[key]) for key in ("name", "title", "licence")), str(row["folder"] or _missing(row["fetch"]))]
+        for row in rows
+    ]
+    print_table(("name", "what", "licence", "where"), cells)
+
+
+def _missing(can_be_fetched: object) -> str:
+    return "not here" if can_be_fetched else "by hand"
 
 
 @app.command(help="Download a set into PATE_HOME/data and check it.\n\nExample: pate data fetch mnist")
 def fetch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="see `pate data list`")],
     mirror: Annotated[str | None, typer.Option(help="base URL that holds FOLDER/FILE as published")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Download a set and check it."""
     from pipelines.fetch import fetch as fetch_set  # noqa: PLC0415
@@ -53,4 +57,7 @@ def fetch(
     folder = fetch_set(
         name, mirror=mirror, on_file=lambda file, size: print(f"  {file}  {size:,} bytes, checked", file=sys.stderr)
     )
+    if as_json:
+        print_json({"name": name, "folder": str(folder), "licence": wanted.licence})
+        return
     print(f"{name}: {folder} (licence: {wanted.licence})")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.words import add_command
+from pipelines.cli.words import JsonOption, add_command, print_json
 from pipelines.store import home
 
 
@@ -21,7 +20,7 @@ def add_to(app: typer.Typer) -> None:
 
 def doctor(
     config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="the experiment to be run")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON on standard output")] = False,
+    as_json: JsonOption = False,
 ) -> int:
     """Look at modes of folders, the ledger, Ray's authentication, the tracking server and unsafe settings."""
     from pipelines import doctor as examination  # noqa: PLC0415 - loads torch
@@ -29,7 +28,7 @@ def doctor(
 
     findings = examination.examine(home(), None if config is None else load(config), os.environ)
     if as_json:
-        print(json.dumps([asdict(finding) for finding in findings]))
+        print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
             print(f"{finding.about}: {finding.text}\n  mend it: {finding.fix}")

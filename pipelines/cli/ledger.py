@@ -2,45 +2,46 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from pate.errors import InputError, LedgerError
 from pate.ledger import Anchor, PrivacyLedger, verify_lines
-from pipelines.cli.words import add_command
+from pipelines.cli.words import JsonOption, add_command, print_json, print_table
 from pipelines.store import home
 
 app = typer.Typer(help="The privacy ledger: accounts, budgets, spend.")
 
 
-def show(as_json: Annotated[bool, typer.Option("--json", help="print JSON on standard output")] = False) -> None:
+def show(as_json: JsonOption = False) -> None:
     """Show accounts, budgets and spend."""
     ledger = _open()
     rows = []
     for account in ledger.accounts():
         spent = ledger.spent(account.name)
-        rows.append({**asdict(account), "spent": spent.epsilon, "left": max(0.0, account.epsilon - spent.epsilon)})
+        shown = [asdict(figure.epsilon(account.delta)) for figure in ledger.figures(account.name)]
+        left = max(0.0, account.epsilon - spent.epsilon)
+        rows.append({**asdict(account), "spent": spent.epsilon, "left": left, "sanitised": shown})
     ledger.close()
     if as_json:
-        print(json.dumps(rows))
+        print_json(rows)
         return
-    table = Table("data_id", "unit", "spent", "budget", "delta", "accountant", "kind")
+    cells = []
     for row in rows:
         kind = "simulated (benchmark)" if row["benchmark"] else "real"
         figures = (f"{row['spent']:.4f}", f"{row['epsilon']:g}", f"{row['delta']:g}")
-        table.add_row(row["name"], row["unit"], *figures, row["accountant"], kind)
-    Console().print(table)
+        shown = ", ".join(f"{one['epsilon']:.2f} ± {one['standard_deviation']:.2f}" for one in row["sanitised"])
+        cells.append((row["name"], row["unit"], *figures, row["accountant"], kind, shown))
+    print_table(("data_id", "unit", "spent", "budget", "delta", "accountant", "kind", "sanitised"), cells)
 
 
 def verify(
     anchor: Annotated[str | None, typer.Option(metavar="LENGTH:HEAD", help="from a model version's tags")] = None,
     file: Annotated[Path | None, typer.Option(help="an exported ledger instead of the one in PATE_HOME")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check every row of the chain, the anchor, and every table against the chain."""
     published = None if anchor is None else Anchor.parse(anchor)
@@ -49,14 +50,21 @@ def verify(
             found = verify_lines(file.read_text(encoding="utf-8").splitlines(), published)
         except (OSError, UnicodeDecodeError) as error:
             raise InputError("Expected a readable file of JSON lines, got none; check the path") from error
-        print(f"export: {found.length} rows, unbroken, head {found.head or '-'}")
+        _say_unbroken("export", found.length, found.head or None, as_json)
         return
     ledger = _open()
     try:
         last = ledger.verify(published)
     finally:
         ledger.close()
-    print(f"ledger: {0 if last is None else last.seq} rows, unbroken, head {'-' if last is None else last.hash}")
+    _say_unbroken("ledger", *((0, None) if last is None else (last.seq, last.hash)), as_json)
+
+
+def _say_unbroken(what: str, rows: int, head: str | None, as_json: bool) -> None:
+    if as_json:
+        print_json({"checked": what, "rows": rows, "head": head, "unbroken": True})
+    else:
+        print(f"{what}: {rows} rows, unbroken, head {head or '-'}")
 
 
 def export() -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from pate.errors import expected
-from pipelines.cli.words import add_command
+from pipelines.cli.words import JsonOption, add_command, print_json, print_table
 
 FACTORS = (4.0, 2.0, 1.0, 0.5, 0.25)
 """The table shows the planned campaign with its noise multiplied by these."""
@@ -43,7 +41,7 @@ def plan(
     confident: Annotated[bool, typer.Option("--confident", help="plan Confident-GNMax, not GNMax")] = False,
     accountant: Annotated[str, typer.Option(help="data-independent accountant")] = "worst_case",
     plot: Annotated[Path | None, typer.Option(help="write accuracy against budget as .png or .svg")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON on standard output")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Plan a campaign without touching data."""
     from pate.accounting import planning  # noqa: PLC0415
@@ -130,19 +128,19 @@ def _show(rows: list[Any], as_json: bool) -> None:
 
     content = [{**asdict(row), "event": to_dict(row.event)} for row in rows]
     if as_json:
-        print(json.dumps(content))
+        print_json(content)
         return
-    table = Table("epsilon", "campaign", "labels expected", "labels right")
-    for row in content:
-        table.add_row(
+    cells = [
+        (
             f"{row['epsilon']:.3f}",
             _words(row["event"]),
             f"{row['expected_answers']:.0f}",
             f"{row['label_accuracy']:.1%}",
         )
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(
+        for row in content
+    ]
+    print_table(("epsilon", "campaign", "labels expected", "labels right"), cells)
+    Console(highlight=False).print(
         f"At delta {content[0]['delta']:g}; every epsilon is an upper bound. 'Labels right' is how often the noisy "
         "winner is the teachers' most voted class, if they agree as expected."
     )

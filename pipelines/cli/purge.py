@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.words import add_command
+from pipelines.cli.words import JsonOption, RunArgument, add_command, print_json
 from pipelines.store import find_run, home
 
 
@@ -16,12 +16,16 @@ def add_to(app: typer.Typer) -> None:
 
 
 def purge(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="run id, its folder, or the MLflow run id")],
+    run: RunArgument,
     days: Annotated[int | None, typer.Option(min=0, help="default: privacy.retention_days of the run")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Remove votes, weights, manifests and incidents older than so many days, and say so in the ledger."""
     from pipelines import purge as removal  # noqa: PLC0415
 
     store = find_run(home(), run)
     removed = removal.purge(store, home(), days=days)
+    if as_json:
+        print_json({"run_id": store.run_id, "removed": removed})
+        return
     print(f"{store.run_id}: {', '.join(removed) + ' removed' if removed else 'nothing is past its retention'}")

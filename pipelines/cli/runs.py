@@ -1,11 +1,8 @@
-"""``pate run | validate | report | sync | register | schema | incident``."""
+"""``pate run | validate | report | results | schema | incident``."""
 
 from __future__ import annotations
 
 import json
-import os
-import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,13 +10,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pate.errors import InputError, Unavailable, expected
-from pipelines.cli.words import add_command
+from pate.errors import expected
+from pipelines.cli.words import JsonOption, RunArgument, add_command, print_json
 from pipelines.store import RunStore, find_run, home
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of an experiment")]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="run id, its folder, or the MLflow run id")]
-JsonOption = Annotated[bool, typer.Option("--json", help="print JSON on standard output")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,9 +28,6 @@ def add_to(app: typer.Typer) -> None:
             "Write the results table of runs on public benchmarks.",
             "results digits-1a2b3c4d",
         ),
-        (sync, "Deliver what a tracking server missed.", "sync digits-1a2b3c4d"),
-        (register, "Name a run's student as the one in use.", "register digits-1a2b3c4d --alias champion"),
-        (ui, "Open the MLflow UI on the runs.", "ui --port 5000"),
         (schema, "Print the JSON schema of configurations.", "schema > schema.json"),
         (incident, "Show the private side of an error.", "incident 9f3a12cd"),
     ):
@@ -72,7 +64,7 @@ def validate(config: ConfigArgument, as_json: JsonOption = False) -> None:
         "budget": chosen.privacy.epsilon,
     }
     if as_json:
-        print(json.dumps(facts))
+        print_json(facts)
         return
     print(
         f"{config}: valid. Run {chosen.run_id} costs epsilon {bound.epsilon:.3f} at delta {bound.delta:g} at most "
@@ -94,77 +86,20 @@ def report(run: RunArgument, as_json: JsonOption = False) -> None:
 def results(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="runs, as `pate report` takes them")],
     readme: Annotated[Path | None, typer.Option(help="write the table between its markers in this file")] = None,
-) -> None:
-    """Write the results table of runs on public benchmarks."""
-    from pipelines.results import table, write  # noqa: PLC0415
-
-    text = table([find_run(home(), run) for run in runs])
-    if readme is None:
-        print(text)
-    else:
-        write(readme, text)
-
-
-def sync(run: RunArgument) -> None:
-    """Deliver what a tracking server missed, once."""
-    store = find_run(home(), run)
-    where, outcome = _deliver(store)
-    print(f"{store.run_id}: {outcome.delivered} events delivered to {where.shown}, {outcome.pending} pending")
-    _require_delivered(outcome)
-
-
-def register(
-    run: RunArgument,
-    alias: Annotated[str, typer.Option(help="what to call this version of the model")] = "champion",
     as_json: JsonOption = False,
 ) -> None:
-    """Name a run's student as the one in use; refused without report, secure noise, budget or an unbroken ledger."""
-    from pipelines.mlflow_registry import set_alias  # noqa: PLC0415
-    from pipelines.registering import check, check_alias  # noqa: PLC0415
+    """Write the results table of runs on public benchmarks."""
+    from pipelines import summary  # noqa: PLC0415
+    from pipelines.results import table, write  # noqa: PLC0415
 
-    check_alias(alias)
-    store = find_run(home(), run)
-    student = check(store, home())
-    where, outcome = _deliver(store)
-    _require_delivered(outcome)
-    done = set_alias(where, student, alias)
+    stores = [find_run(home(), run) for run in runs]
+    text = table(stores)
+    if readme is not None:
+        write(readme, text)
+    elif not as_json:
+        print(text)
     if as_json:
-        figures = {name: student.card[name] for name in ("epsilon", "delta", "accountant", "privacy_unit")}
-        print(json.dumps({"run_id": student.run_id, **asdict(done), **figures, "tracking": where.shown}))
-        return
-    state = "is now" if done.changed else "was before"
-    print(f"{student.run_id}: version {done.version} of {done.name} {state} {alias!r} at {where.shown}")
-
-
-def _deliver(store: RunStore) -> tuple[Any, Any]:
-    """Deliver a run's events to the destination that its configuration names."""
-    from pipelines.config import TrackingConfig  # noqa: PLC0415
-    from pipelines.destination import destination, preflight  # noqa: PLC0415
-    from pipelines.mlflow_tracking import MlflowSink  # noqa: PLC0415
-
-    settings = TrackingConfig.model_validate_json((store.private / "tracking.json").read_text())
-    where = destination(settings.uri, home=home(), experiment=settings.experiment)
-    preflight(where)
-    return where, MlflowSink(where).deliver(store.public)
-
-
-def _require_delivered(outcome: Any) -> None:
-    if outcome.pending:
-        raise Unavailable(
-            f"Expected all events to be delivered, got {outcome.pending} pending ({outcome.reason}); retry"
-        )
-
-
-def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="port on 127.0.0.1")] = 5000) -> None:
-    """Serve the MLflow UI of PATE_HOME on this machine until interrupted."""
-    from pipelines.destination import UI_ENVIRONMENT, destination, ui_arguments  # noqa: PLC0415
-
-    where = destination(None, home=home())
-    if not where.database.exists():
-        raise InputError("Expected runs in PATE_HOME, got none; run an experiment first or set PATE_HOME")
-    command = [sys.executable, "-m", "mlflow", *ui_arguments(where, port=port)]
-    print(f"MLflow at http://127.0.0.1:{port} (end with Ctrl-C)", file=sys.stderr)
-    os.execve(sys.executable, command, {**os.environ, **UI_ENVIRONMENT})  # noqa: S606 - fixed words
+        print_json([found.to_dict() for store in stores if (found := summary.load(store)) is not None])
 
 
 def schema() -> None:
@@ -190,7 +125,7 @@ def _load(path: Path, seed: int | None) -> Any:
 
 def _show(summary: Any, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(summary.to_dict()))
+        print_json(summary.to_dict())
         return
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)

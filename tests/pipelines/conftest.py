@@ -1,11 +1,22 @@
-"""Private tables full of canaries, and the configuration of a study of them."""
+"""Private tables full of canaries and the configuration of a study of them; MLflow stores and servers."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from pate.errors import Unavailable
+from pipelines.destination import destination, preflight
 
 LAB, AGE = 7319.8246, 4871.3902
 
@@ -63,3 +74,66 @@ class Tables:
 @pytest.fixture(scope="session")
 def tables() -> Tables:
     return Tables()
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite store, set up once; tests take copies of the file."""
+    from pipelines.mlflow_tracking import MlflowSink
+
+    home = tmp_path_factory.mktemp("empty")
+    MlflowSink(destination(None, home=home)).open()
+    return home / "mlflow" / "mlflow.db"
+
+
+class MlflowServer:
+    """A real MLflow server in its own process group, which can be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.where = destination(f"http://127.0.0.1:{self.port}", home=folder)
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        place = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
+        stores = [
+            *("--backend-store-uri", f"sqlite:///{self._folder}/server.db"),
+            *("--artifacts-destination", str(self._folder / "artifacts"), "--serve-artifacts"),
+        ]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", *place, *stores],
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"},
+            cwd=self._folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        end = time.monotonic() + 120
+        while True:
+            try:
+                preflight(self.where, timeout_s=1)
+                return
+            except Unavailable:
+                if time.monotonic() > end or self._process.poll() is not None:
+                    raise
+                time.sleep(0.1)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+
+@pytest.fixture
+def mlflow_server(tmp_path: Path, empty_store: Path) -> Iterator[MlflowServer]:
+    """A server with an empty store, not started yet."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    shutil.copyfile(empty_store, folder / "server.db")
+    server = MlflowServer(folder)
+    yield server
+    server.kill()

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,10 @@ import numpy as np
 import pytest
 from torch import nn
 
-from pate.errors import PrivacyViolation, Unavailable
+from pate.errors import PrivacyViolation
 from pate.values import Released
 from pipelines.delivery import Cursor, pending
-from pipelines.destination import Destination, destination, preflight
+from pipelines.destination import Destination, destination
 from pipelines.exported_model import save_exported
 from pipelines.mlflow_tracking import MlflowClient, MlflowSink
 from pipelines.tracking import DatasetCard, ModelCard, Tracker
@@ -44,14 +43,6 @@ CARD = ModelCard(
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store, set up once; tests take copies of the file."""
-    home = tmp_path_factory.mktemp("empty")
-    MlflowSink(destination(None, home=home)).open()
-    return home / "mlflow" / "mlflow.db"
-
-
-@pytest.fixture(scope="module")
 def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("student")
     rows = np.random.default_rng(0).random((2, 8, 8), dtype=np.float32)
@@ -60,10 +51,10 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def local(tmp_path: Path, store: Path) -> Destination:
+def local(tmp_path: Path, empty_store: Path) -> Destination:
     where = destination(None, home=tmp_path / "home")
     where.database.parent.mkdir(parents=True)
-    shutil.copyfile(store, where.database)
+    shutil.copyfile(empty_store, where.database)
     return where
 
 
@@ -234,12 +225,12 @@ def _deliver_in_fork(where: Destination, public: Path, *, die_at: int) -> int:
 
 @pytest.mark.slow
 def test_a_deliverer_killed_between_delivery_and_cursor_doubles_nothing(
-    recorded: Path, student: Path, store: Path, tmp_path: Path
+    recorded: Path, student: Path, empty_store: Path, tmp_path: Path
 ) -> None:
     short = _record(tmp_path / "short", student, steps=1)
     where = destination(None, home=tmp_path / "killed")
     where.database.parent.mkdir(parents=True)
-    shutil.copyfile(store, where.database)
+    shutil.copyfile(empty_store, where.database)
     kills = 0
     # each process delivers one group, is killed, and the next one delivers that group again and one more
     while _deliver_in_fork(where, short, die_at=2 if kills else 1) == -signal.SIGKILL:
@@ -248,58 +239,6 @@ def test_a_deliverer_killed_between_delivery_and_cursor_doubles_nothing(
     assert kills > 10
     assert MlflowSink(where).deliver(short).pending == 0
     _check_complete(where, steps=1)
-
-
-class _Server:
-    """A real MLflow server in its own process group, which can be killed and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.where = destination(f"http://127.0.0.1:{self.port}", home=folder)
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        place = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
-        stores = [
-            *("--backend-store-uri", f"sqlite:///{self._folder}/server.db"),
-            *("--artifacts-destination", str(self._folder / "artifacts"), "--serve-artifacts"),
-        ]
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server", *place, *stores],
-            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"},
-            cwd=self._folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        end = time.monotonic() + 120
-        while True:
-            try:
-                preflight(self.where, timeout_s=1)
-                return
-            except Unavailable:
-                if time.monotonic() > end or self._process.poll() is not None:
-                    raise
-                time.sleep(0.1)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-
-@pytest.fixture
-def server(tmp_path: Path, store: Path) -> Iterator[_Server]:
-    folder = tmp_path / "server"
-    folder.mkdir()
-    shutil.copyfile(store, folder / "server.db")
-    server = _Server(folder)
-    yield server
-    server.kill()
 
 
 _FRESH = (
@@ -319,11 +258,11 @@ def _deliver_in_fresh_process(where: Destination, public: Path) -> dict[str, Any
 
 
 @pytest.mark.slow
-def test_a_store_that_was_wiped_is_filled_again(recorded: Path, local: Destination, store: Path) -> None:
+def test_a_store_that_was_wiped_is_filled_again(recorded: Path, local: Destination, empty_store: Path) -> None:
     assert _deliver_in_fresh_process(local, recorded)["pending"] == 0
     shutil.rmtree(local.database.parent)
     local.database.parent.mkdir()
-    shutil.copyfile(store, local.database)
+    shutil.copyfile(empty_store, local.database)
     again = _deliver_in_fresh_process(local, recorded)
     assert again["delivered"] > 0
     _check_complete(local)
@@ -348,28 +287,28 @@ def test_a_server_that_never_answers_costs_one_timeout(
 
 
 @pytest.mark.slow
-def test_a_server_lost_in_the_middle_gets_everything_once(server: _Server, recorded: Path) -> None:
+def test_a_server_lost_in_the_middle_gets_everything_once(mlflow_server, recorded: Path) -> None:
     began = time.monotonic()
-    nothing = MlflowSink(server.where).deliver(recorded)
+    nothing = MlflowSink(mlflow_server.where).deliver(recorded)
     assert time.monotonic() - began < 10
-    assert (nothing.delivered, nothing.reason) == (0, f"{server.where.shown} does not answer")
+    assert (nothing.delivered, nothing.reason) == (0, f"{mlflow_server.where.shown} does not answer")
 
-    server.start()
+    mlflow_server.start()
     results: list[Any] = []
-    thread = threading.Thread(target=lambda: results.append(MlflowSink(server.where).deliver(recorded)))
+    thread = threading.Thread(target=lambda: results.append(MlflowSink(mlflow_server.where).deliver(recorded)))
     thread.start()
-    while Cursor.read(recorded, server.where).sequence < 20:
+    while Cursor.read(recorded, mlflow_server.where).sequence < 20:
         assert thread.is_alive(), results
-    server.kill()
+    mlflow_server.kill()
     thread.join(timeout=60)
     (lost,) = results
     assert lost.delivered >= 20
     assert lost.pending > 20
-    assert lost.reason == f"{server.where.shown} does not answer"
+    assert lost.reason == f"{mlflow_server.where.shown} does not answer"
 
-    server.start()
-    assert _deliver_in_fresh_process(server.where, recorded)["pending"] == 0
+    mlflow_server.start()
+    assert _deliver_in_fresh_process(mlflow_server.where, recorded)["pending"] == 0
     for cursor in (recorded / "tracking").glob("cursor-*.json"):
         cursor.unlink()
-    assert _deliver_in_fresh_process(server.where, recorded)["pending"] == 0
-    _check_complete(server.where)
+    assert _deliver_in_fresh_process(mlflow_server.where, recorded)["pending"] == 0
+    _check_complete(mlflow_server.where)
