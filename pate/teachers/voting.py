@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from pate.errors import expected
-from pate.models.architectures import ModelSpec
 from pate.models.training import FloatArray, as_inputs
-from pate.teachers.weights import BundleWeights, unpack
+from pate.teachers.kinds import TeacherSpec, read_teachers
+from pate.teachers.weights import BundleWeights
 from pate.votes import ABSTAIN, VoteArray
 
 
@@ -17,7 +17,7 @@ def vote(
     weights: BundleWeights,
     inputs: FloatArray,
     *,
-    model: ModelSpec,
+    model: TeacherSpec,
     classes: int,
     batch_size: int = 1024,
     device: str | torch.device = "cpu",
@@ -27,7 +27,7 @@ def vote(
     Args:
         weights: from ``pate.teachers.training.train_bundle``.
         inputs: public inputs ``[Q, *shape]``.
-        model: the architecture that was trained.
+        model: what was trained.
         classes: C.
         batch_size: queries per forward pass; changes speed and memory, and nothing else but rounding.
         device: where to compute.
@@ -42,7 +42,7 @@ def vote(
     inputs_Q = as_inputs(inputs)
     if batch_size < 1 or classes > np.iinfo(np.int16).max:
         raise expected("batch_size >= 1 and classes < 32768", "correct them", batch_size=batch_size, classes=classes)
-    networks = unpack(weights, model, tuple(inputs_Q.shape[1:]), classes)
+    networks = read_teachers(model, weights, tuple(inputs_Q.shape[1:]), classes)
     return np.stack([_votes(network, inputs_Q, classes, batch_size, device) for network in networks.values()])
 
 

@@ -23,10 +23,11 @@ TEACHERS_KEY = "teachers"
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class BundleWeights:
-    """Private: the parameters of several teachers of one architecture.
+    """Private: the parameters of several teachers of one kind.
 
     Attributes:
-        content: safetensors; each parameter stacked to ``[T, ...]``, and the teachers' numbers ``[T]``.
+        content: of networks safetensors, each parameter stacked to ``[T, ...]``, and the teachers' numbers ``[T]``;
+            of trees see ``pate.teachers.tree_weights``.
         sha256: hex digest of ``content``, to be kept apart from it.
     """
 

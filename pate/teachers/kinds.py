@@ -1,0 +1,142 @@
+"""The two things in which kinds of teachers differ: how a bundle is fitted, and how its weights are read.
+
+Everything else (roster, seeds, votes, abstentions) is the same for all; a new kind is registered here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import singledispatch
+from typing import TypeAlias
+
+import torch
+from torch import nn
+
+from pate.errors import expected
+from pate.models.architectures import ModelSpec, Shape, build
+from pate.models.boosted_trees import Abstainer, Trees, TreesSpec, fit_trees
+from pate.models.training import FloatArray, IntArray, Records, Strategy, TrainSpec, fit_bundle
+from pate.randomness import derive_seed
+from pate.teachers.tree_weights import pack_trees, unpack_trees
+from pate.teachers.weights import BundleWeights, pack, unpack
+
+TeacherSpec: TypeAlias = ModelSpec | TreesSpec
+Partition: TypeAlias = tuple[FloatArray, IntArray]
+"""Inputs ``[N, *input_shape]`` and labels ``[N]``; N may be 0."""
+
+
+@singledispatch
+def fit_teachers(
+    model: object,
+    partitions: Sequence[Partition],
+    teachers: Sequence[int],
+    seeds: Sequence[int],
+    *,
+    train: TrainSpec | None,
+    input_shape: Shape,
+    classes: int,
+    device: str | torch.device,
+    strategy: Strategy,
+) -> BundleWeights:
+    """Fit the teachers of one bundle; who has no records abstains on every query.
+
+    Args:
+        model: what each teacher is; decides which function below is called.
+        partitions: per teacher.
+        teachers: per teacher, its number in the roster.
+        seeds: per teacher.
+        train: how networks are fitted; ``None`` for trees, whose spec says it.
+        input_shape: shape of one input.
+        classes: C.
+        device: where networks compute.
+        strategy: of networks; trees are fitted one after the other.
+    """
+    raise expected("a kind of teacher that is registered", "register it in pate.teachers.kinds", kind=type(model))
+
+
+@singledispatch
+def read_teachers(model: object, weights: BundleWeights, input_shape: Shape, classes: int) -> dict[int, nn.Module]:
+    """Teacher's number -> from inputs to logits, in evaluation mode; the hash is checked before anything is read."""
+    raise expected("a kind of teacher that is registered", "register it in pate.teachers.kinds", kind=type(model))
+
+
+@fit_teachers.register
+def _fit_networks(
+    model: ModelSpec,
+    partitions: Sequence[Partition],
+    teachers: Sequence[int],
+    seeds: Sequence[int],
+    *,
+    train: TrainSpec | None,
+    input_shape: Shape,
+    classes: int,
+    device: str | torch.device,
+    strategy: Strategy,
+) -> BundleWeights:
+    if train is None:
+        raise expected("a TrainSpec for networks", "say how they are fitted", kind=model.kind)
+    networks = [build(model, input_shape, classes, derive_seed(own, "weights")) for own in seeds]
+    filled = [position for position, (_, labels) in enumerate(partitions) if len(labels)]
+    fit_bundle(
+        [networks[position] for position in filled],
+        [_records(partitions[position], input_shape, classes) for position in filled],
+        train,
+        seeds=[seeds[position] for position in filled],
+        device=device,
+        strategy=strategy,
+    )
+    for position in set(range(len(networks))) - set(filled):
+        _silence(networks[position])
+    return pack(networks, teachers)
+
+
+@fit_teachers.register
+def _fit_boosted_trees(
+    model: TreesSpec,
+    partitions: Sequence[Partition],
+    teachers: Sequence[int],
+    seeds: Sequence[int],
+    *,
+    train: TrainSpec | None,
+    input_shape: Shape,
+    classes: int,
+    device: str | torch.device,
+    strategy: Strategy,
+) -> BundleWeights:
+    if train is not None:
+        raise expected("no TrainSpec for boosted trees", "their spec says how they are fitted", kind=model.kind)
+    fitted: list[Trees | Abstainer] = []
+    for partition, seed in zip(partitions, seeds, strict=True):
+        if len(partition[1]) == 0:
+            fitted.append(Abstainer(classes))
+            continue
+        records = _records(partition, input_shape, classes)
+        fitted.append(fit_trees(model, records.inputs.numpy(), records.labels.numpy(), classes, seed=seed))
+    return pack_trees(fitted, teachers)
+
+
+@read_teachers.register
+def _read_networks(model: ModelSpec, weights: BundleWeights, input_shape: Shape, classes: int) -> dict[int, nn.Module]:
+    return unpack(weights, model, input_shape, classes)
+
+
+@read_teachers.register
+def _read_boosted_trees(
+    model: TreesSpec, weights: BundleWeights, input_shape: Shape, classes: int
+) -> dict[int, nn.Module]:
+    return unpack_trees(weights, input_shape, classes)
+
+
+def _records(partition: Partition, input_shape: Shape, classes: int) -> Records:
+    records = Records.of(*partition, classes)
+    if tuple(records.inputs.shape[1:]) != tuple(input_shape):
+        raise expected("private inputs of the configured shape", "check the data source", input_shape=input_shape)
+    return records
+
+
+def _silence(network: nn.Module) -> None:
+    """Fill the weights with NaN: every logit is NaN, and a NaN logit is an abstention."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(math.nan)
