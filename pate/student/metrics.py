@@ -1,4 +1,4 @@
-"""What accuracy hides where one class is rare: AUROC and balanced accuracy, with bootstrap intervals."""
+"""Accuracy, and what it hides where one class is rare: balanced accuracy and AUROC; all with intervals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
+from scipy.stats import binomtest, rankdata
 
 from pate.errors import expected
 from pate.randomness import generator
@@ -24,7 +24,7 @@ FEWEST = 2
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A figure with a percentile bootstrap interval.
+    """A figure with a confidence interval.
 
     Attributes:
         value: on the evaluation set itself.
@@ -47,16 +47,18 @@ class Interval:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassMetrics:
-    """Figures that a rare class cannot hide in.
+    """Figures of a classifier; in all but accuracy a rare class cannot hide.
 
     Attributes:
+        accuracy: part that is right.
         balanced_accuracy: mean over the classes that occur of the part of their records that is right.
         auroc: for two classes that both occur: the probability that a record of the second gets the higher
             score, ties counted half; else ``None``.
         counts: records of each class. Length C.
-        resamples: bootstrap resamples behind the intervals.
+        resamples: bootstrap resamples behind the intervals; 0 where a class is too rare.
     """
 
+    accuracy: Interval
     balanced_accuracy: Interval
     auroc: Interval | None
     counts: tuple[int, ...]
@@ -79,8 +81,10 @@ def class_metrics(
 ) -> ClassMetrics:
     """Figures of predicted probabilities against labels.
 
-    Resamples are drawn with replacement over units (patients, hospitals) where these are known, over records
-    otherwise; those that lack a class are drawn again. Deterministic given the seed.
+    Intervals are those of the percentile bootstrap (Efron, Tibshirani 1993, section 13.3): resamples are drawn with
+    replacement over units (patients, hospitals) where these are known, over records otherwise; those that lack a
+    class are drawn again. Accuracy over records that stand for themselves is a plain proportion and gets Wilson's
+    interval (1927), which holds for few records too. Deterministic given the seed.
 
     Args:
         proba_EC: class probabilities. Shape ``[E, C]``.
@@ -113,11 +117,22 @@ def class_metrics(
         return Interval(value=value, low=low, high=high, confidence=confidence)
 
     return ClassMetrics(
+        accuracy=interval(_accuracy) if units_E is not None else _wilson(labels_E, proba_EC, confidence),
         balanced_accuracy=interval(balanced_accuracy),
         auroc=interval(_auroc) if classes == 2 and counts.all() else None,
         counts=tuple(int(count) for count in counts),
         resamples=len(rows),
     )
+
+
+def _accuracy(labels_E: Labels, proba_EC: Proba) -> float:
+    return float((proba_EC.argmax(axis=1) == labels_E).mean())
+
+
+def _wilson(labels_E: Labels, proba_EC: Proba, confidence: float) -> Interval:
+    right = int((proba_EC.argmax(axis=1) == labels_E).sum())
+    found = binomtest(right, len(labels_E)).proportion_ci(confidence, method="wilson")
+    return Interval(value=right / len(labels_E), low=float(found.low), high=float(found.high), confidence=confidence)
 
 
 def balanced_accuracy(labels_E: Labels, proba_EC: Proba) -> float:

@@ -59,6 +59,61 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
     assert hits >= 48  # binomial(60, 0.95): below 48 with probability under 1e-5; a third too narrow gives about 49 %
 
 
+def wilson(right: int, count: int) -> tuple[float, float]:
+    """By its definition: the shares p whose normal test of ``right`` out of ``count`` does not reject."""
+    z = 1.959963984540054
+    shares = np.linspace(0, 1, 200_001)
+    kept = shares[np.abs(right / count - shares) <= z * np.sqrt(shares * (1 - shares) / count)]
+    return float(kept.min()), float(kept.max())
+
+
+@pytest.mark.parametrize(("right", "count"), [(0, 5), (5, 5), (9, 10), (89, 100), (892, 1000)])
+def test_the_interval_of_accuracy_is_wilsons(right: int, count: int) -> None:
+    labels = np.array([0, 1] * count)[:count]
+    predicted = np.where(np.arange(count) < right, labels, 1 - labels)
+    found = class_metrics(np.eye(2)[predicted], labels, seed=0, resamples=1).accuracy
+    assert found.value == pytest.approx(right / count)
+    assert (found.low, found.high) == pytest.approx(wilson(right, count), abs=1e-5)
+
+
+def test_the_interval_of_balanced_accuracy_is_that_of_two_independent_shares() -> None:
+    """For large classes the variance is a quarter of the sum of two binomial variances."""
+    proba, labels = scores(4000, 0.3, 1.0, 6)
+    found = class_metrics(proba, labels, seed=0, resamples=1200).balanced_accuracy
+    right = proba.argmax(axis=1) == labels
+    spread = np.sqrt(sum(right[labels == c].var() / (labels == c).sum() for c in (0, 1)) / 4)
+    assert (found.low, found.high) == pytest.approx(
+        (found.value - 1.96 * spread, found.value + 1.96 * spread), abs=2e-3
+    )
+
+
+def test_the_interval_of_auroc_agrees_with_delong() -> None:
+    """DeLong, DeLong, Clarke-Pearson 1988, equation 7, written out over all pairs."""
+    proba, labels = scores(1500, 0.3, 1.0, 7)
+    second, first = proba[labels == 1, 1], proba[labels == 0, 1]
+    wins = (second[:, None] > first).astype(float) + 0.5 * (second[:, None] == first)
+    spread = np.sqrt(wins.mean(axis=1).var(ddof=1) / len(second) + wins.mean(axis=0).var(ddof=1) / len(first))
+    found = class_metrics(proba, labels, seed=0, resamples=1200).auroc
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx(
+        (found.value - 1.96 * spread, found.value + 1.96 * spread), abs=2e-3
+    )
+
+
+def test_the_interval_over_units_covers_as_often_as_it_says_where_one_over_records_does_not() -> None:
+    rng = np.random.default_rng(0)
+    hits = {"units": 0, "records": 0}
+    for seed in range(60):
+        units = np.repeat(np.arange(60), 10)
+        share = rng.beta(4, 1, 60)[units]  # how often a unit's records are right; 0.8 on average
+        labels = rng.integers(0, 2, 600)
+        predicted = np.where(rng.random(600) < share, labels, 1 - labels)
+        for name, own in (("units", units.astype(str)), ("records", None)):
+            found = class_metrics(np.eye(2)[predicted], labels, seed=seed, units_E=own, resamples=100).accuracy
+            hits[name] += found.low <= 0.8 <= found.high  # type: ignore[operator]
+    assert hits["units"] >= 48 > hits["records"]  # binomial(60, 0.95): below 48 with probability under 1e-5
+
+
 def test_records_of_one_unit_are_drawn_together_and_widen_the_interval() -> None:
     proba, labels = scores(60, 0.3, 1.0, 3)
     many = np.repeat(np.arange(60), 10)
