@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 
-from pate.accounting.events import from_dict
-from pate.report import PrivacyReport, to_html, to_json
+from pate.report import to_html, to_json
 from pate.values import Released
 from pipelines import summary
 from pipelines.card_text import CARD_FILE, card_text
 from pipelines.exported_model import read_spec
+from pipelines.reporting import report_of
 from pipelines.stages import Done
-from pipelines.steps import Campaign, Run, versions
+from pipelines.steps import Campaign, Run
 from pipelines.store import write_atomically
 from pipelines.tracking import Evaluation, ModelCard
-
-TUNING = (
-    "Settings were fixed in the configuration before the first vote. The evaluation set was used once, at the end; "
-    "the student saw public inputs and released labels only."
-)
 
 
 def publish(run: Run, released: Released[Campaign], figures: Released[dict[str, float]]) -> None:
@@ -28,7 +22,7 @@ def publish(run: Run, released: Released[Campaign], figures: Released[dict[str, 
     card = run.store.public / CARD_FILE
 
     def work() -> Done:
-        content = Released.public(_report(run, released.value, figures.value["student_accuracy"]))
+        content = Released.public(report_of(run, released.value))
         write_atomically(html, to_html(content))
         write_atomically(plain, to_json(content))
         write_atomically(card, _card_text(run, released.value, figures.value))
@@ -45,39 +39,6 @@ def publish(run: Run, released: Released[Campaign], figures: Released[dict[str, 
             Released.public("student"), Released.public(model_card), Released.public(_evaluation(run, figures.value))
         )
     summary.save(run.store, Released.public(_facts(run, released.value, figures.value["student_accuracy"])))
-
-
-def _report(run: Run, campaign: Campaign, accuracy: float) -> PrivacyReport:
-    config, mechanism = run.config, run.config.labelling.mechanism
-    spec = config.student.spec
-    return PrivacyReport(
-        run_id=config.run_id,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        data_id=config.data.data_id,
-        benchmark=run.study.benchmark is not None,
-        secure_noise=run.secure,
-        unit=config.privacy.unit,
-        mechanism=mechanism.model_dump(mode="json"),
-        event=from_dict(campaign.event),
-        campaign=campaign.cost,
-        total=campaign.total,
-        budget=config.privacy.epsilon,
-        teachers_enrolled=config.partition.teachers,
-        teachers_lost=0,
-        pool=len(run.study.pool),
-        asked=campaign.asked,
-        answered=campaign.answered,
-        refused=campaign.refused,
-        student={
-            "learner": config.student.learner,
-            "network": spec.model.kind,
-            "accuracy on the evaluation set": f"{accuracy:.1%} of {len(run.study.evaluation)} records",
-        },
-        public_data=[dict(row) for row in run.public_marks()],
-        tuning=TUNING,
-        versions=versions(),
-        sanitised=campaign.sanitised,
-    )
 
 
 def _tags(run: Run, campaign: Campaign) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from math import isnan
@@ -25,13 +26,17 @@ from pate.student import LabeledPool, Student
 from pate.student import evaluate as evaluate_student
 from pate.values import Released
 from pate.votes import VoteMatrix
-from pipelines import benchmark, campaign, ensemble, representation, summary
+from pipelines import benchmark, campaign, enrolment, ensemble, representation, summary
 from pipelines.config import Config
 from pipelines.destination import Destination
+from pipelines.ensemble import Ensemble
 from pipelines.exported_model import load_exported, save_exported
+from pipelines.holders import HeldHere, Holder
+from pipelines.process_metrics import ProcessMetrics
 from pipelines.progress import Progress
 from pipelines.ray_runtime import OnDemand
 from pipelines.ray_tasks import Job
+from pipelines.roster import Roster
 from pipelines.sources import marks
 from pipelines.spend_tracking import track_spend
 from pipelines.stages import Done, run_stage
@@ -94,16 +99,35 @@ def record_configuration(run: Run) -> None:
         )
 
 
-def write_manifest(run: Run, parts: Partition) -> None:
-    """The private manifest: which records each teacher holds, by hash."""
+def enrol(run: Run, parts: Partition | None, ray: OnDemand) -> Holder:
+    """Who holds the private records, and the private manifest: which teacher or site holds what, by hash.
+
+    Args:
+        run: the run.
+        parts: the partition of records that this process holds; ``None``: the sites hold them, and are surveyed.
+        ray: where the sites are.
+    """
+    path = run.store.private_folder("partition") / "manifest.json"
 
     def work() -> Done:
-        path = run.store.private_folder("partition") / "manifest.json"
-        write_atomically(path, parts.manifest(run.study.held_here))
+        if parts is None:
+            ledger = PrivacyLedger(run.base / "ledger")
+            try:
+                journal = path.with_name(ensemble.JOURNAL)
+                found = enrolment.survey_sites(run.config, run.study, ledger.key, ray.session(), journal)
+            finally:
+                ledger.close()
+            write_atomically(path, enrolment.manifest_of(run.config, found))
+        else:
+            write_atomically(path, parts.manifest(run.study.held_here))
         by = run.config.partition.by
-        return Done(outputs=[path], note={}, line=f"{parts.teachers} disjoint partitions, by {by}")
+        line = f"{run.config.partition.teachers} disjoint partitions, by {by}"
+        return Done(outputs=[path], note={}, line=line)
 
     run.stage("partition", work)
+    if parts is not None:
+        return HeldHere(run.study.held_here, parts)
+    return enrolment.held_at_sites(run.config, run.study, path.read_text())
 
 
 def represent(run: Run) -> Run:
@@ -124,49 +148,61 @@ def fix_queries(run: Run) -> Released[list[int]]:
     return Released.public(run.stage("queries", work)["queries"])
 
 
-def open_account(run: Run, queries: Released[list[int]]) -> None:
+def open_account(run: Run, queries: Released[list[int]], holder: Holder) -> None:
     """Register the private data and see that the campaign is within their budget, before teachers are trained."""
     ledger = PrivacyLedger(run.base / "ledger")
     try:
-        account = campaign.open_account(ledger, run.config, run.study, queries.value)
+        units = holder.units(ledger.key)
+        account = campaign.open_account(ledger, run.config, run.study, queries.value, units)
     finally:
         ledger.close()
     run.progress.line("account", f"{account.name}: budget epsilon {account.epsilon:g} at delta {account.delta:g}")
 
 
-def train(run: Run, parts: Partition, ray: OnDemand) -> list[Path]:
-    """Train the teachers, each on its own records."""
+def team(run: Run, holder: Holder) -> Ensemble:
+    """The teachers of a run."""
+    folder = run.store.private_folder("teachers")
+    return Ensemble(folder=folder, config=run.config, study=run.study, holder=holder)
+
+
+def train(run: Run, holder: Holder, ray: OnDemand) -> None:
+    """Train the teachers, each on its own records, and freeze the roster."""
+    teachers = team(run, holder)
 
     def work() -> Done:
-        folder = run.store.private_folder("teachers")
-        with run.tracker.phase("teachers") as tracker, run.progress.bar("teachers", parts.teachers) as on_done:
-            files = ensemble.train_teachers(
-                folder, run.config, run.study, parts, ray.session(), on_done, encoder=run.encoder
-            )
-            tracker.metrics(Released.public({"teachers_enrolled": parts.teachers, "teachers_lost": 0}))
-        line = f"{parts.teachers} teachers trained in {len(files)} tasks"
-        names = [file.name for file in files]
-        return Done(outputs=[*files, folder / "plan.json"], note={"files": names}, line=line)
+        totals = ensemble.places_of(teachers)
+        with run.tracker.phase("teachers") as tracker, run.progress.bars("teachers", totals) as on_done:
+            roster = ensemble.train_teachers(replace(teachers, on_done=on_done), ray.session(), encoder=run.encoder)
+            tracker.metrics(Released.public({"teachers_enrolled": roster.enrolled, "teachers_lost": len(roster.lost)}))
+        line = f"{roster.enrolled - len(roster.lost)} teachers trained"
+        if roster.lost:
+            line += f", {len(roster.lost)} lost to infrastructure: they abstain"
+        return Done(outputs=ensemble.outputs(teachers, roster), note={}, line=line)
 
-    note = run.stage("teachers", work)
-    return [run.store.private_folder("teachers") / name for name in note["files"]]
+    run.stage("teachers", work)
 
 
-def vote(run: Run, weights: list[Path], queries: Released[list[int]], ray: OnDemand) -> VoteMatrix:
+def teachers_lost(run: Run) -> int:
+    """Teachers that the infrastructure lost before the roster was frozen."""
+    return len(Roster.load(run.store.private_folder("teachers") / ensemble.ROSTER).lost)
+
+
+def vote(run: Run, holder: Holder, queries: Released[list[int]], ray: OnDemand) -> VoteMatrix:
     """Collect one vote of each teacher on each query; persisted before the first answer, never recomputed."""
     path = run.store.private_folder("votes") / "votes.npy"
-    teachers = run.config.partition.teachers
+    teachers = team(run, holder)
 
     def work() -> Done:
         inputs = representation.seen_by_teachers(run.study.pool.inputs[queries.value], run.encoder)
-        with run.progress.bar("votes", teachers) as on_done:
-            votes = ensemble.collect_votes(weights, run.config, run.study, inputs, ray.session(), on_done)
-        digest = votes.save(path)
-        abstained = int((votes.labels_TQ < 0).sum())
-        line = f"{teachers} teachers voted on {len(inputs)} inputs"
-        return Done(outputs=[path], note={"sha256": digest, "abstained": abstained}, line=line)
+        with run.progress.bars("votes", ensemble.places_of(teachers)) as on_done:
+            voted = ensemble.collect_votes(path, replace(teachers, on_done=on_done), inputs, ray.session())
+        line = f"{run.config.partition.teachers} teachers asked about {len(inputs)} inputs"
+        if voted.unreachable:
+            line += f", {voted.unreachable} could no longer be reached: they abstain"
+        return Done(outputs=[path], note={"sha256": voted.sha256}, line=line)
 
     note = run.stage("votes", work)
+    ensemble.forget_parts(path)
     return VoteMatrix.load(path, len(run.study.classes), note["sha256"])
 
 
@@ -251,7 +287,12 @@ def teach(run: Run, released: Released[Campaign]) -> Released[Student]:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         torch.set_num_threads(run.config.student.threads)
         updates = run.config.student.spec.train.updates(int((labels_M >= 0).sum()))
-        with run.tracker.phase("student") as tracker, run.progress.bar("student", updates) as on_done:
+        measured = run.config.tracking.system_metrics
+        with (
+            run.tracker.phase("student") as tracker,
+            ProcessMetrics(tracker) if measured else nullcontext(),
+            run.progress.bar("student", updates) as on_done,
+        ):
             seen = 0
 
             def on_progress(point: Any) -> None:
@@ -304,7 +345,7 @@ def evaluate(run: Run, student: Released[Student]) -> Released[dict[str, float]]
     return figures
 
 
-def compare_with_truth(run: Run, parts: Partition, weights: list[Path], votes: VoteMatrix, ray: OnDemand) -> None:
+def compare_with_truth(run: Run, holder: Holder, votes: VoteMatrix, ray: OnDemand) -> None:
     """On a public benchmark: label, single-teacher and pooled accuracy, for the terminal and the results table."""
     truth = run.study.benchmark
     if truth is None:
@@ -313,9 +354,14 @@ def compare_with_truth(run: Run, parts: Partition, weights: list[Path], votes: V
     def work() -> Done:
         study, config = run.study, run.config
         evaluation = study.evaluation
-        with run.progress.bar("benchmark", parts.teachers) as on_done:
-            inputs = representation.seen_by_teachers(evaluation.inputs, run.encoder)
-            seen = ensemble.collect_votes(weights, config, study, inputs, ray.session(), on_done)
+        inputs = representation.seen_by_teachers(evaluation.inputs, run.encoder)
+        file = run.store.private_folder("votes") / "evaluation.npy"
+        teachers = team(run, holder)
+        with run.progress.bars("benchmark", ensemble.places_of(teachers)) as on_done:
+            voted = ensemble.collect_votes(
+                file, replace(teachers, on_done=on_done), inputs, ray.session(), quorum=False
+            )
+        seen = VoteMatrix.load(file, len(study.classes), voted.sha256)
         pooled = Job(
             name="pooled",
             function=benchmark.train_pooled,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pate.errors import expected
 from pate.models.training import FloatArray, IntArray, as_inputs, as_labels
+from pate.student.calibration import SureGroup, calibration
 
 
 @final
@@ -89,12 +90,14 @@ class Evaluation:
         accuracy: part that is right.
         log_loss: mean negative log probability of the true class, nats.
         class_accuracy: per class, the part of its inputs that is right; NaN for a class that does not occur.
+        calibration: how often it is right by how sure it is.
     """
 
     count: int
     accuracy: float
     log_loss: float
     class_accuracy: tuple[float, ...]
+    calibration: tuple[SureGroup, ...]
 
 
 def evaluate(student: Student, inputs: FloatArray | Tensor, labels: IntArray | Tensor) -> Evaluation:
@@ -117,4 +120,5 @@ def evaluate(student: Student, inputs: FloatArray | Tensor, labels: IntArray | T
         accuracy=float(right_N.mean()),
         log_loss=float(-np.log(np.maximum(true_N, np.finfo(np.float32).tiny)).mean()),
         class_accuracy=tuple(float(own.mean()) if len(own) else float("nan") for own in of_class),
+        calibration=calibration(proba_NC, labels_N),
     )

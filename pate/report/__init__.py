@@ -1,0 +1,9 @@
+"""The privacy report: what an analyst or a data-protection officer asks about a campaign, in JSON and HTML.
+
+It is made from released values and public configuration alone.
+"""
+
+from pate.report.facts import PrivacyReport
+from pate.report.render import json_schema, to_html, to_json
+
+__all__ = ["PrivacyReport", "json_schema", "to_html", "to_json"]

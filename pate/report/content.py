@@ -1,0 +1,155 @@
+"""The content of the report as plain JSON: what the page shows, and every number behind its pictures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from pate.accounting import (
+    Composed,
+    EpsilonBound,
+    PrivacyEvent,
+    data_independent_epsilon,
+    gaussian_rdp,
+)
+from pate.accounting.events import to_dict
+from pate.accounting.worst_case import worst_case_rdp
+from pate.report import meaning, words
+from pate.report.facts import PrivacyReport
+
+FORMAT = "pate-privacy-report-1"
+DELTAS = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
+ORDERS = (1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 64.0, 128.0)
+PRIORS = (0.5, 0.01)
+ALARMS = (0.0, 0.001, 0.002, 0.005, 0.01, *(step / 50 for step in range(1, 51)))
+GROUPS = (2, 3, 4)
+MOST_CHARGES = 12
+"""Charges that are shown one by one; what came before them is summed up in the first row."""
+_COPIED = (
+    "run_id", "created", "configuration", "description", "task", "data_id", "benchmark", "secure_noise", "unit",
+    "moved_votes", "partition", "retention_days", "budget", "ledger", "teachers_enrolled", "teachers_lost", "pool",
+    "asked", "answered", "refused", "batch_size",
+)  # fmt: skip
+
+
+def content_of(report: PrivacyReport) -> dict[str, Any]:
+    """Everything that the report says, ready for JSON."""
+    accountant = report.total.accountant
+    charged = Composed(events=tuple(report.charges))
+    curve = meaning.guarantee_curve(charged, accountant)
+    return {
+        "format": FORMAT,
+        **{name: getattr(report, name) for name in _COPIED},
+        "classes": list(report.classes),
+        "neighbouring_relation": words.NEIGHBOURS,
+        "campaign": _bound(report.campaign),
+        "total": _bound(report.total),
+        "budget_left": max(0.0, report.budget - report.total.epsilon),
+        "sanitised": None if report.sanitised is None else asdict(report.sanitised),
+        "epsilon_by_delta": _by_delta(report, charged),
+        "privacy_curve": [
+            {"epsilon": float(e), "delta": float(d)} for e, d in zip(curve.epsilon_K, curve.delta_K, strict=True)
+        ],
+        "renyi": _renyi(charged, accountant),
+        "meaning": _meaning(curve, report.total),
+        "mechanism": {**report.mechanism, "in_words": words.describe(report.event), "event": to_dict(report.event)},
+        "noise_source": words.NOISE[report.secure_noise],
+        "composition": words.SCOPE,
+        "charges": _charges(report),
+        "schedule": list(words.SCHEDULE),
+        "spend": [dict(row) for row in report.spend],
+        "trust_model": words.TRUST,
+        "side_channels": list(words.SIDE_CHANNELS),
+        "overlap_assumption": words.OVERLAP,
+        "not_covered": list(words.NOT_COVERED),
+        "student": dict(report.student),
+        "evaluation": dict(report.evaluation),
+        "comparable": [dict(row) for row in report.comparable],
+        "public_data": [dict(row) for row in report.public_data],
+        "tuning": list(report.tuning),
+        "audit": None if report.audit is None else dict(report.audit),
+        "versions": dict(report.versions),
+        "questions": [{"section": s, "question": q, "answered_in": a} for s, q, a in words.QUESTIONS],
+    }
+
+
+def _bound(bound: EpsilonBound) -> dict[str, Any]:
+    return {name: value for name, value in asdict(bound).items() if name != "order"}
+
+
+def _by_delta(report: PrivacyReport, charged: PrivacyEvent) -> list[dict[str, float | None]]:
+    """Epsilon of campaign and total at the budget's delta and at powers of ten."""
+    return [
+        {
+            "delta": delta,
+            "campaign": _epsilon(report.event, delta, report.campaign.accountant),
+            "total": _epsilon(charged, delta, report.total.accountant),
+        }
+        for delta in sorted({*DELTAS, report.total.delta}, reverse=True)
+    ]
+
+
+def _epsilon(event: PrivacyEvent, delta: float, accountant: str) -> float | None:
+    return _finite(data_independent_epsilon(event, delta, accountant).epsilon)
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no infinity: ``null`` stands where there is no bound."""
+    return value if math.isfinite(value) else None
+
+
+def _renyi(charged: PrivacyEvent, accountant: str) -> dict[str, Any]:
+    cost = (gaussian_rdp if accountant == "gaussian" else worst_case_rdp)(charged, np.array(ORDERS))
+    rows = [{"order": order, "cost": _finite(float(value))} for order, value in zip(ORDERS, cost.rdp_A, strict=True)]
+    return {"accountant": "gaussian" if accountant == "gaussian" else "worst_case_rdp", "rows": rows}
+
+
+def _meaning(curve: meaning.GuaranteeCurve, total: EpsilonBound) -> dict[str, Any]:
+    """What an attacker could at most infer from everything that was charged."""
+    log_odds = meaning.largest_log_odds(curve, total.delta)
+    missed = meaning.false_negatives(curve, np.array(ALARMS))
+    return {
+        "failure": total.delta,
+        "largest_log_odds": _finite(log_odds),
+        "largest_odds_factor": _finite(math.exp(min(log_odds, 700.0)) if math.isfinite(log_odds) else math.inf),
+        "posteriors": [
+            {
+                "prior": prior,
+                "lowest": meaning.posterior(prior, -log_odds) if math.isfinite(log_odds) else 0.0,
+                "highest": meaning.posterior(prior, log_odds) if math.isfinite(log_odds) else 1.0,
+            }
+            for prior in PRIORS
+        ],
+        "best_guess": [
+            {"prior": prior, "without": 1 - prior, "with": meaning.best_guess(curve, prior)} for prior in PRIORS
+        ],
+        "trade_off": [
+            {"false_positive": alarm, "false_negative": float(miss)} for alarm, miss in zip(ALARMS, missed, strict=True)
+        ],
+        "groups": [
+            {"units": size, "epsilon": _finite(meaning.group_epsilon(curve, size, total.delta)), "delta": total.delta}
+            for size in GROUPS
+        ],
+    }
+
+
+def _charges(report: PrivacyReport) -> list[dict[str, Any]]:
+    """What was charged, in order, with the cost of each alone and of all until then."""
+    total, events = report.total, list(report.charges)
+    first = max(1, len(events) - MOST_CHARGES + 1)
+    rows = []
+    for count in range(first, len(events) + 1):
+        alone = Composed(events=tuple(events[:count])) if count == first else events[count - 1]
+        after = Composed(events=tuple(events[:count]))
+        rows.append(
+            {
+                "campaigns": count if count == first else 1,
+                "in_words": f"the first {count} campaigns" if count == first > 1 else words.describe(alone),
+                "alone": data_independent_epsilon(alone, total.delta, total.accountant).epsilon,
+                "after": data_independent_epsilon(after, total.delta, total.accountant).epsilon,
+            }
+        )
+    return rows

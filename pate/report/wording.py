@@ -1,0 +1,58 @@
+"""How numbers are written: a loss of privacy is rounded up, what protects is rounded down."""
+
+from __future__ import annotations
+
+import math
+
+
+def up(value: float | None, digits: int = 3) -> str:
+    """Decimals, rounded up: for epsilons."""
+    if value is None:
+        return "no bound"
+    return f"{math.ceil(round(value * 10**digits, 6)) / 10**digits:.{digits}f}"
+
+
+def down(value: float, digits: int = 3) -> str:
+    """Decimals, rounded down: for what is left of a budget."""
+    return f"{math.floor(round(value * 10**digits, 6)) / 10**digits:.{digits}f}"
+
+
+def percent_up(part: float) -> str:
+    """A part as per cent, rounded up: for what an attacker reaches."""
+    return f"{up(100 * part, _digits(part))} %"
+
+
+def percent_down(part: float) -> str:
+    """A part as per cent, rounded down: for what an attacker misses."""
+    return f"{down(100 * part, _digits(part))} %"
+
+
+def percent(part: float) -> str:
+    """A part as per cent."""
+    return f"{100 * part:.1f} %"
+
+
+def factor(value: float | None) -> str:
+    """A factor by which odds change, rounded up to two or three figures."""
+    if value is None:
+        return "without limit"
+    if value >= 1e6:
+        return "more than a million"
+    return f"{math.ceil(value):,}" if value >= 20 else up(value, 1)
+
+
+def small(value: float) -> str:
+    """A delta: ``1e-5``."""
+    mantissa, power = f"{value:.3e}".split("e")
+    return f"{float(mantissa):g}e{int(power)}" if value < 1e-3 else f"{value:g}"
+
+
+def one_in(value: float) -> str:
+    """A small probability in words: ``1 in 100,000``."""
+    return f"1 in {math.floor(1 / value + 1e-6):,}" if 0 < value < 1 else "never"
+
+
+def _digits(part: float) -> int:
+    """Per cent near 0 and 100 need more decimals to say anything."""
+    edge = min(part, 1 - part)
+    return 1 if edge >= 0.01 or edge <= 0 else 3

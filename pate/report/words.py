@@ -1,0 +1,158 @@
+"""The texts of the report: what holds for every campaign, in plain words."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from pate.accounting.events import (
+    Composed,
+    ConfidentGNMax,
+    GNMax,
+    LNMax,
+    PrivacyEvent,
+    Repeated,
+    SanitisedRelease,
+    ThresholdTest,
+)
+
+NEIGHBOURS = (
+    "Two data sets are neighbours if they differ in one privacy unit: its records are withdrawn, added or replaced, "
+    "while the roster of units and the place of all other records stay as they are."
+)
+TRUST = (
+    "The operator of the Ray cluster and of the private folder sees the private records and votes, and is trusted "
+    "with them (the central model). Everybody else, including whoever reads labels, student, tracker and this "
+    "report, is trusted with nothing: the guarantee is stated against them, whatever else they know."
+)
+NOISE = {
+    True: "Integers from the exact samplers of OpenDP on the operating system's entropy; no floating-point number "
+    "stands between the entropy and an answer.",
+    False: "Integers from a seed that anybody may know. There is no guarantee.",
+}
+SCOPE = (
+    "Everything that was ever charged to this account, and to accounts that share a privacy unit with it, up to the "
+    "release of this run's labels. Costs are composed adaptively: a later campaign may depend on earlier answers."
+)
+SCHEDULE = (
+    "The list of inputs to ask was fixed before the first vote and is public.",
+    "The full cost was charged before the first noise was drawn, and nothing is refunded.",
+    "Each input is answered once; asked again, it gets the stored answer.",
+    "Answers and refusals leave in batches. Counts of votes, and who voted how, never leave.",
+    "Student, curves and this report are computed from the answers and public data; they cost nothing more.",
+)
+SIDE_CHANNELS = (
+    "The time of a whole batch, of training and of the run is not hidden.",
+    "Running time of the noise samplers, processor caches, power, and memory of a shared machine are excluded: the "
+    "operator's machine is trusted.",
+    "Swap, core dumps and backups of the private folders are the operator's to encrypt.",
+)
+OVERLAP = (
+    "Records of one person under different unit ids cannot be recognised unless the records are identical; such a "
+    "person is protected as a group of as many units."
+)
+NOT_COVERED = (
+    "What the population shows. If the student learns that smokers are ill more often, it says so of every smoker, "
+    "whether or not their records were used.",
+    "Whether the labels are right, and whether the student treats groups of people alike.",
+    "The public pool, the configuration, the names of classes, tasks and data, and the number of teachers: all public.",
+    "The private records themselves while they are collected, stored and used: that is the operator's security.",
+    "Other releases from the same records that were made without this ledger.",
+)
+AUDIT_MISSING = (
+    "No audit was on file when this report was written. `pate audit --keep`, run before `pate run`, asks the real "
+    "aggregator about made-up neighbours and keeps its findings for the reports of later runs."
+)
+AUDIT_MEANING = (
+    "The audit asked the real aggregator about made-up neighbouring votes and bounded epsilon from below by what the "
+    "answers gave away. It tests the program with its own noise settings, not this campaign. A lower bound above the "
+    "claim would prove the program wrong; one below it proves nothing for other neighbours."
+)
+GLOSSARY = (
+    ("Accountant", "the method that adds up what releases cost. All that this report names give upper bounds."),
+    ("Budget", "the most epsilon that may ever be spent on these data; fixed when they were first registered."),
+    ("Calibration", "whether a student that is 80 % sure is right 8 times in 10."),
+    ("Data-independent", "holds whatever the votes were, and so tells nothing about them."),
+    ("Delta (δ)", "a small probability that goes with epsilon. See the curve of both."),
+    ("Differential privacy", "a limit on how much one privacy unit's records can change what is published."),
+    ("Epsilon (ε)", "the size of that limit, in natural logarithms of odds (nats). Smaller protects more."),
+    ("Ledger", "the list of all charges, chained by hashes so that a changed line is found."),
+    ("Nat", "the unit of epsilon. One nat multiplies odds by at most 2.72."),
+    ("Odds", "probability of yes divided by probability of no: 1 in 2 is odds of 1 to 1, 1 in 100 is 1 to 99."),
+    ("Pool", "public inputs without labels; some of them are asked about."),
+    ("Privacy unit", "whose records are hidden together, for example all records of one patient."),
+    ("Rényi-DP", "the cost of a release at each order; the form in which costs are added."),
+    ("Student", "the model that is published; it saw public inputs and released labels only."),
+    ("Teacher", "a model trained on private records of its own; it casts one vote on each query."),
+)
+NIST = "NIST SP 800-226, Guidelines for Evaluating Differential Privacy Guarantees"
+NIST_NOTE = (
+    "Sections as named in the initial public draft of December 2023; the final text of March 2025 may count otherwise."
+)
+QUESTIONS = (
+    ("2.1 The Promise of Differential Privacy", "What can an attacker learn about one person?", "meaning"),
+    ("2.2 The Privacy Parameter ε", "How large is epsilon?", "guarantee"),
+    ("2.3 Variants of Differential Privacy", "Which variant, and how large is delta?", "guarantee"),
+    ("2.4 The Unit of Privacy", "Who is protected, and which data sets are neighbours?", "whom"),
+    ("2.5 Comparing Differential Privacy Guarantees", "What is needed to compare this with others?", "guarantee"),
+    ("2.6 Mixing Differential Privacy With Other Data Releases", "What else was released from the data?", "spend"),
+    ("3.1 Basic Mechanisms and Common Elements", "Which mechanism, sensitivity and noise?", "mechanism"),
+    ("3.2 Utility and Accuracy", "How good is the result?", "student"),
+    ("3.3 Bias", "What is known about unequal quality?", "student"),
+    ("3.5 Machine Learning", "Which part of training saw private data, and what was tuned on what?", "student"),
+    ("4.1 Query Models", "Who asks, how often, and when is it over?", "mechanism"),
+    ("4.2 Threat Models", "Who is trusted with what?", "trust"),
+    ("4.3 Mechanism Implementation Challenges", "Noise source, side channels, tests of the program?", "trust"),
+    ("4.4 Data Security and Access Control", "Who could reach the records?", "trust"),
+    ("4.5 Data Collection Exposure", "What does the guarantee not protect?", "limits"),
+)
+
+
+@singledispatch
+def describe(event: PrivacyEvent) -> str:
+    """An event in words, with its noise in votes."""
+    raise TypeError(f"no words for {type(event).__name__}")
+
+
+@describe.register
+def _(event: GNMax) -> str:
+    noise = f"discrete Gaussian noise of {event.sigma:g} votes"
+    return f"noisy argmax, {noise} on each count{_moved(event.moved_votes)}"
+
+
+@describe.register
+def _(event: LNMax) -> str:
+    noise = f"discrete Laplace noise of {event.scale:g} votes"
+    return f"noisy argmax, {noise} on each count{_moved(event.moved_votes)}"
+
+
+@describe.register
+def _(event: ThresholdTest) -> str:
+    return f"threshold test, discrete Gaussian noise of {event.sigma:g} votes{_moved(event.moved_votes)}"
+
+
+@describe.register
+def _(event: ConfidentGNMax) -> str:
+    return (
+        f"up to {event.max_asked} threshold tests (at {event.threshold:g} votes, discrete Gaussian noise of "
+        f"{event.sigma_threshold:g}), up to {event.max_answered} noisy argmax answers (discrete Gaussian noise of "
+        f"{event.sigma:g} votes on each count){_moved(event.moved_votes)}"
+    )
+
+
+@describe.register
+def _(event: SanitisedRelease) -> str:
+    return f"one noisy data-dependent figure, at Rényi order {event.order:g}"
+
+
+@describe.register
+def _(event: Repeated) -> str:
+    return f"{event.count} times: {describe(event.event)}"
+
+
+@describe.register
+def _(event: Composed) -> str:
+    return "; ".join(describe(part) for part in event.events) or "nothing"
+
+
+def _moved(votes: int) -> str:
+    return "" if votes == 1 else f", {votes} votes moved by one unit"
