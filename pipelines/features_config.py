@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, PrivateAttr
 
-from pate.features import Backbone, Representation, SimCLR
+from pate.features import Backbone, Diffusion, Inputs, Representation, SimCLR
 from pate.features.backbone import Architecture
 from pate.models import ModelSpec, TrainSpec
 from pate.models.augmentation import Augmentation
 from pipelines.section import Count, Positive, Section
+
+_DIFFUSION: Any = Field(None, description="place features on the graph of the pool's nearest neighbours")
 
 
 class SimCLRConfig(Section):
@@ -22,10 +24,17 @@ class SimCLRConfig(Section):
     train: TrainSpec
     augmentation: Augmentation = Field(description="changes that keep what an image shows")
     temperature: Positive = 0.2
+    diffusion: Diffusion | None = _DIFFUSION
     threads: Count = Field(1, description="torch threads")
 
     def build(self) -> Representation:
-        return SimCLR(model=self.model, train=self.train, augmentation=self.augmentation, temperature=self.temperature)
+        return SimCLR(
+            model=self.model,
+            train=self.train,
+            augmentation=self.augmentation,
+            temperature=self.temperature,
+            diffusion=self.diffusion,
+        )
 
 
 class BackboneConfig(Section):
@@ -36,6 +45,7 @@ class BackboneConfig(Section):
     weights: Path = Field(exclude=True, description="safetensors file; relative to the configuration")
     sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$", description="of that file")
     side: Count = Field(64, description="images are resized to this many pixels a side")
+    diffusion: Diffusion | None = _DIFFUSION
     threads: Count = Field(1, description="torch threads")
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
@@ -47,7 +57,24 @@ class BackboneConfig(Section):
 
     def build(self) -> Representation:
         weights = self._folder / self.weights
-        return Backbone(architecture=self.architecture, weights=weights, sha256=self.sha256, side=self.side)
+        return Backbone(
+            architecture=self.architecture,
+            weights=weights,
+            sha256=self.sha256,
+            side=self.side,
+            diffusion=self.diffusion,
+        )
 
 
-FeaturesConfig: TypeAlias = Annotated[SimCLRConfig | BackboneConfig, Field(discriminator="kind")]
+class InputsConfig(Section):
+    """The inputs themselves, for tables and small images."""
+
+    kind: Literal["inputs"]
+    diffusion: Diffusion | None = _DIFFUSION
+    threads: Count = Field(1, description="torch threads")
+
+    def build(self) -> Representation:
+        return Inputs(diffusion=self.diffusion)
+
+
+FeaturesConfig: TypeAlias = Annotated[SimCLRConfig | BackboneConfig | InputsConfig, Field(discriminator="kind")]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pate.errors import expected
+from pate.features.diffusion import Diffusion
 from pate.features.encoder import Encoder, public_inputs
 from pate.models.architectures import Shape
 from pate.models.training import AfterStep, FloatArray
@@ -35,12 +36,14 @@ class Backbone:
         weights: safetensors file with the state dict under torchvision's names.
         sha256: hex digest of the file.
         side: images are resized to this many pixels a side (bilinear); one channel is repeated to three.
+        diffusion: whether and how features are placed on the graph of the pool.
     """
 
     architecture: Architecture
     weights: Path
     sha256: str
     side: int = 64
+    diffusion: Diffusion | None = None
 
     def __post_init__(self) -> None:
         if self.side < 32:
@@ -52,7 +55,7 @@ class Backbone:
             raise expected(
                 "images of one or three channels for a backbone", "leave features out", input_shape=input_shape
             )
-        return Encoder(nn.Sequential(_Prepared(self.side), self._body()), input_shape)
+        return Encoder(nn.Sequential(_Prepared(self.side), self._body()), input_shape, self.diffusion)
 
     def updates(self, inputs: int) -> int:
         """None: nothing is trained."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pate.errors import PrivacyViolation, expected
+from pate.features.diffusion import Diffusion, DiffusionMap
 from pate.models.architectures import Shape
 from pate.models.training import AfterStep, FloatArray, as_inputs
 from pate.values import Redacted
@@ -27,21 +28,23 @@ _CHUNK = 512
 class Encoder(nn.Module):
     """``r f / |f|`` with ``f = (body(x) - mean) / std``: features of one length, standardised over the public pool.
 
-    A light head on these features is what a teacher learns; its length ``r = sqrt(D)`` makes a feature of the order
-    of 1, as heads expect.
+    A light head on these features is what a teacher learns; their length ``r = sqrt(D)`` makes each of the order
+    of 1, as heads expect. With ``diffusion``, the features are then placed on the graph of the pool.
 
     Args:
         body: from inputs ``[N, *input_shape]`` to ``[N, D]``.
         input_shape: shape of one input.
+        diffusion: how; ``None`` for not.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, body: nn.Module, input_shape: Shape) -> None:
+    def __init__(self, body: nn.Module, input_shape: Shape, diffusion: Diffusion | None = None) -> None:
         super().__init__()
         self.body = body.eval()
         self.input_shape = tuple(input_shape)
+        self.map = None if diffusion is None else DiffusionMap(diffusion)
         with torch.no_grad():
             width = self.body(torch.zeros(1, *input_shape)).shape[1]
         self.register_buffer("mean", torch.zeros(width))
@@ -49,13 +52,17 @@ class Encoder(nn.Module):
 
     @property
     def width(self) -> int:
-        """D, the number of features."""
-        return len(self.mean)
+        """D, the number of features, or of coordinates after diffusion."""
+        return len(self.mean) if self.map is None else self.map.width
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Features ``[N, D]``."""
+        features = self._standard(inputs)
+        return features if self.map is None else self.map(features)
+
+    def _standard(self, inputs: Tensor) -> Tensor:
         standard = (self.body(inputs) - self.mean) / self.std
-        features: Tensor = functional.normalize(standard, dim=1) * self.width**0.5
+        features: Tensor = functional.normalize(standard, dim=1) * len(self.mean) ** 0.5
         return features
 
     def encode(self, inputs: FloatArray | Tensor, device: str | torch.device = "cpu") -> npt.NDArray[np.float32]:
@@ -79,7 +86,7 @@ class Encoder(nn.Module):
         return np.concatenate([np.zeros((0, self.width), dtype=np.float32), *parts])
 
     def standardise(self, pool: FloatArray | Tensor, device: str | torch.device = "cpu") -> Encoder:
-        """Take mean and deviation of each feature over the public pool; returns the encoder itself."""
+        """Take mean and deviation of each feature, and the graph, from the public pool; returns the encoder itself."""
         pool_M = public_inputs(pool)
         self.to(device).eval()
         with torch.inference_mode():
@@ -87,6 +94,8 @@ class Encoder(nn.Module):
         self.cpu()
         self.mean = raw.mean(dim=0)
         self.std = raw.std(dim=0, correction=0) + 1e-3
+        if self.map is not None:
+            self.map.fit(functional.normalize((raw - self.mean) / self.std, dim=1))
         return self
 
     def pack(self) -> bytes:
@@ -105,8 +114,12 @@ class Encoder(nn.Module):
             tensors = load(content)
         except SafetensorError as error:
             raise expected("an encoder in safetensors format", "nothing else is ever loaded; train it again") from error
-        wanted = {name: tuple(value.shape) for name, value in self.state_dict().items()}
-        if wanted != {name: tuple(value.shape) for name, value in tensors.items()}:
+        own = self.state_dict()
+        if set(own) == set(tensors) and self.map is not None:
+            for name, _ in self.map.named_buffers():  # as large as the pool that made them
+                setattr(self.map, name, tensors[f"map.{name}"])
+            own = self.state_dict()
+        if {name: value.shape for name, value in own.items()} != {n: value.shape for n, value in tensors.items()}:
             raise expected("an encoder of the configured architecture", "train it again, or correct the configuration")
         self.load_state_dict(tensors)
         return self.eval()

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pate.errors import expected
+from pate.features.diffusion import Diffusion
 from pate.features.encoder import Encoder, body_of, public_inputs
 from pate.models.architectures import ModelSpec, Shape, build
 from pate.models.augmentation import Augmentation
@@ -31,12 +32,14 @@ class SimCLR:
         train: how to fit; ``epochs`` count passes over the pool. Large batches give many images to repel.
         augmentation: the changes that keep what an image shows.
         temperature: of the similarities (cosines).
+        diffusion: whether and how features are placed on the graph of the pool.
     """
 
     model: ModelSpec
     train: TrainSpec
     augmentation: Augmentation
     temperature: float = 0.2
+    diffusion: Diffusion | None = None
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
@@ -46,7 +49,7 @@ class SimCLR:
 
     def empty(self, input_shape: Shape) -> Encoder:
         """An encoder of this architecture with initial weights; see ``Representation``."""
-        return Encoder(body_of(build(self.model, input_shape, classes=2, seed=0)), input_shape)
+        return Encoder(body_of(build(self.model, input_shape, classes=2, seed=0)), input_shape, self.diffusion)
 
     def updates(self, inputs: int) -> int:
         """Number of updates for so many public images."""
@@ -73,8 +76,10 @@ class SimCLR:
         if len(shape) != 3:
             raise expected("images for SimCLR", "leave features out for tables", input_shape=shape)
         body = body_of(build(self.model, shape, classes=2, seed=derive_seed(seed, "encoder")))
-        encoder = Encoder(body, shape)
-        network = nn.Sequential(body, _projection(encoder.width, derive_seed(seed, "projection"))).to(device).train()
+        encoder = Encoder(body, shape, self.diffusion)
+        network = (
+            nn.Sequential(body, _projection(len(encoder.mean), derive_seed(seed, "projection"))).to(device).train()
+        )
         generator = torch.Generator().manual_seed(derive_seed(seed, "augmentation"))
         images, steps = pool_M.to(device), self.updates(len(pool_M))
         optimiser = optimiser_of(network.parameters(), self.train)

@@ -95,7 +95,7 @@ def test_a_student_can_begin_with_the_encoder_and_only_with_one_of_its_own_kind(
     network = build(spec.model, (1, 8, 8), 3, seed=1)
     copy_body(made, network)
     assert all(torch.equal(a, b) for a, b in zip(body_of(network).parameters(), made.body.parameters(), strict=True))
-    with pytest.raises(InputError, match="features.model"):
+    with pytest.raises(InputError, match=r"features\.model"):
         copy_body(made, build(ModelSpec(kind="cnn", hidden=(4, 16)), (1, 8, 8), 3, seed=1))
 
 
@@ -108,5 +108,5 @@ def test_a_packed_encoder_opens_elsewhere_as_itself() -> None:
     packed = PackedEncoder(
         representation=spec, input_shape=(1, 8, 8), content=content, sha256=hashlib.sha256(content).hexdigest()
     )
-    there: PackedEncoder = pickle.loads(pickle.dumps(packed))  # noqa: S301 - what Ray does on the way to a worker
+    there: PackedEncoder = pickle.loads(pickle.dumps(packed))  # what Ray does on the way to a worker
     assert np.array_equal(there.open().encode(IMAGES), made.encode(IMAGES))
