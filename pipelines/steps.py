@@ -173,7 +173,9 @@ def train(run: Run, holder: Holder, ray: OnDemand) -> None:
         totals = ensemble.places_of(teachers)
         with run.tracker.phase("teachers") as tracker, run.progress.bars("teachers", totals) as on_done:
             roster = ensemble.train_teachers(replace(teachers, on_done=on_done), ray.session(), encoder=run.encoder)
-            tracker.metrics(Released.public({"teachers_enrolled": roster.enrolled, "teachers_lost": len(roster.lost)}))
+            found = Released.public({"teachers_enrolled": roster.enrolled, "teachers_lost": len(roster.lost)})
+            tracker.metrics(found)
+            run.tracker.metrics(found)
         line = f"{roster.enrolled - len(roster.lost)} teachers trained"
         if roster.lost:
             line += f", {len(roster.lost)} lost to infrastructure: they abstain"
