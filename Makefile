@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow test-all bench lint format type all-checks clean
+.PHONY: demo test test-slow test-all bench bench-scale lint format type all-checks clean
 
 demo: $(READY)            ## run the main job on the embedded data; FRESH=1 makes a new run
 	$(BIN)/pate run configs/digits.yaml $(if $(FRESH),--fresh)
@@ -20,6 +20,10 @@ test-all: $(READY)        ## fast and slow tests
 
 bench: $(READY)           ## timings as ratios, into benchmarks.json
 	$(BIN)/python -m pytest tests/benchmarks -m benchmark -q
+
+bench-scale: $(READY)     ## teachers a second and the scaling curve, into README.md and docs/ (a quarter of an hour)
+	$(BIN)/python tests/benchmarks/teachers_at_scale.py --readme README.md
+	$(BIN)/python tests/benchmarks/scaling_curve.py --readme README.md --plot docs/scaling.svg
 
 lint: $(READY)
 	$(BIN)/ruff check .

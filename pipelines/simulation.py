@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -22,7 +23,9 @@ def site_name(site: int, sites: int) -> str:
 
 
 def write_consortium(folder: Path, spec: ConsortiumSpec, found: Consortium, kind: FileKind, group_size: int) -> Path:
-    """Write ``sites/``, pool, evaluation set, the list of hospitals that are to fail, and the configuration.
+    """Write ``sites/``, pool, evaluation set, the list of hospitals that are to fail, and two configurations.
+
+    ``config.yaml`` runs on this machine; ``cluster.yaml`` reads each hospital's file on the Ray nodes with its label.
 
     Args:
         folder: not there yet.
@@ -32,7 +35,7 @@ def write_consortium(folder: Path, spec: ConsortiumSpec, found: Consortium, kind
         group_size: partitions that one patient may sit in, as the configuration declares it.
 
     Returns:
-        The configuration's path.
+        The path of ``config.yaml``.
     """
     (folder / "sites").mkdir(parents=True)
     names = [site_name(site, spec.sites) for site in range(spec.sites)]
@@ -44,7 +47,11 @@ def write_consortium(folder: Path, spec: ConsortiumSpec, found: Consortium, kind
     lost = "".join(f"{names[site]}\n" for site in found.dropped)
     write_atomically(folder / "drop_outs.txt", lost)
     path = folder / "config.yaml"
-    write_atomically(path, _config(folder.name, spec, names, kind, group_size))
+    alone = _config(folder.name, spec, names, kind, group_size)
+    write_atomically(path, alone)
+    write_atomically(
+        folder / "cluster.yaml", alone.replace("/config.yaml", "/cluster.yaml", 1) + _cluster(folder, spec)
+    )
     return path
 
 
@@ -122,6 +129,20 @@ def _config(name: str, spec: ConsortiumSpec, names: list[str], kind: FileKind, g
             "  spec:",
             "    model: {kind: logistic}",
             "    train: {steps: 300, learning_rate: 0.02, weight_decay: 0.1}",
+            "",
+        ]
+    )
+
+
+def _cluster(folder: Path, spec: ConsortiumSpec) -> str:
+    """What a cluster with a node per hospital needs besides."""
+    return "\n".join(
+        [
+            "# Each hospital's file is read on the Ray nodes with the label site=<hospital>, and nowhere else.",
+            "sites:",
+            f"  folder: {json.dumps(str(folder.absolute() / 'teachers'))}  # on the nodes; teachers stay there",
+            "faults:",
+            f"  quorum_sites: {spec.sites - spec.lost}  # fewer, and the run stops before anything is released",
             "",
         ]
     )

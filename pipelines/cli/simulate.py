@@ -58,7 +58,8 @@ def simulate(
         print(f"{overlap} patients are known to two hospitals: the run will be refused with that number, until")
         print(f"{path} declares partition.group_size: 2 (--group-size 2), which costs more.")
     if spec.lost:
-        print(f"{spec.lost} hospitals are to fail: do not start their nodes, see {folder / 'drop_outs.txt'}.")
+        listed = folder / "drop_outs.txt"
+        print(f"{spec.lost} hospitals are to fail: end their nodes once training has begun, see {listed}.")
 
 
 def _steps(path: Path, run_id: str) -> str:
@@ -71,7 +72,8 @@ def _steps(path: Path, run_id: str) -> str:
             f"   pate run {path}",
             "3. Look at the result and the privacy report:",
             f"   pate report {run_id}",
-            "4. The same on a cluster with one node per hospital: see docs/consortium.md",
+            "4. The same on a Ray cluster with a node per hospital, see docs/consortium.md:",
+            f"   {path.with_name('cluster.yaml')}",
             "",
         ]
     )

@@ -56,6 +56,7 @@ def test_the_same_command_writes_the_same_bytes(place: Path) -> None:
     for folder in ("a", "b"):
         assert run(["simulate", f"{folder}/reh", *SMALL, "--overlap", "3", "--drop-outs", "0.3"]) == 0
     one, two = ({path.name: path.read_bytes() for path in (place / f).rglob("*") if path.is_file()} for f in ("a", "b"))
+    assert one.pop("cluster.yaml") == two.pop("cluster.yaml").replace(b"/b/reh/", b"/a/reh/"), "but for the path"
     assert one == two
     lost = one["drop_outs.txt"].decode().split()
     assert len(lost) == 2
@@ -95,6 +96,18 @@ def test_declared_overlap_is_dealt_and_charged_for_two_votes(place: Path) -> Non
     assert config.campaign_epsilon().epsilon > alone.campaign_epsilon().epsilon
     with pytest.raises(InputError, match="5 units in up to 2"):
         deal(alone, load_study(alone))
+
+
+def test_the_cluster_configuration_reads_each_file_at_its_site_and_declares_a_quorum(place: Path) -> None:
+    assert run(["simulate", "reh", *SMALL, "--drop-outs", "0.3"]) == 0
+    config = load(place / "reh" / "cluster.yaml")
+    assert config.held_at_sites
+    assert config.faults.quorum_sites == 4
+    assert config.sites is not None
+    assert config.sites.folder == place / "reh" / "teachers"
+    alone = load(place / "reh" / "config.yaml")
+    assert alone.sites is None
+    assert config.model_copy(update={"sites": None}).run_id == alone.run_id, "nothing else differs"
 
 
 @pytest.mark.parametrize("folder", ["Bad Name", "-x", "x" * 60])
