@@ -41,6 +41,10 @@ class Unavailable(PateError):
     """A server that the run needs does not answer."""
 
 
+class QuorumLost(PateError):
+    """Machines that failed left fewer teachers or sites than were declared; nothing was released."""
+
+
 def expected(what: str, remedy: str, **found: object) -> InputError:
     """An ``InputError`` in the project's one shape.
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -23,13 +21,13 @@ from pate.aggregation import (
     require_affordable,
 )
 from pate.data import Study, input_keys
-from pate.data.records import IntArray, PrivateRecords
+from pate.data.records import IntArray
 from pate.errors import expected
 from pate.ledger import Account, PrivacyLedger
-from pate.ledger.keys import LedgerKey
-from pate.values import Redacted, Released
+from pate.values import Released
 from pate.votes import VoteMatrix
 from pipelines.config import Config
+from pipelines.holders import Units, units_of
 from pipelines.progress import Progress
 from pipelines.store import write_atomically
 
@@ -83,25 +81,6 @@ def noise_of(config: Config, study: Study) -> NoiseSource:
     return InsecureSeededNoise(seed)
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Units(Redacted):
-    """The privacy units of a body of data, as keyed hashes.
-
-    Attributes:
-        count: how many there are.
-        known_by: by what they are known again under another name.
-    """
-
-    count: int
-    known_by: list[bytes]
-
-
-def units_of(records: PrivateRecords, key: LedgerKey) -> Units:
-    """The units of records that this process holds."""
-    return Units(count=len(set(records.unit_keys())), known_by=key.units(private_keys(records)))
-
-
 def open_account(
     ledger: PrivacyLedger, config: Config, study: Study, queries: list[int], units: Units | None = None
 ) -> Account:
@@ -122,14 +101,6 @@ def open_account(
         sys.stderr.write(f"pate: warning: {warning}\n")
     require_affordable(ledger, **_request(config, study, queries))
     return account
-
-
-def private_keys(records: PrivateRecords) -> Iterator[bytes]:
-    """By what data are known again under another name: unit ids, records, and records without their label, since
-    the same patients asked about something else are the same patients."""
-    yield from records.unit_keys()
-    yield from records.content_keys()
-    yield from (hashlib.sha256(b"features" + row.tobytes()).digest() for row in records.features)
 
 
 def _request(config: Config, study: Study, queries: list[int]) -> dict[str, Any]:

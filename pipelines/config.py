@@ -10,24 +10,30 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from pate.accounting import ACCOUNTANTS, EpsilonBound, PrivacyEvent, data_independent_epsilon
 from pate.accounting.events import SanitisedRelease
+from pate.accounting.gap_sensitivity import require_teachers
 from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax, whole_event
 from pate.errors import InputError
-from pate.models import ModelSpec, TrainSpec
-from pate.models.augmentation import Augmentation
-from pate.student import FixMatch, Learner, PseudoLabel, StudentSpec, Supervised
-from pipelines.data_config import SOURCES, DataConfig
+from pate.models import ModelSpec, TrainSpec, TreesSpec
+from pipelines.data_config import SOURCES, DataConfig, FilesData, Texts
 from pipelines.features_config import FeaturesConfig
 from pipelines.section import Count, Name, Positive, Section, Seed
+from pipelines.student_config import LEARNERS, StudentConfig
 
-_NOT_IN_RESULTS: dict[str, Any] = {"tracking": True, "ray": True, "description": True, "privacy": {"retention_days"}}
+_NOT_IN_RESULTS: dict[str, Any] = {
+    "tracking": True,
+    "ray": True,
+    "description": True,
+    "faults": True,
+    "privacy": {"retention_days"},
+}
 
 
 class PartitionConfig(Section):
@@ -73,15 +79,31 @@ class PrivacyConfig(Section):
         return name
 
 
+def _model_tag(value: object) -> str:
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return "trees" if kind == "boosted-trees" else "network"
+
+
 class TeachersConfig(Section):
     """How teachers are trained, and how many in one Ray task."""
 
-    model: ModelSpec
-    training: TrainSpec
+    model: Annotated[
+        Annotated[ModelSpec, Tag("network")] | Annotated[TreesSpec, Tag("trees")], Discriminator(_model_tag)
+    ]
+    training: TrainSpec | None = Field(None, description="how networks are fitted; trees say it in model")
     bundle_size: Count = Field(25, description="teachers in one task")
     strategy: Literal["sequential", "fused", "auto"] = "auto"
     num_cpus: Positive = Field(1.0, description="processor cores of one task")
     num_gpus: float = Field(0.0, ge=0, allow_inf_nan=False, description="GPUs of one task; fractions share one")
+
+    @model_validator(mode="after")
+    def _training_of_networks(self) -> TeachersConfig:
+        if isinstance(self.model, ModelSpec) == (self.training is None):
+            raise ValueError(
+                f"Expected training with networks and without it for boosted-trees, got kind={self.model.kind!r}; "
+                f"{'add' if self.training is None else 'remove'} teachers.training"
+            )
+        return self
 
 
 class GNMaxConfig(Section):
@@ -136,78 +158,54 @@ class LabellingConfig(Section):
     )
 
 
-class LearnerConfig(Section):
-    """What every learner's part of the configuration has."""
-
-    threads: Count = Field(1, description="torch threads; small networks are fastest with one")
-    start: Literal["fresh", "features"] = Field(
-        "fresh", description="features: begin with the weights of the encoder, which must be the same network"
-    )
-
-
-class SupervisedConfig(LearnerConfig):
-    """A student that learns from the released labels alone."""
-
-    learner: Literal["supervised"]
-    spec: StudentSpec
-    augmentation: Augmentation | None = None
-
-    def build(self) -> Learner:
-        return Supervised(spec=self.spec, augmentation=self.augmentation)
-
-
-class PseudoLabelConfig(LearnerConfig):
-    """A student that also learns from its own confident answers on the rest of the pool (Lee 2013)."""
-
-    learner: Literal["pseudo-label"]
-    spec: StudentSpec
-    weight: Positive = 1.0
-    threshold: float = Field(0.0, ge=0, le=1)
-    unlabelled_ratio: Count = 4
-
-    def build(self) -> Learner:
-        return PseudoLabel(
-            spec=self.spec, weight=self.weight, threshold=self.threshold, unlabelled_ratio=self.unlabelled_ratio
-        )
-
-
-class FixMatchConfig(LearnerConfig):
-    """A student for images that must agree with itself on weak and strong changes (Sohn et al. 2020)."""
-
-    learner: Literal["fixmatch"]
-    spec: StudentSpec
-    weak: Augmentation
-    strong: Augmentation
-    threshold: float = Field(0.95, ge=0, le=1)
-    unlabelled_ratio: Count = 4
-    weight: Positive = 1.0
-
-    def build(self) -> Learner:
-        return FixMatch(
-            spec=self.spec,
-            weak=self.weak,
-            strong=self.strong,
-            threshold=self.threshold,
-            unlabelled_ratio=self.unlabelled_ratio,
-            weight=self.weight,
-        )
-
-
 class TrackingConfig(Section):
     """Where MLflow keeps the run."""
 
     uri: str | None = Field(None, description="an MLflow server or store; default: SQLite in PATE_HOME")
     experiment: str = "pate"
     registered_model: str | None = Field(None, description="name in the model registry; default: pate-<name>")
+    system_metrics: bool = Field(True, description="record how busy this process is while it trains the student")
 
 
 class RayConfig(Section):
     """Which Ray. RAY_ADDRESS and an initialised Ray are joined without being asked."""
 
-    address: str | None = Field(
-        None, description="host:port; default: RAY_ADDRESS, else a local one"
-    )
+    address: str | None = Field(None, description="host:port; default: RAY_ADDRESS, else a local one")
     num_cpus: Count | None = Field(None, description="cores of the local Ray; default: all")
+
+
+class SitesConfig(Section):
+    """Records stay where they are: each file of data.private_files is read on the Ray nodes of its site alone."""
+
+    folder: Path = Field(
+        exclude=True, description="private folder on the nodes, shared by the nodes of a site; teachers stay there"
+    )
+    label: str = Field("site", min_length=1, description="the label of Ray nodes whose value names their site")
+    protects: Literal["unit", "site"] = Field(
+        "unit", description="site: the privacy unit is a whole hospital, which then has one teacher"
+    )
+    nodes: Texts = Field(
+        (), description="rehearsals with a public set: hospitals are dealt to these labels; default: their own names"
+    )
+
+    @field_validator("folder")
+    @classmethod
+    def _absolute(cls, folder: Path) -> Path:
+        if not folder.is_absolute():
+            raise ValueError("Expected an absolute path, got a relative one: tasks have no working folder of yours")
+        return folder
+
+
+class FaultsConfig(Section):
+    """What happens when machines fail. It changes no result, so it may be changed for a run that is resumed."""
+
+    retries: int = Field(3, ge=0, le=100, description="tries after a task's first that crashed")
+    task_seconds: Positive | None = Field(
+        None, description="most seconds of one task; one that takes longer is tried once more, elsewhere at its site"
+    )
+    patience_seconds: Positive = Field(60.0, description="how long a site may be without a node before it is given up")
+    quorum_teachers: Count | None = Field(None, description="fewest teachers that must take part; default: all")
+    quorum_sites: Count | None = Field(None, description="fewest sites that must take part; default: all")
 
 
 class Config(Section):
@@ -222,9 +220,35 @@ class Config(Section):
     features: FeaturesConfig | None = Field(None, description="what teachers learn on; default: the inputs themselves")
     teachers: TeachersConfig
     labelling: LabellingConfig
-    student: SupervisedConfig | PseudoLabelConfig | FixMatchConfig = Field(discriminator="learner")
+    student: StudentConfig
     tracking: TrackingConfig = TrackingConfig()
     ray: RayConfig = RayConfig()
+    sites: SitesConfig | None = Field(
+        None, description="tasks go to the records; default: the records come to the tasks"
+    )
+    faults: FaultsConfig = FaultsConfig()
+
+    @model_validator(mode="after")
+    def _sites_are_named(self) -> Config:
+        if self.sites is None:
+            return self
+        if self.partition.by != "site" or self.partition.label_skew is not None:
+            raise ValueError(
+                f"Expected partition.by: site, without label_skew, where sites is given, got {self.partition.by!r}"
+            )
+        files = self.data.private_files if isinstance(self.data, FilesData) else ()
+        unnamed = sum(file.site is None for file in files)
+        if self.held_at_sites and unnamed:
+            raise ValueError(
+                f"Expected a site for each of data.private_files where sites is given, got {unnamed} without; name "
+                "the label of the nodes that hold the file"
+            )
+        return self
+
+    @property
+    def held_at_sites(self) -> bool:
+        """Whether private records are read at their sites alone, since the pool does not come out of them."""
+        return self.sites is not None and isinstance(self.data, FilesData) and bool(self.data.pool_files)
 
     @model_validator(mode="after")
     def _counts_fit(self) -> Config:
@@ -253,7 +277,10 @@ class Config(Section):
 
     def sanitised_release(self) -> SanitisedRelease | None:
         """The figure that the campaign buys, if it does."""
-        return None if self.privacy.sanitised is None else self.privacy.sanitised.build()
+        if self.privacy.sanitised is None:
+            return None
+        require_teachers(self.partition.teachers)
+        return self.privacy.sanitised.build()
 
     def campaign_epsilon(self) -> EpsilonBound:
         """The campaign's data-independent cost, computed from the configuration alone."""
@@ -308,11 +335,12 @@ def _one_line(path: Path, faults: list[ErrorDetails]) -> str:
         "gnmax",
         "lnmax",
         "confident-gnmax",
-        "supervised",
-        "pseudo-label",
-        "fixmatch",
+        "network",
+        "trees",
+        *LEARNERS,
         "simclr",
         "backbone",
+        "inputs",
         *SOURCES,
     }  # pydantic names the chosen kind as if it were a key
     key = ".".join(str(part) for part in first["loc"] if part not in tags)

@@ -1,47 +1,99 @@
-"""The ensemble on Ray: a plan written before training, bundles trained and kept, votes collected."""
+"""The ensemble on Ray: bundles trained where their records are, kept, and asked for votes.
+
+The driver holds one bundle and its votes at a time. Weights of records that this process holds come back and lie in
+the run's private folder; those trained at a site stay there, and the driver keeps their hashes. Votes go to disk as
+they come, and into the matrix when all are there.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 
-from pate.data import Partition, Study
-from pate.errors import InputError
+from pate.data import Study
 from pate.features import PackedEncoder
-from pate.teachers import BundleWeights, train_bundle, vote
-from pate.votes import VoteArray, VoteMatrix
+from pate.votes import VoteFile
+from pipelines.bundles import StoredBundle, train_and_keep, votes_of
 from pipelines.config import Config
+from pipelines.holders import Holder
 from pipelines.ray_runtime import RaySession
-from pipelines.ray_tasks import Job
-from pipelines.store import file_hash, write_atomically
+from pipelines.ray_tasks import Job, Limits, Lost, Needs
+from pipelines.roster import Plan, Roster, make_bundles, require_quorum
+from pipelines.store import write_atomically
 
 MLP_KINDS = ("logistic", "mlp")
+PLAN, ROSTER, JOURNAL = "plan.json", "roster.json", "tasks.jsonl"
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What decides the teachers, fixed before the first is trained, so that a retried task gives the same.
+class Ensemble:
+    """Where the teachers of a run are, and what they are.
 
     Attributes:
-        bundles: numbers of the teachers of each task.
-        strategy: ``sequential`` or ``fused``.
-        threads: torch threads in a task.
-        device: ``cpu`` or ``cuda``.
+        folder: the run's private folder of teachers.
+        config: the experiment.
+        study: its public part is read.
+        holder: of the private records.
+        on_done: told how many teachers of which site are done.
     """
 
-    bundles: list[list[int]]
-    strategy: str
-    threads: int
-    device: str
+    folder: Path
+    config: Config
+    study: Study
+    holder: Holder
+    on_done: Callable[[int, str | None], None] = lambda teachers, place: None
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that was written before training."""
+        return Plan(**json.loads((self.folder / PLAN).read_text()))
+
+    def at_site(self, number: int) -> StoredBundle | None:
+        """Where a bundle that is trained at a site stays there."""
+        sites = self.config.sites
+        if sites is None:
+            return None
+        return StoredBundle(path=sites.folder / f"{self.config.run_id}-{self.holder.mark}" / _name(number))
+
+    def here(self, number: int) -> StoredBundle:
+        """Where a bundle is kept here; of one at a site, its hash alone."""
+        return StoredBundle(path=self.folder / _name(number))
+
+    def is_trained(self, number: int) -> bool:
+        """Whether a bundle was finished before."""
+        return self.here(number).is_whole() if self.config.sites is None else self.here(number).recorded is not None
+
+    def needs(self, plan: Plan) -> Needs:
+        """What one task takes."""
+        teachers, sites = self.config.teachers, self.config.sites
+        return Needs(
+            num_cpus=teachers.num_cpus,
+            num_gpus=teachers.num_gpus if plan.device == "cuda" else 0.0,
+            threads=plan.threads,
+            label="site" if sites is None else sites.label,
+            incidents=None if sites is None else sites.folder,
+        )
+
+    def limits(self) -> Limits:
+        """When a task is tried again and given up."""
+        faults = self.config.faults
+        return Limits(
+            retries=faults.retries,
+            seconds=faults.task_seconds,
+            patience=faults.patience_seconds,
+            journal=self.folder / JOURNAL,
+        )
 
 
-def make_plan(config: Config, session: RaySession) -> Plan:
+def make_plan(config: Config, holder: Holder, session: RaySession) -> Plan:
     """Choose bundles, strategy, threads and device from the configuration and the machine.
 
     Fused training wins for linear models and MLPs, one model after the other for convolutions on a CPU.
@@ -50,115 +102,184 @@ def make_plan(config: Config, session: RaySession) -> Plan:
     strategy = config.teachers.strategy
     if strategy == "auto":
         strategy = "fused" if config.teachers.model.kind in MLP_KINDS else "sequential"
-    count, size = config.partition.teachers, config.teachers.bundle_size
-    bundles = [list(range(first, min(first + size, count))) for first in range(0, count, size)]
-    return Plan(bundles=bundles, strategy=strategy, threads=max(1, int(config.teachers.num_cpus)), device=device)
+    slots = max(1, int(session.cpus / config.teachers.num_cpus))
+    bundles, places = make_bundles(holder.places(), size=config.teachers.bundle_size, slots=slots)
+    threads = max(1, int(config.teachers.num_cpus))
+    return Plan(bundles=bundles, places=places, strategy=strategy, threads=threads, device=device)
 
 
-def load_or_write_plan(folder: Path, config: Config, session: RaySession) -> Plan:
-    """The plan of this run: the one on disk if training was begun before."""
-    path = folder / "plan.json"
+def train_teachers(ensemble: Ensemble, session: RaySession, encoder: PackedEncoder | None = None) -> Roster:
+    """Train the bundles that are not finished yet, and freeze the roster.
+
+    Raises:
+        QuorumLost: the infrastructure lost more teachers or sites than declared; finished bundles are kept.
+    """
+    path = ensemble.folder / PLAN
     if not path.exists():
-        write_atomically(path, json.dumps(asdict(make_plan(config, session))))
-    return Plan(**json.loads(path.read_text()))
-
-
-def train_teachers(
-    folder: Path,
-    config: Config,
-    study: Study,
-    parts: Partition,
-    session: RaySession,
-    on_done: Callable[[int], None],
-    encoder: PackedEncoder | None = None,
-) -> list[Path]:
-    """Train the bundles that are not on disk yet; returns the weight files, in order."""
+        write_atomically(path, json.dumps(asdict(make_plan(ensemble.config, ensemble.holder, session))))
+    plan = ensemble.plan
+    missing = [number for number in range(len(plan.bundles)) if not ensemble.is_trained(number)]
+    trained = set(range(len(plan.bundles))) - set(missing)
+    for number in trained:
+        ensemble.on_done(len(plan.bundles[number]), plan.places[number])
     shared = None if encoder is None else session.share(encoder)
-    plan = load_or_write_plan(folder, config, session)
-    files = [folder / f"bundle-{number:04d}.safetensors" for number in range(len(plan.bundles))]
-    missing = [number for number, file in enumerate(files) if not _is_whole(file)]
-    on_done(sum(len(plan.bundles[number]) for number in set(range(len(files))) - set(missing)))
-    jobs = [_training_job(config, study, parts, plan, number, shared) for number in missing]
-    for position, weights in session.run(
-        jobs, num_cpus=config.teachers.num_cpus, **_gpus(config, plan), threads=plan.threads
-    ):
-        number = missing[position]
-        write_atomically(files[number], weights.content)
-        write_atomically(_hash_file(files[number]), weights.sha256)
-        on_done(len(plan.bundles[number]))
-    return files
-
-
-def collect_votes(
-    files: list[Path], config: Config, study: Study, inputs: Any, session: RaySession, on_done: Callable[[int], None]
-) -> VoteMatrix:
-    """One vote of each teacher on each input. Shape of the matrix ``[T, Q]``."""
-    plan = Plan(**json.loads((files[0].parent / "plan.json").read_text()))
-    shared = session.share(inputs)
     jobs = [
         Job(
-            name=f"vote-{number:04d}",
-            function=vote,
-            arguments={
-                "weights": _read_weights(file),
-                "inputs": shared,
-                "model": config.teachers.model,
-                "classes": len(study.classes),
-                "device": plan.device,
-            },
+            name=_task_name("train", plan, number),
+            function=train_and_keep,
+            arguments=partial(_training, ensemble, plan, number, shared),
+            place=plan.places[number],
         )
-        for number, file in enumerate(files)
+        for number in missing
     ]
-    labels_TQ: VoteArray = np.full((config.partition.teachers, len(inputs)), -1, dtype=np.int16)
-    for position, votes in session.run(
-        jobs, num_cpus=config.teachers.num_cpus, **_gpus(config, plan), threads=plan.threads
-    ):
-        labels_TQ[plan.bundles[position]] = votes
-        on_done(len(plan.bundles[position]))
-    return VoteMatrix.collect(labels_TQ, classes=len(study.classes))
+    for position, result in session.try_all(jobs, ensemble.needs(plan), ensemble.limits()):
+        number = missing[position]
+        if isinstance(result, Lost):
+            continue
+        if isinstance(result, str):
+            ensemble.here(number).record(result)
+        else:
+            ensemble.here(number).write(result)
+        trained.add(number)
+        ensemble.on_done(len(plan.bundles[number]), plan.places[number])
+    require_quorum(ensemble.config.faults, plan, trained, doing="trained")
+    lost = [teacher for number in missing if number not in trained for teacher in plan.bundles[number]]
+    roster = Roster(enrolled=plan.teachers, lost=tuple(sorted(lost)))
+    roster.save(ensemble.folder / ROSTER)
+    return roster
 
 
-def _training_job(config: Config, study: Study, parts: Partition, plan: Plan, number: int, encoder: Any) -> Job:
-    """A task gets the records of its own teachers and no others."""
-    teachers = plan.bundles[number]
-    rows, private = [parts.rows(teacher) for teacher in teachers], study.held_here
-    return Job(
-        name=f"train-{number:04d}",
-        function=train_bundle,
-        arguments={
-            "partitions": [(private.features[row], private.labels_N[row]) for row in rows],
-            "teachers": teachers,
-            "model": config.teachers.model,
-            "train": config.teachers.training,
-            "input_shape": study.input_shape,
-            "classes": len(study.classes),
-            "seed": config.seed,
-            "device": plan.device,
-            "strategy": plan.strategy,
-            "encoder": encoder,
-        },
-    )
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voted:
+    """A vote matrix on disk.
+
+    Attributes:
+        sha256: of the file.
+        unreachable: teachers on the roster that no longer answered, and abstain.
+    """
+
+    sha256: str
+    unreachable: int
 
 
-def _gpus(config: Config, plan: Plan) -> dict[str, float]:
-    return {"num_gpus": config.teachers.num_gpus if plan.device == "cuda" else 0.0}
+def collect_votes(path: Path, ensemble: Ensemble, inputs: Any, session: RaySession, *, quorum: bool = True) -> Voted:
+    """Write one vote of each teacher on each input, as a matrix ``[T, Q]``; who cannot be reached abstains.
+
+    Votes lie in a folder beside the matrix as they come, so that whoever has answered is not asked again.
+
+    Args:
+        path: of the matrix.
+        ensemble: who is asked.
+        inputs: what they are asked about. Shape ``[Q, ...]``.
+        session: where.
+        quorum: whether too few are an error; not so for votes that are never released.
+
+    Raises:
+        QuorumLost: too few teachers or sites answered; nothing was released.
+    """
+    plan, roster, classes = ensemble.plan, Roster.load(ensemble.folder / ROSTER), len(ensemble.study.classes)
+    lost = set(roster.lost)
+    asked = [number for number, bundle in enumerate(plan.bundles) if not lost & set(bundle)]
+    parts = path.with_name(f"{path.stem}-parts")
+    parts.mkdir(exist_ok=True, mode=0o700)
+    files = {number: parts / f"{number:04d}-{_recorded(ensemble, number)[:16]}.npy" for number in asked}
+    waiting = [number for number in asked if not files[number].exists()]
+    shared = session.share(inputs) if waiting else None
+    for number in set(asked) - set(waiting):
+        ensemble.on_done(len(plan.bundles[number]), plan.places[number])
+    jobs = [
+        Job(
+            name=_task_name("vote", plan, number),
+            function=votes_of,
+            arguments=partial(_voting, ensemble, plan, number, shared),
+            place=plan.places[number],
+        )
+        for number in waiting
+    ]
+    for position, votes in session.try_all(jobs, ensemble.needs(plan), ensemble.limits()):
+        number = waiting[position]
+        if not isinstance(votes, Lost):
+            _save(files[number], votes)
+            ensemble.on_done(len(plan.bundles[number]), plan.places[number])
+    answered = [number for number in asked if files[number].exists()]
+    if quorum:
+        require_quorum(ensemble.config.faults, plan, answered, doing="voted")
+    matrix = VoteFile(path, teachers=plan.teachers, queries=len(inputs), classes=classes)
+    for number in answered:
+        matrix.put(plan.bundles[number], np.load(files[number], allow_pickle=False))
+    unreachable = plan.teachers - len(lost) - sum(len(plan.bundles[number]) for number in answered)
+    return Voted(sha256=matrix.finish(), unreachable=unreachable)
 
 
-def _hash_file(weights: Path) -> Path:
-    return weights.with_suffix(".sha256")
+def forget_parts(path: Path) -> None:
+    """Remove the votes beside a matrix that is finished."""
+    parts = path.with_name(f"{path.stem}-parts")
+    for file in parts.iterdir() if parts.is_dir() else ():
+        file.unlink()
+    if parts.is_dir():
+        parts.rmdir()
 
 
-def _is_whole(weights: Path) -> bool:
-    """Both files are there and agree; a bundle interrupted between them is trained again."""
-    recorded = _hash_file(weights)
-    return weights.exists() and recorded.exists() and file_hash(weights) == recorded.read_text()
+def outputs(ensemble: Ensemble, roster: Roster) -> list[Path]:
+    """The files that a finished training leaves here."""
+    plan, lost = ensemble.plan, set(roster.lost)
+    kept = [ensemble.here(number).path for number, bundle in enumerate(plan.bundles) if not lost & set(bundle)]
+    hashes = [file.with_suffix(".sha256") for file in kept]
+    return [*(kept if ensemble.config.sites is None else []), *hashes, ensemble.folder / PLAN, ensemble.folder / ROSTER]
 
 
-def _read_weights(weights: Path) -> BundleWeights:
-    try:
-        return BundleWeights(content=weights.read_bytes(), sha256=_hash_file(weights).read_text())
-    except OSError as error:
-        raise InputError(
-            "Expected the teachers' weights in the run's private folder, got none; restore it or start a new run",
-            private_detail=str(error),
-        ) from error
+def places_of(ensemble: Ensemble) -> Mapping[str | None, int]:
+    """How many teachers each site has."""
+    places = ensemble.holder.places()
+    return {place: places.count(place) for place in dict.fromkeys(places)}
+
+
+def _training(ensemble: Ensemble, plan: Plan, number: int, encoder: Any) -> dict[str, Any]:
+    """A task gets, or reads at its site, the records of its own teachers and no others."""
+    config, teachers = ensemble.config, plan.bundles[number]
+    return {
+        "source": ensemble.holder.source(teachers),
+        "keep": ensemble.at_site(number),
+        "teachers": teachers,
+        "model": config.teachers.model,
+        "train": config.teachers.training,
+        "input_shape": ensemble.study.input_shape,
+        "classes": len(ensemble.study.classes),
+        "seed": config.seed,
+        "device": plan.device,
+        "strategy": plan.strategy,
+        "encoder": encoder,
+    }
+
+
+def _voting(ensemble: Ensemble, plan: Plan, number: int, inputs: Any) -> dict[str, Any]:
+    at_site = ensemble.at_site(number)
+    kept = StoredBundle(path=at_site.path, sha256=_recorded(ensemble, number)) if at_site else None
+    return {
+        "weights": kept or ensemble.here(number).read(),
+        "inputs": inputs,
+        "model": ensemble.config.teachers.model,
+        "classes": len(ensemble.study.classes),
+        "device": plan.device,
+    }
+
+
+def _recorded(ensemble: Ensemble, number: int) -> str:
+    return ensemble.here(number).recorded or ""
+
+
+def _save(path: Path, votes: np.ndarray[Any, Any]) -> None:
+    content = BytesIO()
+    np.save(content, votes, allow_pickle=False)
+    write_atomically(path, content.getvalue())
+
+
+def _name(number: int) -> str:
+    return f"bundle-{number:04d}.safetensors"
+
+
+def _task_name(what: str, plan: Plan, number: int) -> str:
+    """``train-0007 of 40 at hospital_a``, as Ray's dashboard shows it."""
+    place = plan.places[number]
+    return f"{what}-{number:04d} of {len(plan.bundles)}" + ("" if place is None else f" at {place}")

@@ -50,7 +50,7 @@ def label_and_train(config: Config, *, base: Path, progress: Progress) -> summar
     ray_runtime.preflight(config.ray.address)
     require_safe_ray(config.ray.address, os.environ)
     study = load_study(config)
-    parts = deal(config, study)
+    parts = None if config.sites is not None else deal(config, study)
     campaign.noise_of(config, study)
     if config.labelling.max_asked > len(study.pool):
         raise expected(
@@ -84,22 +84,22 @@ def label_and_train(config: Config, *, base: Path, progress: Progress) -> summar
 
 
 def _all_stages(
-    run: steps.Run, parts: Partition, start_delivery: Callable[[], BackgroundDelivery]
+    run: steps.Run, parts: Partition | None, start_delivery: Callable[[], BackgroundDelivery]
 ) -> BackgroundDelivery:
     """All stages in order; tracking is delivered in the background once the teachers need no more cores."""
     steps.record_configuration(run)
-    steps.write_manifest(run, parts)
-    run = steps.represent(run)
-    queries = steps.fix_queries(run)
-    steps.open_account(run, queries)
     with ray_runtime.on_demand(run.config.ray.address, run.config.ray.num_cpus) as ray:
-        weights = steps.train(run, parts, ray)
-        votes = steps.vote(run, weights, queries, ray)
+        holder = steps.enrol(run, parts, ray)
+        run = steps.represent(run)
+        queries = steps.fix_queries(run)
+        steps.open_account(run, queries, holder)
+        steps.train(run, holder, ray)
+        votes = steps.vote(run, holder, queries, ray)
         delivery = start_delivery()
         answers = steps.label(run, votes, queries)  # the door: the one place where noise is drawn
         delivery.nudge()
         student = steps.teach(run, answers)
         figures = steps.evaluate(run, student)
-        steps.compare_with_truth(run, parts, weights, votes, ray)
+        steps.compare_with_truth(run, holder, votes, ray)
     publish(run, answers, figures)
     return delivery

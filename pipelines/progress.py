@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol, final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
+
+MOST_BARS = 30
+"""Sites that are shown each by its own; where there are more, one bar counts for all."""
 
 
 class Progress(Protocol):
@@ -27,6 +30,11 @@ class Progress(Protocol):
         """A bar over ``total`` pieces of work; the function yielded adds finished pieces."""
         ...
 
+    @contextmanager
+    def bars(self, stage: str, totals: Mapping[str | None, int]) -> Iterator[Callable[[int, str | None], None]]:
+        """A bar for each site; the function yielded adds finished pieces to that of a site."""
+        ...
+
 
 @final
 class Quiet:
@@ -41,6 +49,10 @@ class Quiet:
     @contextmanager
     def bar(self, stage: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda pieces: None
+
+    @contextmanager
+    def bars(self, stage: str, totals: Mapping[str | None, int]) -> Iterator[Callable[[int, str | None], None]]:
+        yield lambda pieces, place: None
 
 
 @final
@@ -62,3 +74,12 @@ class Terminal:
         with RichProgress(*columns, console=self._console, transient=True) as bars:
             task = bars.add_task(stage, total=total)
             yield lambda pieces: bars.advance(task, pieces)
+
+    @contextmanager
+    def bars(self, stage: str, totals: Mapping[str | None, int]) -> Iterator[Callable[[int, str | None], None]]:
+        shown = totals if len(totals) <= MOST_BARS else {None: sum(totals.values())}
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with RichProgress(*columns, console=self._console, transient=True) as bars:
+            name = {place: stage if place is None else f"{stage} {place}" for place in shown}
+            task = {place: bars.add_task(f"{name[place]:<12}", total=total) for place, total in shown.items()}
+            yield lambda pieces, place: bars.advance(task[place if place in task else None], pieces)

@@ -9,6 +9,7 @@ same; nothing that draws privacy noise runs in one.
 
 from __future__ import annotations
 
+import json
 import time
 import traceback
 from collections import deque
@@ -84,11 +85,13 @@ class Limits:
         retries: tries after the first that ended in a crash.
         seconds: the most one try may take from its start; a task gets one more try after the first too long one.
         patience: seconds that a place may be without a node before its tasks are given up.
+        journal: private file that is told of every try: task, place, node, how it ended.
     """
 
     retries: int = 3
     seconds: float | None = None
     patience: float = 60.0
+    journal: Path | None = None
 
 
 @final
@@ -190,6 +193,7 @@ class Tasks:
                     "of pate there, or give the job a runtime environment",
                     private_detail=str(error),
                 ) from error
+            self._note(attempt, type(error).__name__)
             attempt.crashes += 1
             attempt.not_before = time.monotonic() + BACK_OFF * 2**attempt.crashes
             over = attempt.crashes > self._limits.retries
@@ -199,7 +203,9 @@ class Tasks:
             attempt.node, attempt.began = said, time.monotonic()
             return
         del self._running[stream]
-        yield attempt.position, _checked(said, attempt.job)
+        result = _checked(said, attempt.job)
+        self._note(attempt, "done")
+        yield attempt.position, result
 
     def _look_around(self) -> Iterator[tuple[int, Any]]:
         """Stop tasks that take too long, and give up those of places without a node."""
@@ -212,6 +218,7 @@ class Tasks:
                 yield from self._again(attempt, "found no node", "its place has no node")
             elif attempt.began is not None and now - attempt.began > (self._limits.seconds or float("inf")):
                 self._drop(stream)
+                self._note(attempt, "overtime")
                 attempt.overtimes += 1
                 over = attempt.overtimes > 1
                 yield from self._again(attempt, "took too long" if over else None, f"on node {attempt.node}")
@@ -219,6 +226,13 @@ class Tasks:
             while self._waiting[place]:
                 attempt = self._waiting[place].popleft()
                 yield from self._again(attempt, "found no node", "its place has no node")
+
+    def _note(self, attempt: _Attempt, outcome: str) -> None:
+        """A line in the journal."""
+        if self._limits.journal is not None:
+            line = {"task": attempt.job.name, "place": attempt.job.place, "node": attempt.node, "outcome": outcome}
+            with self._limits.journal.open("a") as file:
+                file.write(json.dumps(line) + "\n")
 
     def _drop(self, stream: Any) -> None:
         ray.cancel(stream, force=True)
@@ -229,6 +243,7 @@ class Tasks:
     ) -> Iterator[tuple[int, Any]]:
         """One more try, on another node where the place has one; or ``Lost``, if there is a reason to give up."""
         if why is not None:
+            self._note(attempt, "given up")
             yield attempt.position, Lost(why=why, detail=detail)
             return
         self._count_nodes()

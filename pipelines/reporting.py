@@ -60,7 +60,7 @@ def report_of(run: Run, campaign: Campaign) -> PrivacyReport:
         refused=campaign.refused,
         batch_size=config.labelling.batch_size,
         spend=campaign.spend,
-        student={"learner": config.student.learner, "network": config.student.spec.model.kind},
+        student={"learner": config.student.learner, "network": config.student.model_kind},
         evaluation=_evaluation(run),
         comparable=comparable,
         public_data=[{**row, "origin": _origin(config, row["name"])} for row in run.public_marks()],

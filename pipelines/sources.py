@@ -7,18 +7,19 @@ from pathlib import Path
 from pate.data import Partition, Study, digits_study, partition
 from pate.data.body import Split
 from pate.data.columns import LabelRule
-from pate.data.encoding import CategoricalColumns, Missing, NumericColumns
-from pate.data.images import ImageSource, Pixels, image_study
-from pate.data.npz import NpzArrays, NpzFile, npz_study
+from pate.data.encoding import CategoricalColumns, Encoder, Missing, NumericColumns
+from pate.data.images import ImageSource, Pixels, image_records, image_study
+from pate.data.npz import NpzArrays, NpzFile, npz_records, npz_study
 from pate.data.records import PrivateRecords
-from pate.data.table import TableColumns, TableFile, table_study
+from pate.data.table import TableColumns, TableFile, table_records, table_study
 from pate.data.table_file import FileFormat, Join
 from pate.data.vision import vision_study
-from pate.errors import PrivacyViolation
+from pate.errors import PrivacyViolation, expected
 from pate.public_sets import fingerprint
 from pipelines.config import Config
 from pipelines.data_config import (
     DigitsData,
+    Files,
     FilesData,
     FormatConfig,
     ImagesData,
@@ -40,6 +41,50 @@ def load_study(config: Config) -> Study:
             private detail.
         PrivacyViolation: private files as pool or evaluation set.
     """
+    study = _study(config)
+    if config.sites is not None and study.private is not None and study.benchmark is None:
+        raise expected(
+            "data.pool_files where sites is given",
+            "a pool cannot be drawn from records that stay at their sites; name public files",
+        )
+    return study
+
+
+def place_names(config: Config) -> tuple[str, ...]:
+    """The sites that hold the files of records, in the order of the configuration."""
+    files = config.data.private_files if isinstance(config.data, FilesData) else ()
+    return tuple(dict.fromkeys(str(file.site) for file in files))
+
+
+def load_records(config: Config, *, place: str, encoding: str | None, classes: tuple[str, ...]) -> PrivateRecords:
+    """The records of one site, on a node of that site.
+
+    Args:
+        config: the experiment.
+        place: the site.
+        encoding: of the study, for tables.
+        classes: of the study.
+
+    Raises:
+        InputError: as ``load_study``.
+    """
+    data = config.data
+    if not isinstance(data, FilesData):
+        raise expected("data in files", "declare them", source=data.source)
+    own = data.model_copy(update={"private_files": tuple(file for file in data.private_files if file.site == place)})
+    root = data.folder if data.set is None else folder_of(data.set)
+    if isinstance(own, NpzData):
+        return npz_records(_npz(own.private_files, root), arrays=_arrays(own), classes=classes)
+    if isinstance(own, ImagesData):
+        pixels = Pixels(**own.pixels.model_dump())
+        return image_records(_images(own.private_files, root), pixels=pixels, classes=classes)
+    if not isinstance(own, TableData) or encoding is None:
+        raise expected("a table with the encoding of its study", "give it", source=data.source)
+    encoder = Encoder.from_json(encoding)
+    return table_records(_tables(own.private_files, own, root), columns=_columns(own), classes=classes, encoder=encoder)
+
+
+def _study(config: Config) -> Study:
     data = config.data
     if isinstance(data, DigitsData):
         return digits_study(
@@ -53,7 +98,7 @@ def load_study(config: Config) -> Study:
     if isinstance(data, VisionData):
         root = folder_of(data.source).parent
         return vision_study(data.source, root, rotation=data.rotation, private=data.private)
-    return _from_files(data)
+    return _from_files(data, data.private_files if not config.held_at_sites else ())
 
 
 def deal(config: Config, study: Study) -> Partition:
@@ -83,46 +128,58 @@ def fingerprint_of(records: PrivateRecords) -> str:
     return fingerprint(records.features, records.labels_N, *ids)
 
 
-def _from_files(data: NpzData | ImagesData | TableData) -> Study:
+def _from_files(data: NpzData | ImagesData | TableData, private: Files) -> Study:
+    """The study of some files; without private ones, its public part."""
     root = data.folder if data.set is None else folder_of(data.set)
-    refuse_shared_files(data, root)
+    if private:
+        refuse_shared_files(data, root)
     split, sizes = Split(**data.split.model_dump()), (data.pool, data.evaluation)
+    every = (private, data.pool_files, data.evaluation_files)
     if isinstance(data, NpzData):
-        arrays = NpzArrays(images=data.image_array, labels=data.label_array, unit=data.unit_array, site=data.site_array)
-        private, pool, evaluation = (
-            tuple(NpzFile(path=root / file.path, prefix=file.prefix, site=file.site) for file in files)
-            for files in (data.private_files, data.pool_files, data.evaluation_files)
-        )
+        mine, others, held = (_npz(files, root) for files in every)
         return npz_study(
-            task=data.task, classes=data.classes, private=private, pool=pool, evaluation=evaluation,
-            arrays=arrays, split=split, sizes=sizes,
+            task=data.task, classes=data.classes, private=mine, pool=others, evaluation=held,
+            arrays=_arrays(data), split=split, sizes=sizes,
         )  # fmt: skip
     if isinstance(data, ImagesData):
-        mine, others, held = (
-            tuple(ImageSource(path=root / file.path, site=file.site) for file in files)
-            for files in (data.private_files, data.pool_files, data.evaluation_files)
-        )
+        own, unlabelled, labelled = (_images(files, root) for files in every)
         return image_study(
-            task=data.task, classes=data.classes, private=mine, pool=others, evaluation=held,
+            task=data.task, classes=data.classes, private=own, pool=unlabelled, evaluation=labelled,
             pixels=Pixels(**data.pixels.model_dump()), split=split, sizes=sizes,
         )  # fmt: skip
-    return _from_tables(data, root, split, sizes)
+    tables, pool, evaluation = (_tables(files, data, root) for files in every)
+    return table_study(
+        task=data.task, private=tables, pool=pool, evaluation=evaluation, columns=_columns(data), split=split,
+        sizes=sizes,
+    )  # fmt: skip
 
 
-def _from_tables(data: TableData, root: Path, split: Split, sizes: tuple[int, int]) -> Study:
-    private, pool, evaluation = (
-        tuple(
-            TableFile(
-                path=root / file.path,
-                format=_format(file.format or data.format),
-                site=file.site,
-                join=tuple(_join(join, data, root) for join in (data.join if file.join is None else file.join)),
-            )
-            for file in files
+def _npz(files: Files, root: Path) -> tuple[NpzFile, ...]:
+    return tuple(NpzFile(path=root / file.path, prefix=file.prefix, site=file.site) for file in files)
+
+
+def _arrays(data: NpzData) -> NpzArrays:
+    return NpzArrays(images=data.image_array, labels=data.label_array, unit=data.unit_array, site=data.site_array)
+
+
+def _images(files: Files, root: Path) -> tuple[ImageSource, ...]:
+    return tuple(ImageSource(path=root / file.path, site=file.site) for file in files)
+
+
+def _tables(files: Files, data: TableData, root: Path) -> tuple[TableFile, ...]:
+    return tuple(
+        TableFile(
+            path=root / file.path,
+            format=_format(file.format or data.format),
+            site=file.site,
+            join=tuple(_join(join, data, root) for join in (data.join if file.join is None else file.join)),
         )
-        for files in (data.private_files, data.pool_files, data.evaluation_files)
+        for file in files
     )
-    columns = TableColumns(
+
+
+def _columns(data: TableData) -> TableColumns:
+    return TableColumns(
         label=_label(data.label),
         unit=data.unit,
         site=data.site,
@@ -144,9 +201,6 @@ def _from_tables(data: TableData, root: Path, split: Split, sizes: tuple[int, in
             )
             for group in data.features.categorical
         ),
-    )
-    return table_study(
-        task=data.task, private=private, pool=pool, evaluation=evaluation, columns=columns, split=split, sizes=sizes
     )
 
 

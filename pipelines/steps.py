@@ -288,7 +288,7 @@ def teach(run: Run, released: Released[Campaign]) -> Released[Student]:
         learner, classes = run.config.student.build(), len(run.study.classes)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         torch.set_num_threads(run.config.student.threads)
-        updates = run.config.student.spec.train.updates(int((labels_M >= 0).sum()))
+        updates = run.config.student.updates(int((labels_M >= 0).sum()))
         measured = run.config.tracking.system_metrics
         with (
             run.tracker.phase("student") as tracker,

@@ -7,6 +7,7 @@ of one input (``[F]`` for tables, ``[channels, height, width]`` for images).
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
@@ -53,6 +54,14 @@ class PrivateRecords(Redacted):
         if self.units_N is not None:
             return [f"id:{unit}".encode() for unit in self.units_N]
         return self.content_keys()
+
+    def known_by(self) -> Iterator[bytes]:
+        """By what the records are known again under another name: unit ids, records, and records without their
+        label, since the same patients asked about something else are the same patients.
+        """
+        yield from self.unit_keys()
+        yield from self.content_keys()
+        yield from (hashlib.sha256(b"features" + row.tobytes()).digest() for row in self.features)
 
     def content_keys(self) -> list[bytes]:
         """For each record a digest of its features and label: equal records have equal keys. Shape ``[N]``."""

@@ -41,14 +41,27 @@ class LedgerKey(Redacted):
 
     def units(self, keys: Iterable[bytes]) -> list[bytes]:
         """One hash for each privacy unit or record."""
-        return [self._hash(b"unit", key) for key in keys]
+        return hash_units(self._key, keys)
+
+    def reveal(self) -> bytes:
+        """The secret itself, for units that are hashed where their records are; see ``hash_units``."""
+        return self._key
 
     def queries(self, keys: Iterable[bytes]) -> list[bytes]:
         """One hash for each public input."""
         return [self._hash(b"query", key) for key in keys]
 
     def _hash(self, purpose: bytes, content: bytes) -> bytes:
-        return hmac.digest(self._key, purpose + b"\0" + content, hashlib.sha256)
+        return _keyed(self._key, purpose, content)
+
+
+def hash_units(secret: bytes, keys: Iterable[bytes]) -> list[bytes]:
+    """As ``LedgerKey.units``, on another machine: one hash for each privacy unit or record."""
+    return [_keyed(secret, b"unit", key) for key in keys]
+
+
+def _keyed(secret: bytes, purpose: bytes, content: bytes) -> bytes:
+    return hmac.digest(secret, purpose + b"\0" + content, hashlib.sha256)
 
 
 def _create(path: Path) -> None:

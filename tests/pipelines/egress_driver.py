@@ -36,9 +36,9 @@ def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
         setattr(owner, name, before)
 
 
-def _raise_row(**arguments: Any) -> None:
+def _raise_row(source: Any, **_: Any) -> None:
     """A teacher that fails on its first record and quotes it."""
-    raise RuntimeError(f"CANARY-EXCEPTION in {arguments['partitions'][0][0][0].tolist()}")
+    raise RuntimeError(f"CANARY-EXCEPTION in {source.load()[0][0][0].tolist()}")
 
 
 def _noisy_teacher(**arguments: Any) -> Any:
@@ -46,12 +46,12 @@ def _noisy_teacher(**arguments: Any) -> Any:
     import logging
     import warnings
 
-    from pate.teachers import train_bundle
+    from pipelines.bundles import train_and_keep
 
-    row = arguments["partitions"][0][0][0].tolist()
+    row = arguments["source"].load()[0][0][0].tolist()
     warnings.warn(f"CANARY-TALK {row}", stacklevel=1)
     logging.getLogger("some.library").warning("CANARY-TALK %s", row)
-    return train_bundle(**arguments)
+    return train_and_keep(**arguments)
 
 
 def _raise_votes(weights: Any, inputs: Any, **_: Any) -> None:
@@ -86,16 +86,15 @@ def _talk_and_run(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def sabotages() -> dict[str, Any]:
     return {
-        "teachers": (ensemble, "train_bundle", _raise_row),
-        "votes": (ensemble, "vote", _raise_votes),
+        "teachers": (ensemble, "train_and_keep", _raise_row),
+        "votes": (ensemble, "votes_of", _raise_votes),
         "door": (VoteMatrix, "histogram", _raise_histogram),
-        "student": (steps, "save_exported", lambda *_, **__: _raise_row(partitions=[[[Row()]]])),
+        "student": (steps, "save_exported", _raise_row_of_student),
     }
 
 
-class Row:
-    def tolist(self) -> str:
-        return "CANARY-EXCEPTION"
+def _raise_row_of_student(*_: Any, **__: Any) -> None:
+    raise RuntimeError(FAULT)
 
 
 def pate(*words: str) -> None:
@@ -115,7 +114,7 @@ def main(folder: Path) -> None:
         with replaced(*sabotage):
             pate("run", str(folder / "configs" / f"{name}.yaml"), "--quiet")
     with (
-        replaced(ensemble, "train_bundle", _noisy_teacher),
+        replaced(ensemble, "train_and_keep", _noisy_teacher),
         replaced(steps, "track_spend", _talk_and_run(steps.track_spend)),
     ):
         pate("run", str(folder / "configs" / "good.yaml"))

@@ -19,6 +19,7 @@ from pate.aggregation.release import _campaign_id
 from pate.votes import VoteMatrix
 from pipelines import campaign, ensemble, ray_runtime
 from pipelines.cli import app
+from pipelines.roster import Roster
 
 ANSWERED = 12
 
@@ -42,14 +43,16 @@ def injected(queries: int) -> list[int]:
 def main(config: Path, seed: int) -> int:
     rng, label_for_real = np.random.default_rng(seed), campaign.label
 
-    def train_teachers(folder: Path, *_: Any) -> list[Path]:
-        (folder / "plan.json").write_text("{}")
-        (folder / "weights").write_bytes(rng.bytes(100))
-        return [folder / "weights"]
+    def train_teachers(team: Any, *_: Any, **__: Any) -> Roster:
+        (team.folder / "weights").write_bytes(rng.bytes(100))
+        roster = Roster(enrolled=team.config.partition.teachers)
+        roster.save(team.folder / ensemble.ROSTER)
+        return roster
 
-    def collect_votes(files: Any, settings: Any, study: Any, inputs: Any, *_: Any) -> VoteMatrix:
-        votes = rng.integers(-1, len(study.classes), (settings.partition.teachers, len(inputs)))
-        return VoteMatrix.collect(votes, len(study.classes))
+    def collect_votes(path: Path, team: Any, inputs: Any, *_: Any, **__: Any) -> ensemble.Voted:
+        classes = len(team.study.classes)
+        votes = rng.integers(-1, classes, (team.config.partition.teachers, len(inputs)))
+        return ensemble.Voted(sha256=VoteMatrix.collect(votes, classes).save(path), unreachable=0)
 
     def label(ledger: Any, settings: Any, study: Any, votes: Any, queries: Any, progress: Any) -> Any:
         """Charge and persist as the campaign would, then go on with it as after a crash."""
@@ -66,10 +69,12 @@ def main(config: Path, seed: int) -> int:
         )
         answers = injected(len(hashes))
         ledger.persist(intent, list(zip(hashes[: len(answers)], answers, strict=True)))
-        ledger.persist_figure(intent, SanitisedFigure(release=asked["sanitised"], cost_steps=31416, width_steps=-2000))
+        figure = SanitisedFigure(release=asked["sanitised"], cost_steps=31416, width_steps=-2000, basis="injected")
+        ledger.persist_figure(intent, figure)
         return label_for_real(ledger, settings, study, votes, queries, progress)
 
     ensemble.train_teachers, ensemble.collect_votes = train_teachers, collect_votes
+    ensemble.outputs = lambda team, _: [team.folder / "weights", team.folder / ensemble.ROSTER]
     campaign.label, ray_runtime.on_demand = label, without_ray
     return app.run(["run", str(config)])
 
