@@ -76,7 +76,7 @@ def seen_by_teachers(inputs: Any, encoder: PackedEncoder | None) -> Any:
 def _features(pool: npt.NDArray[np.float32], encoder: PackedEncoder | None) -> npt.NDArray[np.float32]:
     """What distances between inputs are measured on: features, or each input's numbers over their deviations."""
     if encoder is not None:
-        return encoder.open().encode(pool)
+        return encoder.open().features(pool)
     flat: npt.NDArray[np.float32] = pool.reshape(len(pool), -1)
     if pool.ndim == 2:
         flat = (flat - flat.mean(axis=0)) / (flat.std(axis=0) + 1e-6)

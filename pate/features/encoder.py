@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, final
 
@@ -66,13 +67,25 @@ class Encoder(nn.Module):
         return features
 
     def encode(self, inputs: FloatArray | Tensor, device: str | torch.device = "cpu") -> npt.NDArray[np.float32]:
-        """Features of any number of inputs, computed in pieces. Shape ``[N, D]``, float32.
+        """What teachers learn on, of any number of inputs, computed in pieces. Shape ``[N, width]``, float32.
 
-        An input's features do not depend on which others come with it, up to rounding.
+        The result for an input does not depend on which others come with it, up to rounding.
 
         Raises:
             InputError: inputs of another shape.
         """
+        return self._in_pieces(self, inputs, device, self.width)
+
+    def features(self, inputs: FloatArray | Tensor, device: str | torch.device = "cpu") -> npt.NDArray[np.float32]:
+        """The standardised features, before any diffusion: distances between them say how inputs differ.
+
+        Shape ``[N, D]``.
+        """
+        return self._in_pieces(self._standard, inputs, device, len(self.mean))
+
+    def _in_pieces(
+        self, function: Callable[[Tensor], Tensor], inputs: FloatArray | Tensor, device: str | torch.device, width: int
+    ) -> npt.NDArray[np.float32]:
         inputs_N = as_inputs(inputs)
         if tuple(inputs_N.shape[1:]) != self.input_shape:
             raise expected(
@@ -82,8 +95,8 @@ class Encoder(nn.Module):
             )
         self.to(device).eval()
         with torch.inference_mode():
-            parts = [self(piece.to(device)).cpu().numpy() for piece in torch.split(inputs_N, _CHUNK) if len(piece)]
-        return np.concatenate([np.zeros((0, self.width), dtype=np.float32), *parts])
+            parts = [function(piece.to(device)).cpu().numpy() for piece in torch.split(inputs_N, _CHUNK) if len(piece)]
+        return np.concatenate([np.zeros((0, width), dtype=np.float32), *parts])
 
     def standardise(self, pool: FloatArray | Tensor, device: str | torch.device = "cpu") -> Encoder:
         """Take mean and deviation of each feature, and the graph, from the public pool; returns the encoder itself."""

@@ -11,6 +11,7 @@ from pate.errors import expected
 from pate.randomness import derive_seed, generator
 
 _ITERATIONS = 50
+_COMPONENTS = 40
 
 
 def random_queries(inputs: int, count: int, seed: int) -> list[int]:
@@ -32,7 +33,8 @@ def central_queries(features_MD: npt.NDArray[np.float32], count: int, seed: int)
     so both data-independent and data-dependent accounts stay valid.
 
     Args:
-        features_MD: of the public pool, from an encoder or the inputs themselves. Shape ``[M, D]``.
+        features_MD: of the public pool, from an encoder or the inputs themselves; distances are measured along their
+            40 principal directions. Shape ``[M, D]``.
         count: inputs to choose, at most M.
         seed: of the first centres and of the order.
 
@@ -43,6 +45,7 @@ def central_queries(features_MD: npt.NDArray[np.float32], count: int, seed: int)
     from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415
 
     _require(len(features_MD), count)
+    features_MD = _principal(features_MD)
     start = derive_seed(seed, "centres") % 2**32
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # equal inputs give fewer centres; filled up below
@@ -56,6 +59,14 @@ def central_queries(features_MD: npt.NDArray[np.float32], count: int, seed: int)
         chosen = np.concatenate([chosen, others[: count - len(chosen)]])
     shuffled: list[int] = generator(seed, "queries").permutation(chosen).tolist()
     return shuffled
+
+
+def _principal(features_MD: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Projected on the directions of largest variance, which noise in many small features does not reach."""
+    centred = (features_MD - features_MD.mean(axis=0)).astype(np.float64)
+    _, directions = np.linalg.eigh(centred.T @ centred)
+    projected: npt.NDArray[np.float32] = (centred @ directions[:, ::-1][:, :_COMPONENTS]).astype(np.float32)
+    return projected
 
 
 def _require(inputs: int, count: int) -> None:
