@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import singledispatch
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 
 from pate.data import Study
-from pate.models import Records, build, fit
+from pate.errors import expected
+from pate.models import Records, TreesSpec, build, fit, fit_trees
 from pate.public_sets import PublicSource
 from pate.randomness import derive_seed
+from pate.student import StudentSpec
 from pate.values import BenchmarkOnly
 from pate.votes import VoteMatrix
 from pipelines.campaign import Labels
@@ -29,7 +32,7 @@ class Figures:
         label_accuracy: part of the released labels that are right.
         plurality_accuracy: part of the asked inputs that the teachers' plurality gets right, without noise.
         single_teacher_accuracy: mean over teachers, on the evaluation set.
-        pooled_accuracy: of the student's network trained on all private records at once, on the evaluation set.
+        pooled_accuracy: of the student's model trained on all private records at once, on the evaluation set.
     """
 
     label_accuracy: float
@@ -75,16 +78,30 @@ def measure(
 def train_pooled(
     inputs: Any, labels: Any, evaluation_inputs: Any, evaluation_labels: Any, *, config: Config, classes: int
 ) -> float:
-    """Accuracy of the student's network trained, without any privacy, on all private records."""
+    """Accuracy of the student's model trained, without any privacy, on all private records."""
     import torch  # noqa: PLC0415 - a task on a worker
 
-    shape = tuple(inputs.shape[1:])
-    spec = config.student.spec
-    network = build(spec.model, shape, classes, derive_seed(config.seed, "pooled", "weights"))
-    fit(network, Records.of(inputs, labels, classes), spec.train, seed=derive_seed(config.seed, "pooled"))
+    model = _fit_pooled(config.student.spec, np.array(inputs), np.array(labels), classes, config.seed)
     with torch.inference_mode():
-        predicted = network.eval()(torch.from_numpy(np.array(evaluation_inputs))).argmax(dim=1).numpy()
+        predicted = model.eval()(torch.from_numpy(np.array(evaluation_inputs))).argmax(dim=1).numpy()
     return float((predicted == evaluation_labels).mean())
+
+
+@singledispatch
+def _fit_pooled(spec: Any, inputs: Any, labels: Any, classes: int, seed: int) -> Any:
+    """From inputs to logits: what the student is made of, fitted on all records."""
+    raise expected("a StudentSpec or a TreesSpec", "register the kind of student", kind=type(spec).__name__)
+
+
+@_fit_pooled.register
+def _(spec: StudentSpec, inputs: Any, labels: Any, classes: int, seed: int) -> Any:
+    network = build(spec.model, tuple(inputs.shape[1:]), classes, derive_seed(seed, "pooled", "weights"))
+    return fit(network, Records.of(inputs, labels, classes), spec.train, seed=derive_seed(seed, "pooled"))
+
+
+@_fit_pooled.register
+def _(spec: TreesSpec, inputs: Any, labels: Any, classes: int, seed: int) -> Any:
+    return fit_trees(spec, inputs, labels, classes, seed=derive_seed(seed, "pooled"))
 
 
 def save(path: Path, figures: BenchmarkOnly[Figures]) -> None:

@@ -87,7 +87,7 @@ def _model(config: Config, spec: ModelSpec, classes: Sequence[str]) -> str:
     shown = ", ".join(classes[:_MOST_CLASSES]) + (", ..." if len(classes) > _MOST_CLASSES else "")
     return "\n".join(
         [
-            f"- {config.student.learner} student, network `{config.student.spec.model.kind}`, "
+            f"- {config.student.learner} student, network `{config.student.model_kind}`, "
             f"{spec.parameters:,} parameters, no pickle",
             f"- input: N x {shape} of {spec.input_dtype}, scaled as in training",
             f"- output: one score (logit) for each of {len(classes)} classes, in this order: {shown}",
