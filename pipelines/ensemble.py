@@ -19,6 +19,7 @@ import numpy as np
 
 from pate.data import Study
 from pate.features import PackedEncoder
+from pate.teachers import suffix_of
 from pate.votes import VoteFile
 from pipelines.bundles import StoredBundle, train_and_keep, votes_of
 from pipelines.config import Config
@@ -61,11 +62,14 @@ class Ensemble:
         sites = self.config.sites
         if sites is None:
             return None
-        return StoredBundle(path=sites.folder / f"{self.config.run_id}-{self.holder.mark}" / _name(number))
+        return StoredBundle(path=sites.folder / f"{self.config.run_id}-{self.holder.mark}" / self._name(number))
 
     def here(self, number: int) -> StoredBundle:
         """Where a bundle is kept here; of one at a site, its hash alone."""
-        return StoredBundle(path=self.folder / _name(number))
+        return StoredBundle(path=self.folder / self._name(number))
+
+    def _name(self, number: int) -> str:
+        return f"bundle-{number:04d}.{suffix_of(self.config.teachers.model)}"
 
     def is_trained(self, number: int) -> bool:
         """Whether a bundle was finished before."""
@@ -273,10 +277,6 @@ def _save(path: Path, votes: np.ndarray[Any, Any]) -> None:
     content = BytesIO()
     np.save(content, votes, allow_pickle=False)
     write_atomically(path, content.getvalue())
-
-
-def _name(number: int) -> str:
-    return f"bundle-{number:04d}.safetensors"
 
 
 def _task_name(what: str, plan: Plan, number: int) -> str:

@@ -26,6 +26,14 @@ Partition: TypeAlias = tuple[FloatArray, IntArray]
 """Inputs ``[N, *input_shape]`` and labels ``[N]``; N may be 0."""
 
 
+_SUFFIX: dict[type, str] = {ModelSpec: "safetensors", TreesSpec: "json"}
+
+
+def suffix_of(model: TeacherSpec) -> str:
+    """How the name of a file of weights ends."""
+    return _SUFFIX[type(model)]
+
+
 @singledispatch
 def fit_teachers(
     model: object,
