@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pate.errors import PateError
+from pate.errors import PateError, QuorumLost
 from pipelines.cli import account, audit, data, doctor, ledger, new, plan, publishing, purge, runs, simulate
 from pipelines.egress import keep_private
 from pipelines.store import home, write_incident
@@ -64,7 +64,7 @@ def run(arguments: list[str]) -> int:
     try:
         outcome = app(arguments or ["--help"], standalone_mode=False)
     except PateError as error:
-        return _refuse(str(error), error.private_detail)
+        return _refuse(str(error), error.private_detail, 3 if isinstance(error, QuorumLost) else 2)
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except Exception as error:
@@ -78,11 +78,11 @@ def run(arguments: list[str]) -> int:
     return outcome if isinstance(outcome, int) else 0
 
 
-def _refuse(message: str, private_detail: str | None) -> int:
+def _refuse(message: str, private_detail: str | None, code: int = 2) -> int:
     if private_detail is not None:
         message += f" (details: `pate incident {write_incident(_private(), private_detail)}`)"
     print(f"pate: error: {' '.join(message.split())}", file=sys.stderr)
-    return 2
+    return code
 
 
 def _private() -> Path:

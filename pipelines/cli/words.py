@@ -15,6 +15,8 @@ EXIT_CODES = {
     1: "an error inside pate; `pate incident ID` shows it to whoever may read the private folder",
     2: "refused, because of input, budget, ledger or a server, or `pate doctor` found something; the one line on "
     "standard error says what to do, and nothing was released beyond what the ledger holds",
+    3: "machines that failed left fewer sites or teachers than declared (`faults.quorum_sites`, "
+    "`faults.quorum_teachers`); nothing was released by this call, `pate run` goes on when they are back",
     130: "interrupted; `pate run` on the same configuration goes on",
 }
 """What a script may rely on. ``docs/commands.md`` shows it."""

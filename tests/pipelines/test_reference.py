@@ -53,7 +53,7 @@ def test_every_command_has_help_an_example_and_json(name: str) -> None:
 def test_exit_codes_are_those_of_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """130, an interrupt, is tested on a run."""
+    """3 and 130, lost sites and an interrupt, are tested on runs."""
     monkeypatch.setenv("PATE_HOME", str(tmp_path))
     broken = tmp_path / "runs" / "broken-1"
     (broken / "private").mkdir(parents=True)
@@ -61,7 +61,7 @@ def test_exit_codes_are_those_of_the_page(
     (broken / "public" / "summary.json").write_text("{")
     calls = {0: ["--version"], 1: ["report", "broken-1"], 2: ["report", "nothing"]}
     assert {code: run(words) for code, words in calls.items()} == {0: 0, 1: 1, 2: 2}
-    assert set(EXIT_CODES) == {*calls, 130}
+    assert set(EXIT_CODES) == {*calls, 3, 130}
     seen = capsys.readouterr()
     assert re.fullmatch(r"pate \d+\.\d+\.\d+\n", seen.out)
     assert [line.startswith("pate: error: ") for line in seen.err.splitlines()] == [True, True]
