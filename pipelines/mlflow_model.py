@@ -27,12 +27,11 @@ from mlflow.types import Schema, TensorSpec
 
 from pate.errors import expected
 from pipelines.exported_model import EXAMPLE_FILE, MODEL_FILE, ModelSpec, read_spec
+from pipelines.tracking import DESCRIPTION_TAG
 
 CANDIDATE = "candidate"
 """Alias of the newest version under a name."""
 DIGEST_TAG = "pate.model_digest"
-NOTE_TAG = "mlflow.note.content"
-"""What MLflow's pages show as the description."""
 NAME_DESCRIPTION = (
     "Students of PATE campaigns under one name. Each version's tags and card state its privacy guarantee. The alias "
     "`candidate` names the newest one; `pate register RUN --alias champion` names the one in use."
@@ -74,7 +73,7 @@ def register_model(
             client.log_model_artifacts(logged.model_id, scratch)
         client.finalize_logged_model(logged.model_id, "READY")
     note = str(card.get("description", ""))
-    client.set_logged_model_tags(logged.model_id, {NOTE_TAG: note})
+    client.set_logged_model_tags(logged.model_id, {DESCRIPTION_TAG: note})
     _attach_evaluation(client, body, mlflow_run=mlflow_run, model_id=logged.model_id)
     found = find_version(client, card["name"], digest=body["digest"], run_id=run_id)
     if found is None:

@@ -13,7 +13,7 @@ from pipelines.reporting import report_of
 from pipelines.stages import Done
 from pipelines.steps import Campaign, Run
 from pipelines.store import write_atomically
-from pipelines.tracking import Evaluation, ModelCard
+from pipelines.tracking import DESCRIPTION_TAG, Evaluation, ModelCard
 
 
 def publish(run: Run, released: Released[Campaign], figures: Released[dict[str, float]]) -> None:
@@ -33,8 +33,10 @@ def publish(run: Run, released: Released[Campaign], figures: Released[dict[str, 
         run.tracker.artifact(Released.public(path.name))
     run.tracker.tags(Released.public(_tags(run, released.value)))
     run.tracker.metrics(Released.public(_sanitised_metrics(released.value)))
+    description = card.read_text(encoding="utf-8")
+    run.tracker.tags(Released.public({DESCRIPTION_TAG: description}))
     if run.secure:
-        model_card = _model_card(run, released.value, card.read_text(encoding="utf-8"))
+        model_card = _model_card(run, released.value, description)
         run.tracker.model(
             Released.public("student"), Released.public(model_card), Released.public(_evaluation(run, figures.value))
         )

@@ -35,11 +35,13 @@ from pipelines.cards import DatasetCard, Evaluation, ModelCard, check_key, check
 from pipelines.exported_model import read_spec
 from pipelines.outbox import Outbox, Recorded, mark_of
 
-__all__ = ["CAMPAIGN", "DatasetCard", "Evaluation", "ModelCard", "Tracker"]
+__all__ = ["CAMPAIGN", "DESCRIPTION_TAG", "DatasetCard", "Evaluation", "ModelCard", "Tracker"]
 
 CAMPAIGN = "campaign"
 """Phase name of the parent run."""
 TRACKING_FOLDER = "tracking"
+DESCRIPTION_TAG = "mlflow.note.content"
+"""What MLflow's pages show as the description of a run or model."""
 
 Values = TypeVar("Values", bound=Mapping[str, Any])
 Numbers = TypeVar("Numbers", bound=Mapping[str, float])
