@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pate.accounting.data_dependent import VoteCounts
-from pate.accounting.events import ConfidentGNMax, GNMax, LNMax
+from pate.accounting.events import ConfidentGNMax, GNMax, LNMax, SanitisedRelease
 from pate.errors import InputError, expected
 from pate.votes import VoteMatrix
 from pipelines.store import RunStore
@@ -56,6 +56,12 @@ def votes_of_run(store: RunStore) -> tuple[VoteCounts, GNMax | LNMax | Confident
     histogram = VoteMatrix.load(store.private / "votes" / "votes.npy", classes, note["sha256"]).histogram()
     votes = VoteCounts(counts_QC=histogram.counts_QC, teachers=histogram.teachers, fixed_in_advance=True)
     return votes, _mechanism(config["labelling"]["mechanism"], len(histogram))
+
+
+def release_of_run(store: RunStore) -> SanitisedRelease | None:
+    """The sanitised figure that a run bought, if it did."""
+    bought = json.loads((store.public / "config.json").read_text())["privacy"].get("sanitised")
+    return None if bought is None else SanitisedRelease(**bought)
 
 
 def _mechanism(row: dict[str, Any], asked: int) -> GNMax | LNMax | ConfidentGNMax:

@@ -12,9 +12,11 @@ from pate.accounting.curve import EpsilonBound, RDPCurve, require_delta
 from pate.accounting.data_dependent import DataDependentCost, TeacherVotes, VoteCounts, exact, papernot18
 from pate.accounting.events import ConfidentGNMax, GNMax, LNMax, PrivacyEvent, Repeated, SanitisedRelease
 from pate.accounting.exact_recursion import exact_epsilon
+from pate.accounting.gap_sensitivity import BASIS, MOST_TEACHERS, gap_inputs
 from pate.accounting.gaussian import gaussian_rdp
 from pate.accounting.mechanism_law import mechanism_law
 from pate.accounting.smooth_sensitivity import sanitised_inputs
+from pate.errors import expected
 from pate.values import Private
 
 
@@ -58,7 +60,8 @@ def compare(
     Returns:
         ``gaussian``, ``worst_case_rdp``, ``worst_case``, ``papernot18``, ``papernot18_2017_conversion``,
         ``exact_rdp``, ``exact``; with labels ``exact_rdp_per_teacher`` and ``exact_per_teacher``; with a release
-        ``sanitised``. Private as a whole: all but the first three are functions of the votes.
+        ``sanitised``, what pate would show, and ``sanitised_papernot18``, the figure of the literature at its true
+        cost. Private as a whole: all but the first three are functions of the votes.
     """
     require_delta(delta)
     campaign = _campaign(event, len(votes.counts_QC))
@@ -77,7 +80,13 @@ def compare(
             bound=exact_epsilon(labels, event, delta, continuous=continuous), note="per_teacher"
         )
     if sanitised is not None:
-        rows["sanitised"] = _sanitised(votes, event, sanitised, delta)
+        if isinstance(event, LNMax):
+            raise expected("GNMax or ConfidentGNMax", "no smooth sensitivity is known for it", event="LNMax")
+        if votes.teachers <= MOST_TEACHERS:
+            rows["sanitised"] = _sanitised(BASIS, gap_inputs(votes, event, sanitised), sanitised, delta)
+        rows["sanitised_papernot18"] = _sanitised(
+            "papernot18", sanitised_inputs(votes, event, sanitised), sanitised, delta
+        )
     return Private(rows)
 
 
@@ -101,17 +110,15 @@ def _old_conversion(cost: DataDependentCost, delta: float) -> Row:
     return Row(bound=bound, note=f"{cost.scope}, conversion of 2017, for comparison with the literature")
 
 
-def _sanitised(
-    votes: VoteCounts, event: GNMax | LNMax | ConfidentGNMax, release: SanitisedRelease, delta: float
-) -> Row:
+def _sanitised(basis: str, inputs: tuple[float, float], release: SanitisedRelease, delta: float) -> Row:
     """What the release would show on average, its own cost included, and how far it scatters."""
-    cost, sensitivity = sanitised_inputs(votes, event, release)
+    cost, sensitivity = inputs
     order_1 = np.array([release.order])
     own = gaussian_rdp(release, order_1).rdp_A[0]
     spread = release.sigma_ss * (sensitivity + release.floor)
     epsilon, _ = RDPCurve(order_1, np.array([cost + own])).epsilon(delta)
     bound = EpsilonBound(
-        epsilon=epsilon, delta=delta, kind="private", accountant="papernot18, sanitised", order=release.order
+        epsilon=epsilon, delta=delta, kind="private", accountant=f"{basis}, sanitised", order=release.order
     )
     return Row(bound=bound, note="mean of what a release would show, its own cost included", standard_deviation=spread)
 

@@ -118,7 +118,7 @@ class SanitisedFigure:
     release: SanitisedRelease
     cost_steps: int
     width_steps: int
-    basis: str = "papernot18"
+    basis: str
 
     @property
     def rdp(self) -> float:
@@ -177,7 +177,7 @@ def sanitised_figure(
     smooth_sensitivity: float,
     figure_noise: int,
     log_noise: int,
-    basis: str = "papernot18",
+    basis: str,
 ) -> SanitisedFigure:
     """What is shown, from the private figure and noise that was drawn as ``sanitiser_noise`` says.
 

@@ -48,18 +48,6 @@ def sanitised_inputs(votes: VoteCounts, event: PrivacyEvent, release: SanitisedR
     return cost, smooth_sensitivity(sensitivities_D, release.beta)
 
 
-def largest_sensitivity(event: PrivacyEvent, order: float) -> float:
-    """A bound on what one vote can change the cost of a query by, whatever the votes are: every part of the cost and of
-    the bounds below is at most its data-independent cost. Nats; from public parameters alone.
-
-    Raises:
-        InputError: an event without a smooth sensitivity, or noise and order at which there is none.
-    """
-    test, sigma = _confident_parts(event)
-    log_q0(sigma, order)
-    return 2 * order / sigma**2 + (0.0 if test is None else order / (2 * test.sigma_threshold**2))
-
-
 def query_costs(counts_QC: IntArray, event: PrivacyEvent, order: float) -> FloatArray:
     """The cost of each query whose sensitivity ``local_sensitivity`` bounds, shape ``[Q]``, nats: the 2018 bound up to
     ``log_q0``, the data-independent one beyond. Never below ``papernot18``, and equal to it at usual parameters."""

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from pate.accounting.data_dependent import VoteCounts
 from pate.accounting.events import Composed, ConfidentGNMax, GNMax, PrivacyEvent, Repeated, SanitisedRelease
+from pate.accounting.gap_sensitivity import BASIS, gap_inputs, largest_cost
 from pate.accounting.sanitised_release import SanitisedFigure, require_finite, sanitised_figure, sanitiser_noise
-from pate.accounting.smooth_sensitivity import largest_sensitivity, sanitised_inputs
 from pate.aggregation.mechanisms import IntArray, NoisyMax
 from pate.aggregation.noise import LARGEST_SCALE, NoiseSource
 from pate.errors import LedgerError, expected
@@ -48,7 +48,7 @@ def require_possible(answers: PrivacyEvent, sanitised: SanitisedRelease, *, quer
             moved_votes=each.moved_votes,
         )
     require_finite(sanitised)
-    widest = sanitiser_noise(sanitised, queries * largest_sensitivity(each, sanitised.order))
+    widest = sanitiser_noise(sanitised, queries * largest_cost(each, sanitised.order))
     if max(widest.figure_sigma, widest.log_sigma) > LARGEST_SCALE:
         raise expected(
             "noise of a sanitised figure that can be drawn, at most 2^50 steps of its grids",
@@ -79,12 +79,13 @@ def draw_figure(
         smooth_sensitivity=sensitivity,
         figure_noise=int(noise.gaussian(scales.figure_sigma, 1)[0]),
         log_noise=int(noise.gaussian(scales.log_sigma, 1)[0]),
+        basis=BASIS,
     )
 
 
 def private_inputs(votes: VoteCounts, answers: PrivacyEvent, sanitised: SanitisedRelease) -> tuple[float, float]:
     """``(cost, smooth sensitivity)`` of the list at the release's order, nats. Private, both."""
-    return sanitised_inputs(votes, _each_query(answers), sanitised)
+    return gap_inputs(votes, _each_query(answers), sanitised)
 
 
 def persist_figure(

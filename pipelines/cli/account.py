@@ -64,18 +64,20 @@ def account(
 
     if (counts is None) == (run is None):
         raise expected("either COUNTS or --run", "give one of them")
+    bought = None
     if counts is not None:
         histograms, labels = _from_files(counts, votes, teachers, queries)
         asked = len(histograms.counts_QC)
         event = _event(mechanism, sigma, threshold, sigma_threshold, scale, asked, max_answered)
     else:
-        from pipelines.vote_files import votes_of_run  # noqa: PLC0415
+        from pipelines.vote_files import release_of_run, votes_of_run  # noqa: PLC0415
 
-        histograms, event = votes_of_run(find_run(home(), str(run)))
-        labels = None
+        store = find_run(home(), str(run))
+        histograms, event = votes_of_run(store)
+        labels, bought = None, release_of_run(store)
     release = None
     if not isinstance(event, LNMax):
-        release = SanitisedRelease(order=order, beta=beta, sigma_ss=sigma_ss, tau_s=tau_s)
+        release = bought or SanitisedRelease(order=order, beta=beta, sigma_ss=sigma_ss, tau_s=tau_s)
     continuous = noise is Noise.CONTINUOUS
     compared = compare(histograms, event, delta=delta, labels=labels, sanitised=release, continuous=continuous)
     rows = {name: to_dict(row) for name, row in compared.reveal().items()}

@@ -33,8 +33,8 @@ def show(as_json: JsonOption = False) -> None:
     for row in rows:
         kind = "simulated (benchmark)" if row["benchmark"] else "real"
         figures = (f"{row['spent']:.4f}", f"{row['epsilon']:g}", f"{row['delta']:g}")
-        shown = ", ".join(f"{one['epsilon']:.2f} ± {one['standard_deviation']:.2f}" for one in row["sanitised"])
-        cells.append((row["name"], row["unit"], *figures, row["accountant"], kind, shown))
+        noisy = ", ".join(f"{one['epsilon']:.2f} ± {one['standard_deviation']:.2f}" for one in row["sanitised"])
+        cells.append((row["name"], row["unit"], *figures, row["accountant"], kind, noisy))
     print_table(("data_id", "unit", "spent", "budget", "delta", "accountant", "kind", "sanitised"), cells)
 
 

@@ -24,6 +24,7 @@ import numpy as np
 from pate.accounting import Composed, PrivacyEvent, data_independent_epsilon
 from pate.accounting import ConfidentGNMax as Event
 from pate.accounting.events import SanitisedRelease
+from pate.accounting.gap_bound import gap_costs
 from pate.aggregation import ConfidentGNMax, ExactNoise, release
 from pate.ledger import Account, PrivacyLedger, schema
 from pate.votes import VoteHistogram
@@ -177,5 +178,6 @@ if __name__ == "__main__":
     place, all_kills, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     loaded = sorted({"torch", "ray", "mlflow"} & set(sys.modules))
     print(json.dumps({"loaded": loaded}), flush=True)
+    gap_costs(8.0, 150, 3, FIGURE.order)  # once, not in every life
     swept = sweep(place)
     at_random(place, all_kills - swept, random.Random(seed))

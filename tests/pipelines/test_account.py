@@ -45,7 +45,8 @@ def test_json_has_a_row_for_each_accountant(shell, counts: Path, tmp_path: Path)
     )
     assert set(found) == {
         "gaussian", "worst_case_rdp", "worst_case", "papernot18", "papernot18_2017_conversion", "exact_rdp", "exact",
-        "exact_rdp_per_teacher", "exact_per_teacher", "sanitised", "expected_answered",
+        "exact_rdp_per_teacher", "exact_per_teacher", "sanitised", "sanitised_papernot18",
+        "expected_answered",
     }  # fmt: skip
     assert found["expected_answered"] == 4
     assert found["exact"]["note"] == "per_query"

@@ -41,9 +41,10 @@ def test_tighter_accounts_are_never_larger(votes: VoteCounts, event) -> None:
     public = {name for name, kind in kinds.items() if kind == "data-independent"}
     assert public == {"gaussian", "worst_case_rdp", "worst_case"}
     if sanitised is not None:
-        row = to_dict(rows["sanitised"])
-        assert row["standard_deviation"] > 0
-        assert row["epsilon"] > epsilon["papernot18"]
+        own, literature = to_dict(rows["sanitised"]), to_dict(rows["sanitised_papernot18"])
+        assert 0 < own["standard_deviation"] < literature["standard_deviation"]
+        assert own["epsilon"] > epsilon["exact_rdp"]
+        assert literature["epsilon"] > epsilon["papernot18"]
 
 
 def test_the_comparison_as_a_whole_cannot_be_released(votes: VoteCounts) -> None:

@@ -177,7 +177,7 @@ def test_a_release_from_votes_to_figure() -> None:
     votes = VoteCounts(counts_QC=counts, teachers=250, fixed_in_advance=True)
     cost, smooth = sanitised_inputs(votes, GNMax(sigma=40.0), RELEASE)
     noise = sanitiser_noise(RELEASE, smooth)
-    figure = sanitised_figure(RELEASE, cost=cost, smooth_sensitivity=smooth, figure_noise=0, log_noise=0)
+    figure = sanitised_figure(RELEASE, cost=cost, smooth_sensitivity=smooth, figure_noise=0, log_noise=0, basis="b")
     assert figure.rdp == pytest.approx(cost, abs=RELEASE.floor)
     assert noise.figure_sigma * RELEASE.floor / 16 == pytest.approx(6.0 * (smooth + RELEASE.floor))
     assert figure.epsilon(1e-5).upper > figure.epsilon(1e-5).epsilon > 0

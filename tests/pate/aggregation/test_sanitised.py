@@ -193,7 +193,7 @@ def test_predictable_noise_is_kept_apart(ledger) -> None:
 def test_the_ledger_and_the_answers_hold_the_two_noisy_integers_and_no_other_figure(ledger, monkeypatch) -> None:
     """The true cost, the smooth sensitivity and the width stay where they were computed."""
     private: list[float] = []
-    inputs, scales = sanitised.sanitised_inputs, sanitised.sanitiser_noise
+    inputs, scales = sanitised.private_inputs, sanitised.sanitiser_noise
 
     def looked(*arguments: Any) -> Any:
         found = inputs(*arguments)
@@ -205,7 +205,7 @@ def test_the_ledger_and_the_answers_hold_the_two_noisy_integers_and_no_other_fig
         private.extend([found.figure_sigma, found.log_sigma, event.sigma_ss * (sensitivity + event.floor)])
         return found
 
-    monkeypatch.setattr(sanitised, "sanitised_inputs", looked)
+    monkeypatch.setattr(sanitised, "private_inputs", looked)
     monkeypatch.setattr(sanitised, "sanitiser_noise", looked_too)
     answers = ask(ledger)
     public = "\n".join([*ledger.export(), repr(answers), json.dumps(str(answers.value.figure.epsilon(1e-5)))])
@@ -253,9 +253,9 @@ def test_no_votes_need_more_noise_than_was_checked_beforehand() -> None:
     """The widest noise over many vote tables is within the bound from public parameters."""
     answers = CONFIDENT.worst_case_event(queries=5, moved_votes=1)
     rng = np.random.default_rng(3)
-    widest = sanitised.sanitiser_noise(RELEASE, 5 * sanitised.largest_sensitivity(answers, RELEASE.order)).figure_sigma
+    widest = sanitised.sanitiser_noise(RELEASE, 5 * sanitised.largest_cost(answers, RELEASE.order)).figure_sigma
     for _ in range(20):
         counts = rng.multinomial(100, rng.dirichlet([0.3] * 4), 5)
         votes = sanitised.VoteCounts(counts_QC=counts, teachers=100, fixed_in_advance=True)
-        _, sensitivity = sanitised.sanitised_inputs(votes, answers, RELEASE)
+        _, sensitivity = sanitised.private_inputs(votes, answers, RELEASE)
         assert sanitised.sanitiser_noise(RELEASE, sensitivity).figure_sigma <= widest

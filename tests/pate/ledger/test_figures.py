@@ -16,7 +16,7 @@ from pate.errors import LedgerError
 from pate.ledger import Intent, PrivacyLedger, chain, schema, verify_lines
 
 RELEASE = SanitisedRelease(order=6.0, beta=0.02, sigma_ss=8.0, tau_s=0.3)
-FIGURE = SanitisedFigure(release=RELEASE, cost_steps=41234, width_steps=-777)
+FIGURE = SanitisedFigure(release=RELEASE, cost_steps=41234, width_steps=-777, basis="b")
 
 
 def bought(ledger: PrivacyLedger, words, name: str = "c", *, figures: int = 1) -> Intent:
