@@ -2,9 +2,9 @@
 
     python tests/benchmarks/scaling_curve.py --readme README.md --plot docs/scaling.svg
 
-Linear heads on 256 features, 60 records each, bundles of at most 50 on a warm Ray. A model of three terms is fitted
-to the measured seconds, each weighted by its size: ``seconds = a + b T / w + c T`` for T teachers on w workers, where
-b is the work that workers share and c what the driver does for each teacher by itself.
+Linear heads on 256 features, 60 records each, bundles of at most 50 on a warm Ray. The model of the measured seconds
+has three terms: ``seconds = a + b T / w + c T`` for T teachers on w workers, where b is the training that workers
+share and c what is done for each teacher one after the other, at the driver.
 """
 
 from __future__ import annotations
@@ -48,10 +48,12 @@ def measure(teachers: tuple[int, ...], epochs: int) -> list[dict]:
 
 
 def fit(rows: list[dict]) -> tuple[float, float, float]:
-    """``a``, ``b``, ``c``, none of them negative, by least squares of relative errors."""
-    seconds = np.array([row["seconds"] for row in rows])
-    terms = np.array([[1, row["teachers"] / row["workers"], row["teachers"]] for row in rows])
-    (a, b, c), _ = nnls(terms / seconds[:, None], np.ones(len(rows)))
+    """``b`` is measured inside the tasks; ``a`` and ``c``, not negative, by least squares of relative errors."""
+    b = sum(row["busy"] for row in rows) / sum(row["teachers"] for row in rows)
+    seconds, teachers = (np.array([row[name] for row in rows], dtype=float) for name in ("seconds", "teachers"))
+    workers = np.array([row["workers"] for row in rows])
+    terms = np.stack([np.ones(len(rows)), teachers], axis=1)
+    (a, c), _ = nnls(terms / seconds[:, None], (seconds - b * teachers / workers) / seconds)
     return float(a), float(b), float(c)
 
 
@@ -78,7 +80,8 @@ def table(rows: list[dict], epochs: int, load: tuple[float, float]) -> str:
         "",
         f"Seconds to train linear heads (256 features, 60 records each, {epochs} passes) on a Ray that is up, and in "
         "brackets what its workers spent on anything but training, as a part of training. Measured in one run on "
-        f"{machine()}, {where}, load average {load[0]:.1f} before and {load[1]:.1f} after. Fitted: "
+        f"{machine()}, {where}, load average {load[0]:.1f} before and {load[1]:.1f} after. Fitted (the second "
+        "term is measured inside the tasks): "
         f"seconds = {a:.2f} + {1000 * b:.2f} ms x teachers / workers + {1000 * c:.3f} ms x teachers.",
         "",
         f"**A prediction, not a measurement:** {most:,} such teachers on {GPUS} GPUs, one worker each, take {guesses} "
@@ -129,7 +132,8 @@ def main() -> None:
     if asked.plot:
         draw(asked.plot, rows)
     if asked.readme:
-        write(asked.readme, text, START, END)
+        picture = "" if asked.plot is None else f"\n\n![seconds against teachers]({asked.plot})"
+        write(asked.readme, text + picture, START, END)
 
 
 if __name__ == "__main__":
