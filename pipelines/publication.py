@@ -8,6 +8,7 @@ from pate.report import to_html, to_json
 from pate.values import Released
 from pipelines import summary
 from pipelines.card_text import CARD_FILE, card_text
+from pipelines.evaluation import hides_a_class
 from pipelines.exported_model import read_spec
 from pipelines.reporting import report_of
 from pipelines.stages import Done
@@ -40,7 +41,7 @@ def publish(run: Run, released: Released[Campaign], figures: Released[dict[str, 
         run.tracker.model(
             Released.public("student"), Released.public(model_card), Released.public(_evaluation(run, figures.value))
         )
-    summary.save(run.store, Released.public(_facts(run, released.value, figures.value["student_accuracy"])))
+    summary.save(run.store, Released.public(_facts(run, released.value, figures.value)))
 
 
 def _tags(run: Run, campaign: Campaign) -> dict[str, object]:
@@ -102,7 +103,7 @@ def _sanitised_metrics(campaign: Campaign) -> dict[str, float]:
     }
 
 
-def _facts(run: Run, campaign: Campaign, accuracy: float) -> dict[str, object]:
+def _facts(run: Run, campaign: Campaign, figures: dict[str, float]) -> dict[str, object]:
     config = run.config
     cost = asdict(campaign.cost)
     return {
@@ -117,7 +118,8 @@ def _facts(run: Run, campaign: Campaign, accuracy: float) -> dict[str, object]:
         "sanitised": None if campaign.sanitised is None else asdict(campaign.sanitised),
         "unit": config.privacy.unit,
         "budget": config.privacy.epsilon,
-        "student_accuracy": accuracy,
+        **figures,
+        "rare_class": hides_a_class(run.study.evaluation, len(run.study.classes)),
         "evaluation_records": len(run.study.evaluation),
         "secure_noise": run.secure,
         "report": str(run.store.public / "report.html"),

@@ -10,6 +10,7 @@ from typing import Any
 
 from pate.errors import InputError, expected
 from pipelines import summary
+from pipelines.evaluation import words
 from pipelines.store import RunStore, write_atomically
 
 START, END = "<!-- results: written by `pate results` -->", "<!-- end of results -->"
@@ -31,7 +32,12 @@ def table(stores: list[RunStore]) -> str:
     rows = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
     rows += ["| " + " | ".join(_cells(store)) + " |" for store in stores]
     return "\n".join(
-        [*rows, "", f"Measured at commit {_commit()} on {machine()}; one run each, seed as in the run's name."]
+        [
+            *rows,
+            "",
+            "In brackets: 95% intervals, over patients or hospitals where the evaluation set names them. "
+            f"Measured at commit {_commit()} on {machine()}; one run each, seed as in the run's name.",
+        ]
     )
 
 
@@ -88,7 +94,7 @@ def _cells(store: RunStore) -> list[str]:
         f"{facts['asked']}, {facts['answered']}",
         f"{facts['epsilon']:.2f} at {facts['delta']:g} ({facts['accountant']})",
         f"{figures.label_accuracy:.1%}",
-        f"**{facts['student_accuracy']:.1%}** of {facts['evaluation_records']}",
+        words(facts, strong="**"),
         f"{figures.single_teacher_accuracy:.1%}",
         f"{figures.pooled_accuracy:.1%}",
     ]

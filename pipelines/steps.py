@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from math import isnan
 from pathlib import Path
 from typing import Any, final
 
@@ -23,13 +22,14 @@ from pate.features import PackedEncoder
 from pate.ledger import PrivacyLedger
 from pate.randomness import derive_seed
 from pate.student import LabeledPool, Student
-from pate.student import evaluate as evaluate_student
 from pate.values import Released
 from pate.votes import VoteMatrix
 from pipelines import benchmark, campaign, enrolment, ensemble, representation, summary
 from pipelines.config import Config
 from pipelines.destination import Destination
 from pipelines.ensemble import Ensemble
+from pipelines.evaluation import evaluate as evaluate_student
+from pipelines.evaluation import figures_of
 from pipelines.exported_model import load_exported, save_exported
 from pipelines.holders import HeldHere, Holder
 from pipelines.process_metrics import ProcessMetrics
@@ -331,16 +331,11 @@ def evaluate(run: Run, student: Released[Student]) -> Released[dict[str, float]]
     """The student's figures on the public evaluation set, used here and nowhere else."""
 
     def work() -> Done:
-        result = evaluate_student(student.value, run.study.evaluation.inputs, run.study.evaluation.labels_E)
+        content = evaluate_student(student, run.study.evaluation)
         path = run.store.public / "evaluation.json"
-        write_atomically(path, json.dumps(asdict(result), indent=1))
-        of_class = [value for value in result.class_accuracy if not isnan(value)]  # NaN: the class does not occur
-        note = {
-            "student_accuracy": result.accuracy,
-            "student_balanced_accuracy": sum(of_class) / len(of_class),
-            "student_log_loss": result.log_loss,
-        }
-        return Done(outputs=[path], note=note, line=f"student {result.accuracy:.1%} right")
+        write_atomically(path, json.dumps(content.value, indent=1))
+        figures = figures_of(content).value
+        return Done(outputs=[path], note=figures, line=f"student {figures['student_accuracy']:.1%} right")
 
     figures: Released[dict[str, float]] = Released.public(run.stage("evaluation", work))
     run.tracker.metrics(figures)
@@ -363,6 +358,7 @@ def compare_with_truth(run: Run, holder: Holder, votes: VoteMatrix, ray: OnDeman
             voted = ensemble.collect_votes(
                 file, replace(teachers, on_done=on_done), inputs, ray.session(), quorum=False
             )
+        ensemble.forget_parts(file)
         seen = VoteMatrix.load(file, len(study.classes), voted.sha256)
         pooled = Job(
             name="pooled",

@@ -12,6 +12,7 @@ from typing import Any, final
 
 from pate.values import BenchmarkOnly, Released, released_value
 from pipelines import benchmark
+from pipelines.evaluation import words
 from pipelines.store import RunStore, write_atomically
 
 SUMMARY_FILE = "summary.json"
@@ -54,7 +55,7 @@ class Summary:
             rows.append(("sanitised", sanitised_words(facts["sanitised"])))
         if self.figures is not None:
             rows.append(("labels right", f"{self.figures.value.label_accuracy:.1%} of those answered *"))
-        rows.append(("student", f"{facts['student_accuracy']:.1%} of {facts['evaluation_records']} evaluation records"))
+        rows.append(("student", f"{words(facts)} evaluation records"))
         if self.figures is not None:
             rows.append(("one teacher", f"{self.figures.value.single_teacher_accuracy:.1%} on average *"))
             rows.append(("pooled", f"{self.figures.value.pooled_accuracy:.1%} with all private records, no privacy *"))
