@@ -13,7 +13,7 @@ from pate.errors import expected
 
 mpl.use("Agg")
 
-POINTS = 7
+POINTS = 5
 
 
 def draw(path: Path, votes: ExpectedVotes, plan: CampaignPlan, *, accountant: str) -> None:
@@ -30,7 +30,7 @@ def draw(path: Path, votes: ExpectedVotes, plan: CampaignPlan, *, accountant: st
     if path.suffix not in {".png", ".svg"}:
         raise expected("a plot as .png or .svg", "change the file's name", suffix=path.suffix)
     events = [scaled(plan.event, factor) for factor in np.geomspace(0.25, 4, POINTS)]
-    around = [outlook(event, votes, delta=plan.delta, accountant=accountant) for event in events]
+    around = [outlook(event, votes, delta=plan.delta, accountant=accountant, rough=True) for event in events]
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
     axes.plot([row.epsilon for row in around], [100 * row.label_accuracy for row in around], "-", color="black")
     axes.plot([plan.epsilon], [100 * plan.label_accuracy], "o", color="black", label="the plan")

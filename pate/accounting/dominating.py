@@ -18,6 +18,7 @@ import numpy as np
 
 from pate.accounting.curve import FloatArray
 from pate.accounting.outcome_pairs import (
+    BLOCK,
     ROUNDING,
     CoverPlan,
     lattice_step,
@@ -129,7 +130,8 @@ def _moments(over_NG: FloatArray, under_NG: FloatArray, step: float) -> FloatArr
         curved = np.expm1(power * loss_J) - power * np.expm1(loss_J)
         weights.append(curved / (power * (power - 1)) * np.exp(-loss_J))
     weights_JT = np.maximum(np.stack(weights, axis=1), 0.0)
-    parts = (slice(n, n + 2048) for n in range(0, len(over_NG), 2048))
+    at_once = max(1, BLOCK // weights_JT.size)
+    parts = (slice(n, n + at_once) for n in range(0, len(over_NG), at_once))
     return np.concatenate([losses(over_NG[part], under_NG[part], step)[0] @ weights_JT for part in parts])
 
 

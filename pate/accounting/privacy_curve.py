@@ -19,7 +19,8 @@ from pate.accounting.curve import FloatArray, RDPCurve, require_delta
 from pate.errors import expected
 
 MOST_NODES = 6000
-_FORGOTTEN = 1e-18  # the grid ends where delta falls below this; the last value holds to its right
+NEGLIGIBLE = 1e-18
+"""Grids end where delta falls below this; the last value holds to its right."""
 
 
 @final
@@ -163,7 +164,7 @@ def from_rdp(cost: RDPCurve, step: float, reach: float) -> PrivacyCurve:
 
 def trimmed(step: float, forward_G: FloatArray, backward_G: FloatArray) -> PrivacyCurve:
     """A curve whose grid ends where both directions have become negligible."""
-    small = np.flatnonzero(np.maximum(forward_G, backward_G) < _FORGOTTEN)
+    small = np.flatnonzero(np.maximum(forward_G, backward_G) < NEGLIGIBLE)
     end = int(small[0]) + 1 if small.size else len(forward_G)
     forward = np.minimum(forward_G[:end], 1.0)
     return PrivacyCurve(step, forward, forward if backward_G is forward_G else np.minimum(backward_G[:end], 1.0))

@@ -18,12 +18,12 @@ import numpy as np
 
 from pate.accounting.curve import FloatArray
 from pate.accounting.dominating import Band, Family
-from pate.accounting.privacy_curve import PrivacyCurve, mirrored, trimmed
+from pate.accounting.outcome_pairs import BLOCK
+from pate.accounting.privacy_curve import NEGLIGIBLE, PrivacyCurve, mirrored, trimmed
 from pate.errors import expected
 
 _TINY = 1e-60  # keeps products out of the slow range of float64, upwards
 _FEW = 6
-_BLOCK = 250_000  # multiplications at once: BLAS leaves blocks of this size to one thread, where they are faster
 _ROUND_UP = 1 + 1e-13  # a step adds up at most some hundred positive terms
 
 
@@ -44,26 +44,31 @@ def chained_curve(families: Iterable[Family], step: float, reach: float) -> Priv
     ``families`` must not depend on the releases' outputs; which pair of a family a release presents may.
     """
     size = int(np.ceil(reach / step)) + 1
-    forward = backward = np.zeros(size)
+    forward = backward = np.zeros(1)
     slack = left_out = 0.0
     for family in families:
         if not math.isclose(family.step, step, rel_tol=1e-12):
             raise expected("families on one grid of losses", "make them with one step", step=family.step)
         slack, left_out = slack + family.slack, left_out + family.left_out
-        ahead = _stepped(family.forward, forward, backward, step)
+        ahead = _stepped(family.forward, forward, backward, step, size)
         if family.forward is family.backward and forward is backward:
             forward = backward = ahead
         else:
-            forward, backward = ahead, _stepped(family.backward, backward, forward, step)
+            forward, backward = ahead, _stepped(family.backward, backward, forward, step, size)
+    length = max(len(forward), len(backward))
+    same = forward is backward
+    forward = np.pad(forward, (0, length - len(forward)), mode="edge")
+    backward = forward if same else np.pad(backward, (0, length - len(backward)), mode="edge")
     return trimmed(step, forward, backward).loosened(slack, left_out)
 
 
-def _stepped(bands: tuple[Band, ...], value_G: FloatArray, mirror_G: FloatArray, step: float) -> FloatArray:
-    """One step of the recursion: the largest over pairs of ``sum_j P_j V(eps - step j)``."""
-    size = len(value_G)
-    best_G = np.full(size, _TINY)
+def _stepped(bands: tuple[Band, ...], value_G: FloatArray, mirror_G: FloatArray, step: float, most: int) -> FloatArray:
+    """One step of the recursion: the largest over pairs of ``sum_j P_j V(eps - step j)``, on at most ``most`` points;
+    no further than it takes to become negligible, since the last value holds beyond."""
     far = max(mass_MJ.shape[1] // 2 for mass_MJ, _ in bands)
-    row = np.concatenate([mirrored(mirror_G, step, far), value_G, np.full(far, value_G[-1])])
+    size = min(len(value_G) + far, most)
+    best_G = np.full(size, _TINY)
+    row = np.concatenate([mirrored(mirror_G, step, far), value_G, np.full(size - len(value_G) + far, value_G[-1])])
     for mass_MJ, escaped_M in bands:
         own = mass_MJ.shape[1] // 2
         part = row[far - own : far + size + own]
@@ -72,10 +77,11 @@ def _stepped(bands: tuple[Band, ...], value_G: FloatArray, mirror_G: FloatArray,
                 np.maximum(best_G, np.convolve(part, mass_J, mode="valid") + escaped, out=best_G)
             continue
         windows = np.lib.stride_tricks.sliding_window_view(part, 2 * own + 1)
-        at_once = max(16, _BLOCK // mass_MJ.size)
+        at_once = max(16, BLOCK // mass_MJ.size)
         for start in range(0, size, at_once):
             block = slice(start, start + at_once)
             reached = mass_MJ[:, ::-1] @ np.ascontiguousarray(windows[block]).T
             reached += escaped_M[:, None]
             np.maximum(best_G[block], reached.max(axis=0), out=best_G[block])
-    return np.minimum(best_G * _ROUND_UP, 1.0)
+    end = int(np.argmax(best_G < NEGLIGIBLE)) + 1 if (best_G < NEGLIGIBLE).any() else size
+    return np.minimum(best_G[:end] * _ROUND_UP, 1.0)
