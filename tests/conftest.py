@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,12 @@ def shell(tmp_path: Path) -> Shell:
 def shells() -> type[Shell]:
     """For fixtures that keep a PATE_HOME for several tests."""
     return Shell
+
+
+@pytest.fixture(scope="session")
+def make_shell(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Shell]:
+    """A shell for tests that share one or need several."""
+    return lambda name: Shell(tmp_path_factory.mktemp(name) / "home")
 
 
 @pytest.fixture(scope="session")
