@@ -85,12 +85,13 @@ def _privacy(config: Config, cost: EpsilonBound, counts: Mapping[str, int], benc
 def _model(config: Config, spec: ModelSpec, classes: Sequence[str]) -> str:
     shape = " x ".join(map(str, spec.input_shape))
     shown = ", ".join(classes[:_MOST_CLASSES]) + (", ..." if len(classes) > _MOST_CLASSES else "")
+    score = "score (logit)" if spec.format == "pt2" else "probability"
     return "\n".join(
         [
-            f"- {config.student.learner} student, network `{config.student.model_kind}`, "
+            f"- {config.student.learner} student, model `{config.student.model_kind}`, "
             f"{spec.parameters:,} parameters, no pickle",
             f"- input: N x {shape} of {spec.input_dtype}, scaled as in training",
-            f"- output: one score (logit) for each of {len(classes)} classes, in this order: {shown}",
+            f"- output: one {score} for each of {len(classes)} classes, in this order: {shown}",
         ]
     )
 

@@ -1,11 +1,12 @@
-"""A trained network as a file that needs neither its Python class nor unpickling: ``torch.export``'s pt2 archive.
+"""A trained student as a file that needs neither its Python class nor unpickling.
 
-The folder holds ``model.pt2``, ``input_example.npy`` and, written last, ``model.json`` with shapes and hashes. The
-archive stores weights as raw bytes and the graph as JSON. Its one pickled record, the example input, is replaced by
-zeros, and ``load_exported`` opens a folder only if that record passes torch's restricted unpickler: the format's own
-loader would fall back to the unrestricted one.
+A network is ``torch.export``'s pt2 archive, boosted trees are xgboost's JSON. The folder holds ``model.pt2`` or
+``trees.json``, ``input_example.npy`` and, written last, ``model.json`` with shapes and hashes. The pt2 archive stores
+weights as raw bytes and the graph as JSON. Its one pickled record, the example input, is replaced by zeros, and
+``load_exported`` opens a folder only if that record passes torch's restricted unpickler: the format's own loader would
+fall back to the unrestricted one. Trees are checked number by number.
 
-torch is imported when a network is saved or loaded, not before: a deliverer needs the description only.
+torch and xgboost are imported when a student is saved or loaded, not before: a deliverer needs the description only.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import io
 import json
 import os
 import re
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -31,7 +34,10 @@ from pate.values import Released, released_value
 if TYPE_CHECKING:
     import torch
 
-MODEL_FILE = "model.pt2"
+    from pate.models.boosted_trees import Trees
+
+MODEL_FILES = {"pt2": "model.pt2", "xgboost-json": "trees.json"}
+"""Format -> name of the file."""
 EXAMPLE_FILE = "input_example.npy"
 SPEC_FILE = "model.json"
 
@@ -42,16 +48,17 @@ _WORD = re.compile(rb"[A-Za-z0-9._-]{1,64}\n?")
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
-    """What can be said about an exported network without loading it.
+    """What can be said about an exported student without loading it.
 
     Attributes:
-        input_shape: of one record.
+        format: ``pt2`` or ``xgboost-json``.
+        input_shape: of one record; for trees its numbers in one row.
         input_dtype: numpy's name.
         output_shape: for one record.
         output_dtype: numpy's name.
-        parameters: number of trainable numbers.
-        torch_version: that wrote the file.
-        digest: SHA-256 of the archive, hex.
+        parameters: number of trainable numbers; of trees, splits and leaves.
+        library_version: of torch or xgboost, which wrote the file.
+        digest: SHA-256 of the file, hex.
     """
 
     input_shape: tuple[int, ...]
@@ -59,30 +66,56 @@ class ModelSpec:
     output_shape: tuple[int, ...]
     output_dtype: str
     parameters: int
-    torch_version: str
+    library_version: str
     digest: str
+    format: str = "pt2"
+
+    @property
+    def file(self) -> str:
+        """Name of the file that holds the student."""
+        if self.format not in MODEL_FILES:
+            raise expected(f"a format out of {sorted(MODEL_FILES)}", "export the student again", format=self.format)
+        return MODEL_FILES[self.format]
 
 
 def save_exported(
     network: Released[torch.nn.Module], example: Released[npt.NDArray[np.generic]], folder: Path
 ) -> ModelSpec:
-    """Export a network, in evaluation mode and on the CPU, with a free batch dimension.
+    """Export a student, in evaluation mode and on the CPU, for any number of records.
 
     Args:
-        network: takes one tensor of N records and returns one tensor of N rows; left as it is.
+        network: takes one tensor of N records and returns one tensor of N rows of scores; left as it is.
         example: public records, at least two of them, shape N x record.
         folder: made if it is not there; files of an earlier export are replaced.
 
     Raises:
-        InputError: the example has fewer than two records, or the exported network does not compute what the
-            network computes.
+        InputError: the example has fewer than two records, or what was exported does not compute what the network
+            computes.
     """
-    import torch  # noqa: PLC0415
+    from pate.models.boosted_trees import Trees  # noqa: PLC0415 - imports torch
 
-    rows = np.ascontiguousarray(released_value(example))
+    student, rows = released_value(network), np.ascontiguousarray(released_value(example))
     if rows.ndim < 2 or len(rows) < 2:
         raise expected("an example of at least two records", "a batch of one fixes the batch size", shape=rows.shape)
-    module = copy.deepcopy(released_value(network)).cpu().eval()
+    if isinstance(student, Trees):
+        rows = rows.reshape(len(rows), -1)
+        content, spec = _exported_trees(student, rows)
+    else:
+        content, spec = _exported_network(student, rows)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (SPEC_FILE, *MODEL_FILES.values()):
+        (folder / name).unlink(missing_ok=True)
+    _write(folder / spec.file, lambda stream: stream.write(content))
+    _write(folder / EXAMPLE_FILE, lambda stream: np.save(stream, rows, allow_pickle=False))
+    _write(folder / SPEC_FILE, lambda stream: stream.write(json.dumps(asdict(spec), indent=1).encode()))
+    return spec
+
+
+def _exported_network(network: torch.nn.Module, rows: npt.NDArray[np.generic]) -> tuple[bytes, ModelSpec]:
+    """The pt2 archive, with a free batch dimension."""
+    import torch  # noqa: PLC0415
+
+    module = copy.deepcopy(network).cpu().eval()
     inputs = torch.from_numpy(rows.copy())
     try:
         with torch.no_grad():
@@ -99,54 +132,69 @@ def save_exported(
     if not same:
         raise expected("an exported network that computes what the network computes", "see torch.export's limits")
     program.example_inputs = ((torch.zeros_like(inputs[:2]),), {})
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / SPEC_FILE).unlink(missing_ok=True)
     archive = io.BytesIO()
     torch.export.save(program, archive)
-    _write(folder / MODEL_FILE, lambda stream: stream.write(archive.getbuffer()))
-    _write(folder / EXAMPLE_FILE, lambda stream: np.save(stream, rows, allow_pickle=False))
-    spec = ModelSpec(
+    content = archive.getvalue()
+    return content, ModelSpec(
+        format="pt2",
         input_shape=tuple(inputs.shape[1:]),
         input_dtype=str(rows.dtype),
         output_shape=tuple(outputs.shape[1:]),
         output_dtype=str(outputs.numpy().dtype),
         parameters=sum(p.numel() for p in module.parameters()),
-        torch_version=str(torch.__version__),
-        digest=hashlib.sha256(archive.getbuffer()).hexdigest(),
+        library_version=str(torch.__version__),
+        digest=hashlib.sha256(content).hexdigest(),
     )
-    _write(folder / SPEC_FILE, lambda stream: stream.write(json.dumps(asdict(spec), indent=1).encode()))
-    return spec
+
+
+def _exported_trees(trees: Trees, rows: npt.NDArray[np.generic]) -> tuple[bytes, ModelSpec]:
+    """The library's JSON, as it was fitted."""
+    return trees.content, ModelSpec(
+        format="xgboost-json",
+        input_shape=(trees.features,),
+        input_dtype=str(rows.dtype),
+        output_shape=(trees.classes,),
+        output_dtype="float32",
+        parameters=trees.nodes,
+        library_version=version("xgboost-cpu" if sys.platform != "darwin" else "xgboost"),
+        digest=hashlib.sha256(trees.content).hexdigest(),
+    )
 
 
 def read_spec(folder: Path) -> ModelSpec:
-    """The description of the network in a folder, checked against the archive's bytes.
+    """The description of the student in a folder, checked against the file's bytes.
 
     Raises:
-        InputError: there is no finished export, or the archive is not the one described.
+        InputError: there is no finished export, or the file is not the one described.
     """
     try:
         fields: dict[str, Any] = json.loads((folder / SPEC_FILE).read_text())
-        digest = hashlib.sha256((folder / MODEL_FILE).read_bytes()).hexdigest()
+        fields |= {key: tuple(fields[key]) for key in ("input_shape", "output_shape")}
+        spec = ModelSpec(**fields)
+        digest = hashlib.sha256((folder / spec.file).read_bytes()).hexdigest()
     except FileNotFoundError:
-        raise expected("a folder written by save_exported", "export the network first", folder=folder.name) from None
-    fields |= {key: tuple(fields[key]) for key in ("input_shape", "output_shape")}
-    spec = ModelSpec(**fields)
+        raise expected("a folder written by save_exported", "export the student first", folder=folder.name) from None
     if spec.digest != digest:
-        raise expected("the archive that the description names", "export the network again", digest=digest)
+        raise expected("the archive that the description names", "export the student again", digest=digest)
     return spec
 
 
 def load_exported(folder: Path) -> torch.nn.Module:
-    """The network in a folder; nothing in it is unpickled without restriction.
+    """The student in a folder, from inputs to scores; nothing in it is unpickled without restriction.
 
     Raises:
-        InputError: as ``read_spec``; or a record of the archive is neither raw numbers, JSON, nor plain tensors.
+        InputError: as ``read_spec``; or a record of the archive is neither raw numbers, JSON, nor plain tensors; or
+            the JSON is not that of trees.
     """
     import torch  # noqa: PLC0415
 
-    read_spec(folder)
-    _refuse_pickle(folder / MODEL_FILE)
-    module: torch.nn.Module = torch.export.load(folder / MODEL_FILE).module()
+    spec = read_spec(folder)
+    if spec.format == "xgboost-json":
+        from pate.models.boosted_trees import Trees  # noqa: PLC0415
+
+        return Trees((folder / spec.file).read_bytes(), spec.input_shape[0], spec.output_shape[0]).eval()
+    _refuse_pickle(folder / spec.file)
+    module: torch.nn.Module = torch.export.load(folder / spec.file).module()
     return module
 
 

@@ -26,7 +26,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 from pate.errors import expected
-from pipelines.exported_model import EXAMPLE_FILE, MODEL_FILE, ModelSpec, read_spec
+from pipelines.exported_model import EXAMPLE_FILE, ModelSpec, read_spec
 from pipelines.tracking import DESCRIPTION_TAG
 
 CANDIDATE = "candidate"
@@ -94,13 +94,14 @@ def register_model(
 
 
 def write_model_folder(source: Path, target: Path, *, model_id: str, mlflow_run: str, tags: Mapping[str, str]) -> None:
-    """Write the folder that ``mlflow.pytorch.load_model`` and ``mlflow.pyfunc.load_model`` open.
+    """Write the folder that ``mlflow.pyfunc.load_model`` and the flavour's own ``load_model`` open.
 
-    Its signature has a free batch dimension; the flavour is pytorch in the pt2 format.
+    Its signature has a free batch dimension; the flavour is pytorch in the pt2 format, or xgboost in JSON.
     """
     spec = read_spec(source)
-    (target / "data").mkdir()
-    shutil.copyfile(source / MODEL_FILE, target / "data" / MODEL_FILE)
+    flavor, data, described = _flavor(spec)
+    (target / data).parent.mkdir(exist_ok=True)
+    shutil.copyfile(source / spec.file, target / data)
     rows = np.load(source / EXAMPLE_FILE, allow_pickle=False).tolist()
     (target / _EXAMPLE).write_text(json.dumps(rows))
     (target / _SERVING).write_text(json.dumps({"inputs": rows}))
@@ -116,23 +117,31 @@ def write_model_folder(source: Path, target: Path, *, model_id: str, mlflow_run:
         saved_input_example_info={"artifact_path": _EXAMPLE, "serving_input_path": _SERVING, "type": "ndarray"},
         metadata=dict(tags),
     )
-    model.add_flavor("pytorch", model_data="data", pytorch_version=spec.torch_version, code=None)
+    model.add_flavor(flavor, **described, code=None)
     model.add_flavor(
         "python_function",  # as mlflow.pyfunc.add_to_model would; importing that module takes a second
-        loader_module="mlflow.pytorch",
+        loader_module=f"mlflow.{flavor}",
         python_version=platform.python_version(),
-        data="data",
+        data=data.partition("/")[0],
         env={"conda": "conda.yaml", "virtualenv": "python_env.yaml"},
-        model_config={"device": None},
+        **({"model_config": {"device": None}} if flavor == "pytorch" else {}),
     )
     model.save(str(target / "MLmodel"))
+
+
+def _flavor(spec: ModelSpec) -> tuple[str, str, dict[str, str]]:
+    """MLflow's flavour, the place of the file in the model's folder, and what the flavour says of itself."""
+    if spec.format == "pt2":
+        return "pytorch", f"data/{spec.file}", {"model_data": "data", "pytorch_version": spec.library_version}
+    described = {"data": spec.file, "model_format": "json", "model_class": "xgboost.core.Booster"}
+    return "xgboost", spec.file, {**described, "xgb_version": spec.library_version}
 
 
 def _write_environment(target: Path, spec: ModelSpec) -> None:
     """The versions that the model needs, in the three notations that MLflow reads."""
     requirements = [
         f"mlflow=={version('mlflow')}",
-        f"torch=={spec.torch_version.partition('+')[0]}",
+        f"{'torch' if spec.format == 'pt2' else 'xgboost-cpu'}=={spec.library_version.partition('+')[0]}",
         f"numpy=={version('numpy')}",
     ]
     python = platform.python_version()

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from pate.errors import expected
 from pate.models.architectures import Shape
 from pate.models.training import FloatArray, IntArray
-from pate.models.trees_format import check_trees
+from pate.models.trees_format import check_trees, read_json
 
 OBJECTIVE = "multi:softprob"
 _HALF = 0.5  # records added to each class, so that a class that was not seen keeps a finite score
@@ -92,6 +92,13 @@ class Trees(nn.Module):
             self._booster = xgboost.Booster({"nthread": 1}, model_file=bytearray(content))
         except xgboost.core.XGBoostError as error:
             raise expected("trees that xgboost reads", "train again with the installed version") from error
+
+    @property
+    def nodes(self) -> int:
+        """Number of splits and leaves."""
+        return sum(
+            len(tree["parents"]) for tree in read_json(self.content)["learner"]["gradient_booster"]["model"]["trees"]
+        )
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits, on the device of the inputs; computed on the processor."""

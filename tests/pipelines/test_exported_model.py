@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from pate.errors import InputError, PrivacyViolation
+from pate.models import TreesSpec, fit_trees
 from pate.values import Private, Released
 from pipelines.exported_model import load_exported, read_spec, save_exported
 
@@ -157,3 +158,56 @@ def test_a_network_that_cannot_be_exported_for_any_batch_is_refused(tmp_path: Pa
     with pytest.raises(InputError, match=r"torch\.export takes"):
         save_exported(PUBLIC(network), PUBLIC(ROWS), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def trees(tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, Path]:
+    labels = np.arange(60) % 3
+    rows = (np.random.default_rng(1).normal(size=(60, 1, 2, 2)) + labels[:, None, None, None]).astype(np.float32)
+    fitted = fit_trees(TreesSpec(rounds=4), rows, labels, 3, seed=0)
+    folder = tmp_path_factory.mktemp("trees")
+    save_exported(PUBLIC(fitted), PUBLIC(rows[:3]), folder)
+    return fitted, folder
+
+
+def test_loaded_trees_compute_the_same_from_a_file_of_text(trees: tuple[nn.Module, Path]) -> None:
+    fitted, folder = trees
+    assert sorted(p.name for p in folder.iterdir()) == ["input_example.npy", "model.json", "trees.json"]
+    batch = torch.randn(17, 1, 2, 2)
+    assert torch.equal(load_exported(folder)(batch), fitted(batch))
+    spec = read_spec(folder)
+    assert (spec.format, spec.input_shape, spec.output_shape) == ("xgboost-json", (4,), (3,))
+    assert np.load(folder / "input_example.npy", allow_pickle=False).shape == (3, 4)
+    model = json.loads((folder / "trees.json").read_text("ascii"))["learner"]["gradient_booster"]["model"]
+    assert spec.parameters == sum(int(tree["tree_param"]["num_nodes"]) for tree in model["trees"])
+
+
+def _forged(folder: Path, target: Path, content: bytes, **changes: object) -> Path:
+    """Another file under the trees' name, with a description that matches it."""
+    target.mkdir()
+    spec = json.loads((folder / "model.json").read_text()) | {"digest": hashlib.sha256(content).hexdigest()} | changes
+    (target / "trees.json").write_bytes(content)
+    (target / "model.json").write_text(json.dumps(spec))
+    return target
+
+
+def test_other_files_than_checked_trees_are_refused(trees: tuple[nn.Module, Path], tmp_path: Path) -> None:
+    _, folder = trees
+    sound = (folder / "trees.json").read_bytes()
+    with pytest.raises(InputError, match="JSON"):
+        load_exported(_forged(folder, tmp_path / "pickle", pickle.dumps(_Harmful(tmp_path / "executed"))))
+    assert not (tmp_path / "executed").exists()
+    with pytest.raises(InputError, match="boosted trees for"):
+        load_exported(_forged(folder, tmp_path / "shape", sound, input_shape=[5]))
+    with pytest.raises(InputError, match="a format out of"):
+        load_exported(_forged(folder, tmp_path / "format", sound, format="pickle"))
+    (altered := _forged(folder, tmp_path / "altered", sound)).joinpath("trees.json").write_bytes(sound + b" ")
+    with pytest.raises(InputError, match="description names"):
+        load_exported(altered)
+    load_exported(_forged(folder, tmp_path / "sound", sound))
+
+
+def test_an_export_leaves_no_file_of_an_earlier_one(trees: tuple[nn.Module, Path], tmp_path: Path) -> None:
+    save_exported(PUBLIC(nn.Sequential(nn.Flatten(), nn.Linear(4, 3))), PUBLIC(np.zeros((2, 4), np.float32)), tmp_path)
+    save_exported(PUBLIC(trees[0]), PUBLIC(np.zeros((2, 4), np.float32)), tmp_path)
+    assert not (tmp_path / "model.pt2").exists()

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from pate.errors import InputError
+from pate.models import TreesSpec, fit_trees
 from pate.values import Released
 from pipelines.destination import Destination, destination
 from pipelines.exported_model import save_exported
@@ -144,3 +145,48 @@ def test_files_other_than_the_recorded_ones_are_not_registered(where: Destinatio
     save_exported(PUBLIC(_network(5)), PUBLIC(ROWS), tmp_path / "student")
     with pytest.raises(InputError, match="recorded"):
         MlflowSink(where).deliver(tmp_path)
+
+
+@pytest.mark.slow
+def test_trees_load_and_predict_where_pickle_is_forbidden(where: Destination, client: Any, tmp_path: Path) -> None:
+    labels = np.arange(90) % 3
+    rows = (np.random.default_rng(2).normal(size=(90, 5)) + labels[:, None]).astype(np.float32)
+    trees = fit_trees(TreesSpec(rounds=5), rows, labels, 3, seed=0)
+    card = ModelCard(
+        name="trees", epsilon=1.0, delta=0.0, privacy_unit="r", accountant="a", benchmark=None, insecure=False
+    )
+    with Tracker.open(tmp_path / "public", run_id="run-trees", insecure=False) as tracker:
+        save_exported(PUBLIC(trees), PUBLIC(rows[:4]), tmp_path / "public" / "student")
+        tracker.model(PUBLIC("student"), PUBLIC(card))
+    assert MlflowSink(where).deliver(tmp_path / "public").pending == 0
+    code = (
+        "import sys, numpy, mlflow, xgboost\n"
+        "mlflow.set_tracking_uri(sys.argv[1])\n"
+        "booster = mlflow.xgboost.load_model('models:/trees@candidate')\n"
+        "served = mlflow.pyfunc.load_model('models:/trees@candidate')\n"
+        "rows = numpy.load(sys.argv[2])\n"
+        "numpy.savez(sys.argv[3], example=served.input_example, proba=served.predict(rows),\n"
+        "    scores=booster.predict(xgboost.DMatrix(rows), output_margin=True))\n"
+    )
+    np.save(tmp_path / "rows.npy", rows)
+    environment = {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    files = [str(tmp_path / name) for name in ("rows.npy", "found.npz")]
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, where.uri, *files],
+        env=environment,
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        timeout=100,
+    )
+    found = np.load(tmp_path / "found.npz")
+    scores = trees(torch.from_numpy(rows))
+    np.testing.assert_array_equal(found["scores"], scores.numpy())
+    np.testing.assert_allclose(found["proba"], scores.softmax(dim=1).numpy(), rtol=1e-5)
+    np.testing.assert_array_equal(found["example"].astype(np.float32), rows[:4])
+    version = client.get_model_version_by_alias("trees", "candidate")
+    content = (tmp_path / "public" / "student" / "trees.json").read_bytes()
+    assert version.tags["pate.model_digest"] == hashlib.sha256(content).hexdigest()
+    folder = Path(client.get_logged_model(version.model_id).artifact_location.removeprefix("file://"))
+    assert (folder / "trees.json").read_bytes() == content
+    assert not [path for path in folder.rglob("*") if path.is_file() and path.read_bytes()[:1] == b"\x80"]
