@@ -83,10 +83,6 @@ class RaySession:
         """Like ``run``, but a task that the infrastructure lost for good yields ``Lost``."""
         return Tasks(jobs, needs, limits).results()
 
-    def has_node(self, label: str, value: str) -> bool:
-        """Whether a living node carries a label."""
-        return any(node["Alive"] and node.get("Labels", {}).get(label) == value for node in ray.nodes())
-
 
 @contextmanager
 def ray_session(*, address: str | None = None, num_cpus: int | None = None) -> Iterator[RaySession]:

@@ -216,6 +216,9 @@ class Tasks:
             if attempt.began is None and attempt.job.place in gone:
                 self._drop(stream)
                 yield from self._again(attempt, "found no node", "its place has no node")
+            elif attempt.began is None and attempt.avoid is not None and not self._others(attempt, attempt.avoid):
+                self._drop(stream)  # the node that it was to take instead is gone too
+                yield from self._again(attempt, None, "")
             elif attempt.began is not None and now - attempt.began > (self._limits.seconds or float("inf")):
                 self._drop(stream)
                 self._note(attempt, "overtime")
@@ -247,10 +250,13 @@ class Tasks:
             yield attempt.position, Lost(why=why, detail=detail)
             return
         self._count_nodes()
-        others = {node["NodeID"] for node in self._nodes[attempt.job.place]} - {attempt.node}
-        attempt.avoid = attempt.node if others else None
+        attempt.avoid = attempt.node if self._others(attempt, attempt.node) else None
         attempt.node = attempt.began = None
         self._waiting[attempt.job.place].append(attempt)
+
+    def _others(self, attempt: _Attempt, node: str | None) -> set[str]:
+        """The living nodes of a task's place but for one."""
+        return {found["NodeID"] for found in self._nodes[attempt.job.place]} - {node}
 
 
 def _start(attempt: _Attempt, needs: Needs) -> Any:
