@@ -118,6 +118,7 @@ def _config(name: str, spec: ConsortiumSpec, names: list[str], kind: FileKind, g
             f"  epsilon: {BUDGET:g}",
             f"  delta: {delta:.0e}",
             "  unit: patient",
+            "  retention_days: 30",
             "teachers:",
             "  model: {kind: logistic}",
             "  training: {steps: 100, learning_rate: 0.05, weight_decay: 0.1}",

@@ -188,7 +188,7 @@ def _lay_out(model: nn.Module, layout: torch.memory_format) -> None:
     """Order the weights of convolutions in memory: with channels last a CPU convolves and pools small images faster."""
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d) and layer.weight.device.type == "cpu":
-            layer.weight.data = layer.weight.data.contiguous(memory_format=layout)
+            layer.weight.data = layer.weight.data.clone(memory_format=layout)  # strides count, also of size 1
 
 
 def fit_bundle(

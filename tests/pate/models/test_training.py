@@ -69,9 +69,14 @@ def test_fused_agrees_with_sequential(digits, kind, optimiser) -> None:
             assert not b.training
 
 
-def test_fit_leaves_weights_in_the_usual_layout(digits) -> None:
-    model = fit(bundle("cnn", 1)[0], partitions(digits, [20])[0], SPEC, seed=1)
-    assert all(parameter.is_contiguous() for parameter in model.parameters())
+def test_fit_lays_convolutions_out_channels_last_and_leaves_them_as_usual(digits) -> None:
+    model = bundle("cnn", 1)[0]
+    strides: list[tuple[int, ...]] = []
+    model[1].register_forward_hook(lambda layer, inputs, output: strides.append(output.stride()))
+    fit(model, partitions(digits, [20])[0], SPEC, seed=1)
+    assert {stride[1] for stride in strides} == {1}, "channels lie side by side"
+    fresh = bundle("cnn", 1)[0]
+    assert [p.stride() for p in model.parameters()] == [p.stride() for p in fresh.parameters()]
 
 
 @pytest.mark.parametrize("strategy", ["sequential", "fused"])
