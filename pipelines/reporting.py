@@ -12,14 +12,13 @@ import numpy as np
 
 from pate.accounting.events import from_dict
 from pate.report import PrivacyReport
+from pipelines.audit_file import read_audit
 from pipelines.config import Config
 from pipelines.data_config import DigitsData, FilesData
 from pipelines.shipped_sets import SETS
 from pipelines.steps import Campaign, Run, teachers_lost, versions
-from pipelines.store import write_atomically
 from pipelines.summary import SUMMARY_FILE
 
-AUDIT_FILE = "audit.json"
 PARTITION = {
     "random": "each privacy unit's records go to one teacher, at random",
     "unit": "each privacy unit's records go to one teacher",
@@ -92,29 +91,6 @@ def comparable_runs(base: Path, config: Config) -> list[dict[str, Any]]:
                 }
             )
     return found
-
-
-def keep_audit(base: Path, findings: list[dict[str, Any]]) -> Path:
-    """Keep the findings of ``pate audit`` for the reports of later runs.
-
-    Args:
-        base: ``PATE_HOME``.
-        findings: as printed; made-up votes, so nothing of them is private.
-    """
-    base.mkdir(parents=True, exist_ok=True)
-    path = base / AUDIT_FILE
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    write_atomically(path, json.dumps({"created": created, "pate": versions()["pate"], "findings": findings}, indent=1))
-    return path
-
-
-def read_audit(base: Path) -> dict[str, Any] | None:
-    """What ``keep_audit`` kept last, or ``None``."""
-    path = base / AUDIT_FILE
-    if not path.exists():
-        return None
-    content: dict[str, Any] = json.loads(path.read_text())
-    return content
 
 
 def _task(data: dict[str, Any]) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from html import escape
 from typing import TypeAlias, final
 
 WIDTH, HEIGHT = 360, 250
-LEFT, RIGHT, TOP, BOTTOM = 46, 350, 26, 206
+LEFT, RIGHT, TOP, BOTTOM = 46, 338, 26, 206
 _ROW = 34
 
 Point: TypeAlias = tuple[float, float]
@@ -99,7 +99,7 @@ def line_chart(
         description: what it shows, likewise.
         x, y: axes.
         series: what is drawn, first below.
-        notes: short texts above the first series' points, such as counts.
+        notes: short texts over the first series' points, such as counts.
     """
     body = [_frame(x, y)]
     for row in series:
@@ -113,7 +113,7 @@ def line_chart(
             body.append(f'<path class="line {row.look}" d="M{path}"/>')
         body += [_mark(row.mark, *place) for place in places]
     for (px, _), note in zip(series[0].points, notes, strict=False):
-        body.append(f'<text class="note" x="{x.place(px, LEFT, RIGHT):.1f}" y="{TOP + 10}">{escape(note)}</text>')
+        body.append(f'<text class="note" x="{x.place(px, LEFT, RIGHT):.1f}" y="{TOP - 6}">{escape(note)}</text>')
     return _picture(name, title, description, HEIGHT, body)
 
 

@@ -19,17 +19,17 @@ def down(value: float, digits: int = 3) -> str:
 
 def percent_up(part: float) -> str:
     """A part as per cent, rounded up: for what an attacker reaches."""
-    return f"{up(100 * part, _digits(part))} %"
+    return f"{up(100 * part, _digits(part))}\u00a0%"
 
 
 def percent_down(part: float) -> str:
     """A part as per cent, rounded down: for what an attacker misses."""
-    return f"{down(100 * part, _digits(part))} %"
+    return f"{down(100 * part, _digits(part))}\u00a0%"
 
 
 def percent(part: float) -> str:
     """A part as per cent."""
-    return f"{100 * part:.1f} %"
+    return f"{100 * part:.1f}\u00a0%"
 
 
 def factor(value: float | None) -> str:

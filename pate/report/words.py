@@ -58,10 +58,6 @@ NOT_COVERED = (
     "The private records themselves while they are collected, stored and used: that is the operator's security.",
     "Other releases from the same records that were made without this ledger.",
 )
-AUDIT_MISSING = (
-    "No audit was on file when this report was written. `pate audit --keep`, run before `pate run`, asks the real "
-    "aggregator about made-up neighbours and keeps its findings for the reports of later runs."
-)
 AUDIT_MEANING = (
     "The audit asked the real aggregator about made-up neighbouring votes and bounded epsilon from below by what the "
     "answers gave away. It tests the program with its own noise settings, not this campaign. A lower bound above the "

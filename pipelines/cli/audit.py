@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from pate.errors import LedgerError
+from pipelines.audit_file import keep_audit
 from pipelines.cli.words import JsonOption, add_command, print_json, print_table
+from pipelines.store import home
 
 
 def add_to(app: typer.Typer) -> None:
@@ -19,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
 def audit(
     samples: Annotated[int, typer.Option(min=8, help="campaigns asked of each neighbour")] = 20_000,
     delta: Annotated[float, typer.Option(help="failure probability that all three epsilons grant")] = 1e-2,
+    keep: Annotated[bool, typer.Option("--keep", help="keep the findings for the reports of later runs")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Test the aggregator from outside: what answers give away, beside the pair's exact epsilon and the claim."""
@@ -32,8 +35,11 @@ def audit(
         ConfidentGNMax(threshold=40.0, sigma_threshold=2.0, sigma=2.0, max_answered=10**9),
     )
     findings = [examine(m, pair, samples=samples, delta=delta) for m in mechanisms for pair in pairs_for(m)]
+    rows = [{**asdict(finding), "broken": finding.broken} for finding in findings]
+    if keep:
+        keep_audit(home(), rows)
     if as_json:
-        print_json([{**asdict(finding), "broken": finding.broken} for finding in findings])
+        print_json(rows)
     else:
         cells = []
         for finding in findings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import webbrowser
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pate.errors import expected
+from pate.errors import Unavailable, expected
 from pipelines.cli.words import JsonOption, RunArgument, add_command, print_json
 from pipelines.store import RunStore, find_run, home
 
@@ -72,7 +73,11 @@ def validate(config: ConfigArgument, as_json: JsonOption = False) -> None:
     )
 
 
-def report(run: RunArgument, as_json: JsonOption = False) -> None:
+def report(
+    run: RunArgument,
+    as_json: JsonOption = False,
+    show: Annotated[bool, typer.Option("--open", help="open the privacy report in the browser")] = False,
+) -> None:
     """Show a run's result and where its privacy report lies."""
     from pipelines import summary  # noqa: PLC0415
 
@@ -81,6 +86,8 @@ def report(run: RunArgument, as_json: JsonOption = False) -> None:
     if found is None:
         raise expected("a finished run", "go on with it by `pate run` on its configuration", run=store.run_id)
     _show(found, as_json)
+    if show and not webbrowser.open((store.public / "report.html").as_uri()):
+        raise Unavailable("Expected a browser to show the report in, got none; open the file that `report` names")
 
 
 def results(
@@ -102,8 +109,15 @@ def results(
         print_json([found.to_dict() for store in stores if (found := summary.load(store)) is not None])
 
 
-def schema() -> None:
-    """Print the JSON schema of configurations."""
+def schema(
+    of_report: Annotated[bool, typer.Option("--report", help="of report.json instead of configurations")] = False,
+) -> None:
+    """Print the JSON schema of configurations, or of privacy reports."""
+    if of_report:
+        from pate.report import json_schema as report_schema  # noqa: PLC0415
+
+        print(json.dumps(report_schema(), indent=2))
+        return
     from pipelines.config import json_schema  # noqa: PLC0415
 
     print(json.dumps(json_schema(), indent=2))
