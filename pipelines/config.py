@@ -236,6 +236,11 @@ class Config(Section):
             raise ValueError(
                 f"Expected partition.by: site, without label_skew, where sites is given, got {self.partition.by!r}"
             )
+        if self.sites.protects == "site" and self.privacy.unit == "patient":
+            raise ValueError(
+                "Expected privacy.unit to name whom sites.protects: site protects, got 'patient'; write privacy.unit: "
+                "hospital"
+            )
         files = self.data.private_files if isinstance(self.data, FilesData) else ()
         unnamed = sum(file.site is None for file in files)
         if self.held_at_sites and unnamed:

@@ -26,6 +26,13 @@ PARTITION = {
 }
 
 
+def _partition(config: Config) -> str:
+    """How records were dealt, and where they are read."""
+    whole = config.sites is not None and config.sites.protects == "site"
+    dealt = "each site is one privacy unit and one teacher" if whole else PARTITION[config.partition.by]
+    return f"{dealt}; records are read on their site's machines alone" if config.held_at_sites else dealt
+
+
 def report_of(run: Run, campaign: Campaign) -> PrivacyReport:
     """The report of a run whose labels were released and whose student was evaluated."""
     config = run.config
@@ -42,7 +49,7 @@ def report_of(run: Run, campaign: Campaign) -> PrivacyReport:
         secure_noise=run.secure,
         unit=config.privacy.unit,
         moved_votes=config.partition.group_size,
-        partition=PARTITION[config.partition.by],
+        partition=_partition(config),
         retention_days=config.privacy.retention_days,
         mechanism=config.labelling.mechanism.model_dump(mode="json"),
         event=from_dict(campaign.event),

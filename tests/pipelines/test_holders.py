@@ -152,7 +152,8 @@ def test_records_that_changed_since_the_survey_are_refused(folder: Path) -> None
 
 def test_a_hospital_as_the_privacy_unit_is_one_unit_and_one_teacher(folder: Path) -> None:
     sites = "sites: {folder: /nowhere, protects: site}\n"
-    whole = config(folder, sites, "whole", **{"teachers: 7": "teachers: 3"})
+    hospital = {"accountant: gaussian}": "accountant: gaussian, unit: hospital}"}
+    whole = config(folder, sites, "whole", **{"teachers: 7": "teachers: 3", **hospital})
     there, _ = at_sites(whole, folder)
     assert there.places() == ["a", "b", "c"]
     assert [len(labels) for _, labels in (loaded(there, [t])[0] for t in range(3))] == [40, 11, 3]
@@ -160,7 +161,7 @@ def test_a_hospital_as_the_privacy_unit_is_one_unit_and_one_teacher(folder: Path
     assert there.units(ledger.key).count == 3
     ledger.close()
     with pytest.raises(InputError, match="no more teachers than groups"):
-        at_sites(config(folder, sites, "many"), folder)
+        at_sites(config(folder, sites, "many", **hospital), folder)
 
 
 def test_records_that_do_not_fit_the_pool_are_refused_at_their_site(folder: Path) -> None:
@@ -185,6 +186,7 @@ def test_hospitals_of_a_public_set_are_dealt_to_the_nodes_of_a_rehearsal(tmp_pat
         (SITES, {"by: site": "by: unit"}, "Expected partition.by: site"),
         (SITES, {"path: b.csv, site: b": "path: b.csv"}, "a site for each of data.private_files"),
         ("sites: {folder: teachers}\n", {}, "absolute path"),
+        ("sites: {folder: /n, protects: site}\n", {}, "privacy.unit: hospital"),
         (SITES + "faults: {quorum_sites: 0}\n", {}, "faults.quorum_sites"),
     ],
 )
