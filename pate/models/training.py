@@ -211,8 +211,7 @@ def fit_bundle(
         loss: per-record loss; cross-entropy by default.
         device: where to compute.
         strategy: ``sequential``, or ``fused``: all models in one batched computation, the same up to rounding
-            (see ``pate.models.fused``); quicker for dense models on any device,
-            and for all models on a GPU.
+            (see ``pate.models.fused``); several times quicker for dense models.
 
     Raises:
         InputError: the three sequences differ in length, or an unknown strategy.

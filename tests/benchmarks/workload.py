@@ -47,7 +47,7 @@ class Workload:
     @property
     def rule(self) -> Strategy:
         """How pate trains it unless told otherwise."""
-        return "sequential" if self.kind == "cnn" and DEVICE == "cpu" else "fused"
+        return "sequential" if self.kind == "cnn" else "fused"
 
     def train(self, epochs: int) -> TrainSpec:
         return TrainSpec(epochs=epochs, batch_size=32, learning_rate=0.003, weight_decay=0.01, schedule="constant")

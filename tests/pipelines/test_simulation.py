@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from pate.errors import InputError
 from pipelines.cli.app import run
@@ -110,6 +113,17 @@ def test_the_cluster_configuration_reads_each_file_at_its_site_and_declares_a_qu
     assert config.model_copy(update={"sites": None}).run_id == alone.run_id, "nothing else differs"
 
 
+def test_the_keys_in_the_consortium_guide_are_keys_of_a_configuration(place: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "consortium.md").read_text()
+    (shown,) = re.findall(r"```yaml\n(.*?)```", guide, flags=re.DOTALL)
+    assert run(["simulate", "reh", *SMALL]) == 0
+    path = place / "reh" / "config.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **yaml.safe_load(shown)}))
+    config = load(path)
+    assert config.held_at_sites
+    assert config.faults.quorum_sites == 18
+
+
 @pytest.mark.parametrize("folder", ["Bad Name", "-x", "x" * 60])
 def test_a_folder_that_cannot_name_a_study_is_refused(place: Path, folder: str) -> None:
     assert run(["simulate", "--", folder]) == 2
@@ -136,3 +150,30 @@ def test_following_the_printed_steps_leads_to_a_student(shell) -> None:
     report = json.dumps(shell.json("report", run_id))
     assert "synthetic-0000" not in report
     assert shell.json("report", run_id)["student_accuracy"] > 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("ray")
+def test_the_rehearsal_runs_with_a_node_for_each_hospital(shell) -> None:
+    made = shell.run("simulate", "reh", "--sites", "3", "--patients", "90", "--pool", "60", "--evaluation", "40")
+    assert made.returncode == 0, made.stderr
+    hospitals = [f"hospital_0{number}" for number in (1, 2, 3)]
+    auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "rehearsal-of-a-consortium-0123456789"}
+    nodes = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("hospital_nodes.py")), *hospitals],
+        env=shell.environment(**auth),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert nodes.stdout is not None
+        address = nodes.stdout.readline().strip()
+        done = shell.run("run", "reh/cluster.yaml", "--json", RAY_ADDRESS=address, **auth)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["teachers"] == 10
+    finally:
+        nodes.communicate("")
+    kept = list((shell.home.parent / "reh" / "teachers").rglob("*.safetensors"))
+    assert kept, "teachers stay at their sites"
+    assert not list(shell.home.rglob("*.safetensors")), "and come nowhere else"
