@@ -8,11 +8,10 @@ exceeds what single pairs reach: that choice decides how tight the result is, ne
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias, final
+from typing import final
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from pate.accounting.outcome_pairs import (
     BLOCK,
     ROUNDING,
     CoverPlan,
+    IntArray,
     lattice_step,
     mixture_slack,
     three_way_pairs,
@@ -39,9 +39,20 @@ _FAR_LOSSES = 12.0  # the grid of losses reaches about this many times a loss's 
 _WIDTHS = (8, 16, 24, 40, 64)
 
 
-Band: TypeAlias = tuple[FloatArray, FloatArray]
-"""Pairs with few losses: ``P`` on losses ``step * j``, ``j = -J .. J``, shape ``[M, 2J+1]``, and ``P`` beyond, ``[M]``,
-counted as never met under ``Q``."""
+@final
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Pairs that have their losses at the same places.
+
+    Attributes:
+        losses_J: losses in steps, increasing.
+        mass_MJ: ``P`` of each loss.
+        escaped_M: ``P`` beyond the grid, counted as never met under ``Q``.
+    """
+
+    losses_J: IntArray
+    mass_MJ: FloatArray
+    escaped_M: FloatArray
 
 
 @final
@@ -65,18 +76,27 @@ class Family:
 
 
 def bands(mass_MJ: FloatArray, escaped_M: FloatArray) -> tuple[Band, ...]:
-    """Pairs sorted into bands, each as wide as its widest member; masses below 1e-25 count as beyond the grid."""
+    """Pairs sorted by where their losses lie, so that few places of a band are empty; masses below 1e-25 count as
+    beyond the grid.
+
+    Args:
+        mass_MJ: ``P`` on losses ``-far .. far`` in steps. Shape ``[M, 2 far + 1]``.
+        escaped_M: ``P`` beyond.
+    """
     far = mass_MJ.shape[1] // 2
     thin = np.asarray(mass_MJ < 1e-25)
     escaped_M = escaped_M + np.where(thin, mass_MJ, 0.0).sum(axis=1)
     mass_MJ = np.where(thin, 0.0, mass_MJ)
-    width_M = np.max(np.where(thin, 0, np.abs(np.arange(-far, far + 1))), axis=1)
+    loss_J = np.arange(-far, far + 1)
+    lowest_M, highest_M = np.where(thin, 0, loss_J).min(axis=1), np.where(thin, 0, loss_J).max(axis=1)
+    width_M = np.searchsorted(_WIDTHS, np.maximum(-lowest_M, highest_M))
+    coarse_M = thin[:, loss_J % _COARSER != 0].all(axis=1)
     found = []
-    for low, high in itertools.pairwise((-1, *(part for part in _WIDTHS if part < far), far)):
-        members = (width_M > low) & (width_M <= high)
-        if members.any():
-            own = int(width_M[members].max())
-            found.append((np.ascontiguousarray(mass_MJ[members, far - own : far + own + 1]), escaped_M[members]))
+    kind_M3 = np.stack([width_M, lowest_M < -highest_M, coarse_M], axis=1)
+    for kind_3 in np.unique(kind_M3, axis=0):
+        rows = np.flatnonzero((kind_M3 == kind_3).all(axis=1))
+        used = np.flatnonzero((mass_MJ[rows] > 0).any(axis=0))
+        found.append(Band(loss_J[used], np.ascontiguousarray(mass_MJ[np.ix_(rows, used)]), escaped_M[rows]))
     return tuple(found)
 
 
@@ -228,7 +248,7 @@ def randomised_response_family(epsilon: float) -> Family:
     far = 8
     mass_MJ = np.zeros((1, 2 * far + 1))
     mass_MJ[0, 0], mass_MJ[0, -1] = 1 - likely, likely
-    pairs = ((mass_MJ, np.zeros(1)),)
+    pairs = bands(mass_MJ, np.zeros(1))
     return Family(step=epsilon / far, forward=pairs, backward=pairs)
 
 
@@ -239,26 +259,18 @@ def _symmetric_family(p_NO: FloatArray, q_NO: FloatArray, step: float, reach: fl
     over_NG, under_NG = tents(p_NO, q_NO, wide, count // _COARSER)
     cost_NT = _moments(over_NG, under_NG, wide)
     cheap_N = (cost_NT <= _CHEAP * cost_NT.max(axis=0)).all(axis=1)
+    cheap = over_NG[cheap_N], under_NG[cheap_N]
     fine = tents(p_NO[~cheap_N], q_NO[~cheap_N], step, count)
     limits_T = _moments(*fine, step).max(axis=0)
-    rows: list[list[FloatArray]] = [[], []]
-    for group in grouped(*fine, step, limits_T * (1 + _ALLOWANCE)):
-        for side, tent in zip(rows, fine, strict=True):
-            side.append(tent[group].max(axis=0))
-    coarse = over_NG[cheap_N], under_NG[cheap_N]
-    for group in grouped(*coarse, wide, limits_T):
-        for side, tent in zip(rows, coarse, strict=True):
-            side.append(_refined(tent[group].max(axis=0), step, count))
-    over, under = np.array(rows[0]), np.array(rows[1])
-    mass_MJ, escaped_M = losses(np.concatenate([over, under]), np.concatenate([under, over]), step)
-    pairs = bands(mass_MJ, escaped_M)
+    masses, escaped = [], []
+    for sides, size, limits in ((fine, step, limits_T * (1 + _ALLOWANCE)), (cheap, wide, limits_T)):
+        groups = grouped(sides[0], sides[1], size, limits)
+        largest = [np.array([tent_NG[group].max(axis=0) for group in groups]) for tent_NG in sides]
+        if groups:
+            mass_MJ, escaped_M = losses(np.concatenate(largest), np.concatenate(largest[::-1]), size)
+            on_grid_MJ = np.zeros((len(mass_MJ), 2 * count + 1))
+            on_grid_MJ[:, :: round(size / step)] = mass_MJ
+            masses.append(on_grid_MJ)
+            escaped.append(escaped_M)
+    pairs = bands(np.concatenate(masses), np.concatenate(escaped))
     return Family(step=step, forward=pairs, backward=pairs, slack=slack, left_out=_LEFT_OUT)
-
-
-def _refined(tent_G: FloatArray, step: float, count: int) -> FloatArray:
-    """Chords in ``t`` of a tent on the coarse grid, at every point of the fine one."""
-    left, part = np.divmod(np.arange(count + 1), _COARSER)
-    weight = np.expm1(step * part) / math.expm1(step * _COARSER)
-    right = np.minimum(left + 1, len(tent_G) - 1)
-    refined: FloatArray = tent_G[left] * (1 - weight) + tent_G[right] * weight
-    return refined

@@ -65,23 +65,26 @@ def chained_curve(families: Iterable[Family], step: float, reach: float) -> Priv
 def _stepped(bands: tuple[Band, ...], value_G: FloatArray, mirror_G: FloatArray, step: float, most: int) -> FloatArray:
     """One step of the recursion: the largest over pairs of ``sum_j P_j V(eps - step j)``, on at most ``most`` points;
     no further than it takes to become negligible, since the last value holds beyond."""
-    far = max(mass_MJ.shape[1] // 2 for mass_MJ, _ in bands)
+    far = max(int(np.abs(band.losses_J).max()) for band in bands)
     size = min(len(value_G) + far, most)
     best_G = np.full(size, _TINY)
     row = np.concatenate([mirrored(mirror_G, step, far), value_G, np.full(size - len(value_G) + far, value_G[-1])])
-    for mass_MJ, escaped_M in bands:
-        own = mass_MJ.shape[1] // 2
-        part = row[far - own : far + size + own]
-        if len(mass_MJ) <= _FEW:
-            for mass_J, escaped in zip(mass_MJ, escaped_M, strict=True):
+    for band in bands:
+        low, high = int(band.losses_J[0]), int(band.losses_J[-1])
+        part = row[far - high : far + size - low]
+        if len(band.mass_MJ) <= _FEW:
+            dense_MJ = np.zeros((len(band.mass_MJ), high - low + 1))
+            dense_MJ[:, band.losses_J - low] = band.mass_MJ
+            for mass_J, escaped in zip(dense_MJ, band.escaped_M, strict=True):
                 np.maximum(best_G, np.convolve(part, mass_J, mode="valid") + escaped, out=best_G)
             continue
-        windows = np.lib.stride_tricks.sliding_window_view(part, 2 * own + 1)
-        at_once = max(16, BLOCK // mass_MJ.size)
+        shifts_J = high - band.losses_J
+        windows = np.lib.stride_tricks.sliding_window_view(part, high - low + 1)
+        at_once = max(16, BLOCK // band.mass_MJ.size)
         for start in range(0, size, at_once):
             block = slice(start, start + at_once)
-            reached = mass_MJ[:, ::-1] @ np.ascontiguousarray(windows[block]).T
-            reached += escaped_M[:, None]
+            reached = band.mass_MJ @ windows[block, shifts_J].T
+            reached += band.escaped_M[:, None]
             np.maximum(best_G[block], reached.max(axis=0), out=best_G[block])
     end = int(np.argmax(best_G < NEGLIGIBLE)) + 1 if (best_G < NEGLIGIBLE).any() else size
     return np.minimum(best_G[:end] * _ROUND_UP, 1.0)

@@ -86,11 +86,10 @@ def test_threshold_family_covers_every_test(sigma: float, moved: int) -> None:
 
 def test_masses_of_every_pair_sum_to_one() -> None:
     for family in (argmax_family(6.0), threshold_family(40.0, 1), randomised_response_family(0.3)):
-        for mass_MJ, escaped_M in family.forward:
-            np.testing.assert_allclose(mass_MJ.sum(axis=1) + escaped_M, 1, atol=1e-12)
-            assert (mass_MJ >= 0).all()
-            far = mass_MJ.shape[1] // 2
-            under_q = (mass_MJ * np.exp(-family.step * np.arange(-far, far + 1))).sum(axis=1)
+        for band in family.forward:
+            np.testing.assert_allclose(band.mass_MJ.sum(axis=1) + band.escaped_M, 1, atol=1e-12)
+            assert (band.mass_MJ >= 0).all()
+            under_q = (band.mass_MJ * np.exp(-family.step * band.losses_J)).sum(axis=1)
             assert (under_q <= 1 + 1e-12).all()
 
 
@@ -110,18 +109,24 @@ def test_tents_and_losses_are_inverse_on_the_grid() -> None:
 def test_a_spread_pair_keeps_both_laws() -> None:
     log_p, log_q = np.log([0.31, 0.6, 0.09]), np.log([[0.3, 0.58, 0.12]])
     one = family_of(log_p, log_q, 0.01, 60)
-    (mass_MJ, _), far = one.forward[0], one.forward[0][0].shape[1] // 2
-    loss = 0.01 * np.arange(-far, far + 1)
-    assert mass_MJ.sum() == pytest.approx(1, abs=1e-14)
-    assert (mass_MJ * np.exp(-loss)).sum() == pytest.approx(1, abs=1e-12)
+    (band,) = one.forward
+    assert band.mass_MJ.sum() == pytest.approx(1, abs=1e-14)
+    assert (band.mass_MJ * np.exp(-0.01 * band.losses_J)).sum() == pytest.approx(1, abs=1e-12)
 
 
 def test_bands_hold_every_pair_once() -> None:
     rng = np.random.default_rng(0)
-    mass = np.zeros((7, 101))
+    mass = np.zeros((9, 101))
     for row, width in enumerate((0, 3, 10, 20, 30, 45, 50)):
         mass[row, 50 - width : 51 + width] = rng.dirichlet(np.ones(2 * width + 1))
-    found = bands(mass, np.zeros(7))
-    assert sum(len(rows) for rows, _ in found) == 7
-    assert sum(rows.sum() + escaped.sum() for rows, escaped in found) == pytest.approx(7)
+    mass[7, 10:52] = rng.dirichlet(np.ones(42))
+    mass[8, 5:100:5] = rng.dirichlet(np.ones(19))
+    found = bands(mass, np.zeros(9))
+    dense = np.zeros((0, 101))
+    for band in found:
+        rows = np.zeros((len(band.mass_MJ), 101))
+        rows[:, band.losses_J + 50] = band.mass_MJ
+        dense = np.concatenate([dense, rows])
+        assert (np.diff(band.losses_J) > 0).all()
+    np.testing.assert_array_equal(dense[np.lexsort(dense.T)], mass[np.lexsort(mass.T)])
     assert isinstance(Family(step=0.1, forward=found, backward=found), Family)
