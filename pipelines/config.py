@@ -103,6 +103,8 @@ class TeachersConfig(Section):
                 f"Expected training with networks and without it for boosted-trees, got kind={self.model.kind!r}; "
                 f"{'add' if self.training is None else 'remove'} teachers.training"
             )
+        if isinstance(self.model, TreesSpec) and self.num_gpus:
+            raise ValueError(f"Expected num_gpus=0 for boosted-trees, got {self.num_gpus:g}; they use processors alone")
         return self
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pate.models import TreesSpec
 from pate.models.augmentation import Augmentation
@@ -101,6 +101,15 @@ class BoostedTreesConfig(LearnerConfig):
     self_training: int = Field(0, ge=0, le=20, description="rounds in which it also learns from its own guesses")
     threshold: float = Field(0.8, ge=0, le=1, description="confidence that a guess needs to take part")
     weight: float = Field(0.5, gt=0, le=1, description="of a guess, where a released label weighs 1")
+
+    @field_validator("start")
+    @classmethod
+    def _without_weights(cls, start: str) -> str:
+        if start != "fresh":
+            raise ValueError(
+                f"Expected start: fresh for boosted-trees, which have no weights, got {start!r}; remove it"
+            )
+        return start
 
     def build(self) -> Learner:
         return BoostedTrees(
