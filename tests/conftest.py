@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
@@ -72,6 +73,21 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Shell, dict[str,
     """The smoke configuration, run once for all tests that look at a finished run."""
     shell = Shell(tmp_path_factory.mktemp("finished") / "home")
     return shell, shell.json("run", str(CONFIGS / "smoke.yaml"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium of the system's; skipped where there is none, unless PATE_NEEDS_BROWSER is set."""
+    found = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := which(name))), None)
+    if found is None and not os.environ.get("PATE_NEEDS_BROWSER"):
+        pytest.skip("no chromium on the path: `apt-get install chromium` brings it")
+    assert found is not None, "PATE_NEEDS_BROWSER is set, and there is no chromium on the path"
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

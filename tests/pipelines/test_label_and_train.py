@@ -7,12 +7,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import mlflow
-import numpy as np
 import pytest
 
 from pate.accounting import GNMax, Repeated, data_independent_epsilon
 from pate.ledger import PrivacyLedger
+from pate.report import json_schema
+from pate.report.wording import up
 from pipelines.config import load
 
 pytestmark = pytest.mark.xdist_group("finished")  # they look at one run
@@ -65,8 +67,7 @@ def test_the_tracker_holds_phases_curves_inputs_report_and_a_candidate(finished)
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     assert len(parents) == 1
     assert len(runs) == 4, "the campaign, teachers, labels and student: never a run for each teacher"
-    labels = next(run for run in runs if run.data.tags.get("pate.phase") == "labels")
-    curve = client.get_metric_history(labels.info.run_id, "epsilon_spent")
+    curve = client.get_metric_history(parents[0].info.run_id, "epsilon_spent")
     values = [point.value for point in sorted(curve, key=lambda point: point.step)]
     assert values == sorted(values)
     assert values[-1] == pytest.approx(summary["epsilon"])
@@ -103,12 +104,27 @@ def test_the_report_states_guarantee_unit_and_meaning(finished) -> None:
     public = shell.home / "runs" / summary["run_id"] / "public"
     report = json.loads((public / "report.json").read_text())
     assert report["campaign"]["epsilon"] == pytest.approx(summary["epsilon"])
-    assert report["largest_odds_factor"] == pytest.approx(np.exp(summary["epsilon"]))
+    jsonschema.validate(report, json_schema())
+    assert report["meaning"]["largest_log_odds"] > summary["epsilon"]
+    assert report["evaluation"]["accuracy"] == summary["student_accuracy"]
+    assert sum(row["count"] for row in report["evaluation"]["calibration"]) == summary["evaluation_records"]
+    assert report["spend"][-1]["spent"] == report["charges"][-1]["after"] == report["total"]["epsilon"]
     page = (public / "report.html").read_text()
-    assert f"{summary['epsilon']:.3f}" in page
+    assert up(summary["epsilon"]) in page
     assert "patient" in page
     assert "Simulation" in page
-    assert not re.search(r"(src|href)\s*=", page), "the page refers to nothing outside itself"
+    assert not re.search(r"(src|href)\s*=(?!\"#)", page), "the page refers to nothing outside itself"
+
+
+def test_the_report_opens_in_the_browser_that_is_asked_for(finished, tmp_path: Path) -> None:
+    shell, summary = finished
+    asked = tmp_path / "asked"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {asked}\n')
+    browser.chmod(0o700)
+    done = shell.run("report", summary["run_id"], "--open", BROWSER=str(browser))
+    assert done.returncode == 0, done.stderr
+    assert asked.read_text().strip() == Path(summary["report"]).as_uri()
 
 
 def test_a_run_uses_its_own_ray_and_leaves_none_behind(finished) -> None:

@@ -113,6 +113,7 @@ def test_every_picture_has_title_description_and_its_numbers_as_a_table(report: 
         assert "<text" in figure.svg
         assert "nan" not in figure.svg
         assert not re.search(r"(fill|stroke)=", figure.svg), "colours come from the style sheet"
+        assert len({sample for sample, _ in figure.legend}) == len(figure.legend), "dashes and marks tell lines apart"
         assert figure.rows
         assert all(len(row) == len(figure.columns) for row in figure.rows)
 
