@@ -110,7 +110,15 @@ def _evaluation(run: Run) -> dict[str, Any]:
     counts = np.bincount(run.study.evaluation.labels_E, minlength=len(run.study.classes)).tolist()
     of_class = zip(run.study.classes, counts, found["class_accuracy"], strict=True)
     return {
-        **{name: found[name] for name in ("count", "accuracy", "log_loss", "calibration")},
+        **{name: found[name] for name in ("count", "accuracy", "log_loss", "calibration", "intervals_over")},
+        "figures": [
+            {
+                "name": name.replace("_", " ").replace("auroc", "AUROC"),
+                **{key: figure[key] for key in ("value", "low", "high")},
+            }
+            for name, figure in found["metrics"].items()
+            if isinstance(figure, dict)
+        ],
         "classes": [
             {"class": name, "count": count, "right": None if isnan(right) else right} for name, count, right in of_class
         ],

@@ -42,8 +42,8 @@ class PrivacyReport:
         batch_size: answers that leave together.
         spend: rows of ``asked``, ``answered``, ``planned`` and ``spent`` (epsilon) as the campaign went on.
         student: public facts of the student, by name.
-        evaluation: ``count``, ``accuracy``, ``log_loss``, ``calibration`` and ``classes`` on the public evaluation
-            set.
+        evaluation: on the public evaluation set ``count``, ``accuracy``, ``log_loss``, ``calibration``, ``classes``,
+            and ``figures`` with 95 % intervals over ``intervals_over``.
         comparable: finished runs of the same task: ``run_id``, ``epsilon``, ``delta``, ``accountant``, ``accuracy``,
             ``records``.
         public_data: the public sets: ``name``, ``records``, ``fingerprint``, ``origin``.

@@ -69,8 +69,8 @@ def _trade_off(content: Content) -> Figure:
     return _lines(
         "trade-off",
         "Mistakes that an attacker cannot avoid",
-        f"An attacker tests whether the records of one {unit} were the true ones. Every attack lies on or above the "
-        "solid line: fewer false alarms mean more misses. The dotted line is guessing blindly; the closer the two, "
+        f"An attacker has to say whether the data held what they suspect of one {unit}. Every attack lies on or above "
+        "the solid line: fewer false alarms mean more misses. The dotted line is guessing blindly; the closer the two, "
         "the less there is to learn.",
         (
             linear_axis("False alarms", 1.0, text=_whole_percent),

@@ -45,6 +45,11 @@ def evaluation() -> dict[str, Any]:
         "count": 400,
         "accuracy": float((proba_NC.argmax(axis=1) == labels_N).mean()),
         "log_loss": 0.71,
+        "intervals_over": "units",
+        "figures": [
+            {"name": "accuracy", "value": 0.81, "low": 0.77, "high": 0.85},
+            {"name": "balanced accuracy", "value": 0.7, "low": None, "high": None},
+        ],
         "calibration": [{name: getattr(row, name) for name in row.__slots__} for row in groups],
         "classes": [
             {"class": "healthy", "count": 300, "right": 0.91},
