@@ -12,7 +12,7 @@ from pipelines.evaluation import hides_a_class
 from pipelines.exported_model import read_spec
 from pipelines.reporting import report_of
 from pipelines.stages import Done
-from pipelines.steps import Campaign, Run
+from pipelines.steps import Campaign, Run, teachers_lost
 from pipelines.store import write_atomically
 from pipelines.tracking import DESCRIPTION_TAG, Evaluation, ModelCard
 
@@ -111,6 +111,7 @@ def _facts(run: Run, campaign: Campaign, figures: dict[str, float]) -> dict[str,
         "config": config.name,
         "seed": config.seed,
         "teachers": config.partition.teachers,
+        "teachers_lost": teachers_lost(run),
         "asked": campaign.asked,
         "answered": campaign.answered,
         "refused": campaign.refused,

@@ -43,7 +43,7 @@ class Summary:
         facts = self.released.value
         rows = [
             ("run", facts["run_id"]),
-            ("teachers", f"{facts['teachers']} trained"),
+            ("teachers", _teachers(facts)),
             ("queries", f"{facts['asked']} asked, {facts['answered']} answered"),
             (
                 "epsilon",
@@ -74,6 +74,12 @@ def sanitised_words(shown: Mapping[str, Any]) -> str:
         f"{shown['epsilon']:.2f} ± {shown['standard_deviation']:.2f}, below {shown['upper']:.2f} with "
         f"{shown['confidence']:.0%} confidence ({shown['basis']}): a noisy estimate for these votes, no guarantee"
     )
+
+
+def _teachers(facts: dict[str, Any]) -> str:
+    lost = facts.get("teachers_lost", 0)
+    trained = f"{facts['teachers'] - lost} trained"
+    return f"{trained}, {lost} lost to infrastructure before the roster was frozen" if lost else trained
 
 
 def _how_to_look(tracking: str) -> str:

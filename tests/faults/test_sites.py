@@ -24,7 +24,13 @@ import pipelines.ray_settings  # noqa: F401 - before Ray
 # isort: split
 from ray.cluster_utils import Cluster
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray"), pytest.mark.timeout(1500)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("ray"),
+    pytest.mark.timeout(1500),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # of nodes that are killed on purpose
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 CANARY = (0.73198246, 0.48713902)
 """Two neighbouring values of every private record."""
