@@ -54,8 +54,7 @@ def padded_batches(
     per_pass = math.ceil(records / batch_size)
     passes = math.ceil(steps / per_pass)
     order = torch.zeros(passes, per_pass * size, dtype=torch.int64)
-    for row in order:
-        row[:records] = torch.randperm(records, generator=generator)
+    order[:, :records] = torch.stack([torch.randperm(records, generator=generator) for _ in range(passes)])
     held = torch.zeros(passes, per_pass * size)
     held[:, :records] = 1.0
     padding = (0, (width or size) - size)
