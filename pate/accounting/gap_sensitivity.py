@@ -36,27 +36,36 @@ _REACHED = (3, 5)  # cells around one: top counts -1 .. 1, gaps -2 .. 2
 def gap_inputs(votes: VoteCounts, event: GNMax | ConfidentGNMax, release: SanitisedRelease) -> tuple[float, float]:
     """``(cost, smooth sensitivity)`` of a query list at the release's order, nats. Private, both.
 
+    See ``cost_and_sensitivities``.
+    """
+    cost, local_D = cost_and_sensitivities(votes, event, release.order)
+    return cost, smooth_sensitivity(local_D, release.beta)
+
+
+def cost_and_sensitivities(votes: VoteCounts, event: GNMax | ConfidentGNMax, order: float) -> tuple[float, FloatArray]:
+    """The cost of a query list, and how much one unit can change it within each distance; shape ``[D]``, nats. Private.
+
     The cost is an upper bound, in both directions and for the noise that is drawn, on the Renyi divergence between this
     data set's answers and those of each of its neighbours.
 
     Args:
         votes: the histograms of the whole list.
         event: what each query released.
-        release: the order and ``beta``, fixed before the votes existed.
+        order: of the divergence, fixed before the votes existed.
 
     Raises:
         InputError: queries chosen after earlier answers.
     """
     require_fixed(votes)
     require_teachers(votes.teachers)
-    cost_VG = cell_costs(event, votes.teachers, votes.counts_QC.shape[1], release.order)
+    cost_VG = cell_costs(event, votes.teachers, votes.counts_QC.shape[1], order)
     sorted_QC = np.sort(votes.counts_QC, axis=1)
     cells_U2, times_U = np.unique(
         np.stack([sorted_QC[:, -1], sorted_QC[:, -1] - sorted_QC[:, -2]], axis=1), axis=0, return_counts=True
     )
     top_U, gap_U = cells_U2.T
     local_DU = local_sensitivities(cost_VG, top_U, gap_U)
-    return float(times_U @ cost_VG[top_U, gap_U]), smooth_sensitivity(local_DU @ times_U, release.beta)
+    return float(times_U @ cost_VG[top_U, gap_U]), local_DU @ times_U
 
 
 @lru_cache(maxsize=32)

@@ -41,6 +41,9 @@ def plan(
     pool: Annotated[int | None, typer.Option(min=1, help="public inputs there are")] = None,
     confident: Annotated[bool, typer.Option("--confident", help="plan Confident-GNMax, not GNMax")] = False,
     accountant: Annotated[str, typer.Option(help="data-independent accountant")] = "worst_case",
+    sanitised: Annotated[
+        float | None, typer.Option(help="propose a sanitised figure that adds at most this epsilon to the plan")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="write accuracy against budget as .png or .svg")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -77,7 +80,13 @@ def plan(
         from pipelines.plan_plot import draw  # noqa: PLC0415
 
         draw(plot, votes, rows[len(rows) // 2], accountant=accountant)
-    _show(rows, as_json)
+    figure = None
+    if sanitised is not None:
+        from pate.accounting.figure_planning import plan_figure  # noqa: PLC0415
+
+        event = rows[len(rows) // 2].event
+        figure = plan_figure(event, votes, price=sanitised, delta=delta, accountant=accountant)
+    _show(rows, figure, as_json)
 
 
 def _table(
@@ -131,10 +140,12 @@ def _campaign(
     )
 
 
-def _show(rows: list[Any], as_json: bool) -> None:
+def _show(rows: list[Any], figure: Any, as_json: bool) -> None:
     from pate.accounting.events import to_dict  # noqa: PLC0415
 
     content = [{**asdict(row), "event": to_dict(row.event)} for row in rows]
+    if figure is not None:
+        content[len(content) // 2]["sanitised"] = asdict(figure)
     if as_json:
         print_json(content)
         return
@@ -152,6 +163,20 @@ def _show(rows: list[Any], as_json: bool) -> None:
     Console(highlight=False).print(
         f"At delta {content[0]['delta']:g}; every epsilon is an upper bound{rough}. 'Labels right' is how often the "
         "noisy winner is the teachers' most voted class, if they agree as expected."
+    )
+
+    if figure is not None:
+        Console(highlight=False).print(_figure_words(figure), soft_wrap=True)
+
+
+def _figure_words(figure: Any) -> str:
+    """What to declare, what it costs and what it should show."""
+    release, shown = figure.release, figure.shown
+    fields = ", ".join(f"{name}: {getattr(release, name):g}" for name in ("order", "beta", "sigma_ss", "tau_s"))
+    return (
+        f"A sanitised figure (privacy.sanitised: {{{fields}}}) makes the plan's epsilon {figure.epsilon:.3f} "
+        f"instead of {figure.without:.3f}. If teachers agree as expected it shows {shown.epsilon:.2f} ± "
+        f"{shown.standard_deviation:.2f}, below {shown.upper:.2f} with {shown.confidence:.0%} confidence."
     )
 
 

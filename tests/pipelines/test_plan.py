@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pate.accounting import data_independent_epsilon
+from pate.accounting import Composed, data_independent_epsilon
 from pate.accounting.events import from_dict
 
 BASE = ("plan", "--teachers", "250", "--classes", "10", "--accountant", "gaussian")
@@ -78,3 +78,18 @@ def test_impossible_plans_are_refused(shell, arguments: list[str], mention: str)
     done = shell.run(*BASE, "--labels", "100", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert mention in done.stderr
+
+
+def test_a_figure_is_proposed_within_its_price(shell) -> None:
+    arguments = ("plan", "--teachers", "40", "--classes", "3", "--accountant", "gaussian", "--labels", "30",
+                 "--sigma", "10", "--agreement", "0.9", "--sanitised", "0.3")  # fmt: skip
+    (row,) = shell.json(*arguments)
+    figure = row["sanitised"]
+    assert row["epsilon"] == pytest.approx(figure["without"])
+    assert figure["without"] < figure["epsilon"] <= figure["without"] + 0.3
+    release = from_dict({"event": "SanitisedRelease", **figure["release"]})
+    both = Composed(events=(from_dict(row["event"]), release))
+    assert data_independent_epsilon(both, 1e-5, "gaussian").epsilon == pytest.approx(figure["epsilon"])
+    said = shell.run(*arguments).stdout
+    assert f"privacy.sanitised: {{order: {figure['release']['order']:g}, beta:" in said
+    assert f"{figure['epsilon']:.3f}" in said
