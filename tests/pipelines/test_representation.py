@@ -1,0 +1,114 @@
+"""The representation and the queries come from the public pool alone, once, and do not change the run's other rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from pate.data import PrivateRecords, Study
+from pate.errors import InputError
+from pipelines import representation
+from pipelines.config import Config, load
+from pipelines.progress import Quiet
+from pipelines.sources import load_study
+from pipelines.store import RunStore
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+GRAPH = {"kind": "inputs", "diffusion": {"neighbours": 6, "components": 40, "width": 40}}
+SIMCLR = {
+    "kind": "simclr",
+    "model": {"kind": "cnn", "hidden": [4, 8]},
+    "train": {"steps": 3, "batch_size": 32},
+    "augmentation": {"shift": 0.1},
+}
+
+
+def configuration(folder: Path, **changes: Any) -> Config:
+    content = yaml.safe_load((CONFIGS / "digits.yaml").read_text())
+    for key, value in changes.items():
+        content[key] = {**content.get(key, {}), **value} if isinstance(value, dict) else value
+    (folder / "c.yaml").write_text(yaml.safe_dump(content))
+    return load(folder / "c.yaml")
+
+
+def with_other_private_records(study: Study) -> Study:
+    rng = np.random.default_rng(1)
+    private = PrivateRecords(
+        features=rng.random(study.private.features.shape, dtype=np.float32),
+        labels_N=rng.integers(0, 10, len(study.private)),
+        sites_N=study.private.sites_N,
+    )
+    return Study(task=study.task, classes=study.classes, private=private, pool=study.pool, evaluation=study.evaluation)
+
+
+@pytest.mark.parametrize("features", [GRAPH, SIMCLR], ids=["inputs", "simclr"])
+def test_other_private_records_give_the_same_encoder_and_the_same_queries(
+    tmp_path: Path, features: dict[str, Any]
+) -> None:
+    config = configuration(tmp_path, features=features, labelling={"queries": "central"})
+    study = load_study(config)
+    found = []
+    for number, own in enumerate((study, with_other_private_records(study))):
+        store = RunStore(tmp_path / str(number), config.run_id)
+        store.create()
+        encoder = representation.represent(config, own, "mark", store, Quiet())
+        assert encoder is not None
+        found.append((encoder.sha256, representation.choose_queries(config, own, encoder).value))
+    assert found[0] == found[1]
+
+
+def test_an_encoder_is_made_once(tmp_path: Path) -> None:
+    config = configuration(tmp_path, features=GRAPH)
+    study, store = load_study(config), RunStore(tmp_path, config.run_id)
+    store.create()
+    first = representation.represent(config, study, "mark", store, Quiet())
+    path = store.public / "features" / representation.ENCODER_FILE
+    before = path.stat().st_mtime_ns
+    again = representation.represent(config, study, "mark", store, Quiet())
+    assert first is not None
+    assert again is not None
+    assert (again.content, path.stat().st_mtime_ns) == (first.content, before)
+
+
+def test_random_queries_are_what_they_were_without_a_representation(tmp_path: Path) -> None:
+    plain, graph = configuration(tmp_path), configuration(tmp_path, features=GRAPH)
+    study = load_study(plain)
+    assert (
+        representation.choose_queries(plain, study, None).value
+        == representation.choose_queries(graph, study, None).value
+    )
+
+
+def test_a_student_that_begins_with_features_needs_them(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="features section"):
+        configuration(tmp_path, student={"start": "features"})
+
+
+def test_a_weights_path_stays_out_of_what_is_published(tmp_path: Path) -> None:
+    features = {
+        "kind": "backbone", "architecture": "resnet18", "weights": "private-place/w.safetensors", "sha256": "0" * 64
+    }  # fmt: skip
+    config = configuration(tmp_path, features=features)
+    assert "private-place" not in config.model_dump_json()
+    assert config.features is not None
+    backbone = config.features.build()
+    with pytest.raises(InputError, match="readable file") as raised:
+        backbone.fit(np.zeros((3, 1, 8, 8), dtype=np.float32), seed=0)
+    assert "private-place" not in str(raised.value)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("ray")
+def test_a_run_with_features_and_central_queries_ends_with_a_student(tmp_path: Path, shell: Any) -> None:
+    content = yaml.safe_load((CONFIGS / "smoke.yaml").read_text())
+    content["name"] = "graph"
+    content["features"] = GRAPH
+    content["labelling"]["queries"] = "central"
+    (tmp_path / "graph.yaml").write_text(yaml.safe_dump(content))
+    summary = shell.json("run", str(tmp_path / "graph.yaml"))
+    assert 0 <= summary["student_accuracy"] <= 1
+    assert (shell.home / "runs" / summary["run_id"] / "public" / "features" / "encoder.safetensors").exists()
