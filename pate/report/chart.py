@@ -89,7 +89,13 @@ def power_of_ten(power: int) -> str:
 
 
 def line_chart(
-    name: str, title: str, description: str, x: Axis, y: Axis, series: Sequence[Series], notes: Sequence[str] = ()
+    name: str,
+    title: str,
+    description: str,
+    x: Axis,
+    y: Axis,
+    series: Sequence[Series],
+    notes: Sequence[tuple[float, str]] = (),
 ) -> str:
     """A chart of lines and marks.
 
@@ -99,7 +105,7 @@ def line_chart(
         description: what it shows, likewise.
         x, y: axes.
         series: what is drawn, first below.
-        notes: short texts over the first series' points, such as counts.
+        notes: places on the x axis and short texts over them, such as counts.
     """
     body = [_frame(x, y)]
     for row in series:
@@ -112,8 +118,8 @@ def line_chart(
             path = "L".join(f"{px:.1f} {py:.1f}" for px, py in places)
             body.append(f'<path class="line {row.look}" d="M{path}"/>')
         body += [_mark(row.mark, *place) for place in places]
-    for (px, _), note in zip(series[0].points, notes, strict=False):
-        body.append(f'<text class="note" x="{x.place(px, LEFT, RIGHT):.1f}" y="{TOP - 6}">{escape(note)}</text>')
+    for at, note in notes:
+        body.append(f'<text class="note" x="{x.place(at, LEFT, RIGHT):.1f}" y="{TOP - 6}">{escape(note)}</text>')
     return _picture(name, title, description, HEIGHT, body)
 
 
@@ -158,8 +164,8 @@ def _x_ticks(x: Axis, base: float) -> str:
     for value, text in x.ticks:
         at = x.place(value, LEFT, RIGHT)
         parts.append(f'<path class="base" d="M{at:.1f} {base}v4"/>')
-        parts.append(f'<text class="tick x" x="{at:.1f}" y="{base + 16}">{escape(text)}</text>')
-    parts.append(f'<text class="axis x" x="{(LEFT + RIGHT) / 2}" y="{base + 34}">{escape(x.title)}</text>')
+        parts.append(f'<text class="tick x" x="{at:.1f}" y="{base + 18}">{escape(text)}</text>')
+    parts.append(f'<text class="axis x" x="{(LEFT + RIGHT) / 2}" y="{base + 36}">{escape(x.title)}</text>')
     return "".join(parts)
 
 

@@ -49,7 +49,7 @@ def figures_of(content: Content) -> dict[str, Figure]:
 
 def _lines(
     name: str, title: str, reading: str, axes: tuple[Axis, Axis], series: Sequence[Series],
-    table: tuple[Sequence[str], Sequence[Sequence[str]]], notes: Sequence[str] = (),
+    table: tuple[Sequence[str], Sequence[Sequence[str]]], notes: Sequence[tuple[float, str]] = (),
 ) -> Figure:  # fmt: skip
     return Figure(
         name=name,
@@ -215,7 +215,7 @@ def _calibration(content: Content) -> Figure | None:
                 for r in rows
             ],
         ),
-        [f"{row['count']}" for row in rows],
+        [((row["low"] + row["high"]) / 2, f"{row['count']}") for row in rows],
     )  # fmt: skip
 
 

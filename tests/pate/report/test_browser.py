@@ -110,7 +110,6 @@ def test_on_paper_it_is_black_on_white_with_every_table_open(page: Any, file: Pa
     )
     assert min(heights) > 20
     SHOTS.mkdir(parents=True, exist_ok=True)
-    page.emulate_media(media=None)
     content = page.pdf(path=SHOTS / f"report-{file.stem}.pdf", format="A4")
     assert content.startswith(b"%PDF")
 
