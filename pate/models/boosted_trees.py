@@ -19,9 +19,8 @@ from torch import Tensor, nn
 from pate.errors import expected
 from pate.models.architectures import Shape
 from pate.models.training import FloatArray, IntArray
-from pate.models.trees_format import check_trees, read_json
+from pate.models.trees_format import OBJECTIVE, check_trees, read_json
 
-OBJECTIVE = "multi:softprob"
 _HALF = 0.5  # records added to each class, so that a class that was not seen keeps a finite score
 
 

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from pate.errors import InputError, expected
 
+OBJECTIVE = "multi:softprob"
+"""What the library is asked to minimise: the log loss of one score per class."""
 _NUMBERS = ("base_weights", "loss_changes", "split_conditions", "sum_hessian")
 _INDICES = ("default_left", "left_children", "right_children", "parents", "split_indices", "split_type")
 _EMPTY = ("categories", "categories_nodes", "categories_segments", "categories_sizes")
@@ -45,7 +47,7 @@ def check_trees(content: bytes, features: int, classes: int) -> None:
         model = booster["model"]
         trees = model["trees"]
         right = (
-            learner["objective"] == {"name": "multi:softprob", "softmax_multiclass_param": {"num_class": str(classes)}}
+            learner["objective"] == {"name": OBJECTIVE, "softmax_multiclass_param": {"num_class": str(classes)}}
             and booster["name"] == "gbtree"
             and (parameters["num_class"], parameters["num_feature"], parameters["num_target"])
             == (str(classes), str(features), "1")
@@ -74,9 +76,10 @@ def _are_trees(trees: list[Any], features: int) -> bool:
     features, and arrays have one length; looked at for all trees at once, since there are many small ones."""
     sizes = [len(tree["left_children"]) for tree in trees]
     numbers = {name: _flat(trees, name, sizes, (int, float)) for name in _NUMBERS}
-    default, left, right, parents, splits, kinds = (
-        _flat(trees, name, sizes, (int,)).astype(np.int64) for name in _INDICES
-    )
+    indices = {name: _flat(trees, name, sizes, (int,)) for name in _INDICES}
+    if any(values.min() < -1 or values.max() > _ROOT for values in indices.values()):
+        return False  # before any arithmetic on them
+    default, left, right, parents, splits, kinds = (indices[name].astype(np.int64) for name in _INDICES)
     roots = np.cumsum([0, *sizes[:-1]])
     start, node = np.repeat(roots, sizes), np.arange(sum(sizes))
     inner, is_root = left >= 0, np.isin(node, roots)
@@ -91,7 +94,10 @@ def _are_trees(trees: list[Any], features: int) -> bool:
         and bool(((left == -1) == (right == -1)).all() and (left >= -1).all() and (right >= -1).all())
         and np.array_equal(np.sort(children), node[~is_root])
         and bool(
-            (children > owners).all() and (parents[children] == owners).all() and (parents[is_root] == _ROOT).all()
+            (children > owners).all()
+            and (parents[children] == owners).all()
+            and (parents >= start).all()  # else an owner could be in another tree
+            and (parents[is_root] == _ROOT).all()
         )
         and bool(((splits >= 0) & (splits < features)).all() and (kinds == 0).all() and np.isin(default, (0, 1)).all())
     )

@@ -150,13 +150,27 @@ def test_an_error_about_records_names_none(fitted: Trees) -> None:
         fitted(torch.zeros(2, 5))
 
 
+def graft(model: dict) -> None:
+    """Two stumps, the second of whose leaves hang on the first's root, which itself has lost its own to the second."""
+    fields = {"base_weights": 0.1, "loss_changes": 0.0, "split_conditions": 0.1, "sum_hessian": 1.0}
+    for number, (left, right, parents) in enumerate(
+        [([4, -1, -1], [5, -1, -1], [2**31 - 1, 3, 3]), ([-2, -1, -1], [-1, -1, -1], [2**31 - 1, -3, -3])]
+    ):
+        model["trees"][number] |= {
+            **{name: [value] * 3 for name, value in fields.items()},
+            **{name: [0] * 3 for name in ("default_left", "split_indices", "split_type")},
+            "left_children": left, "right_children": right, "parents": parents,
+        }  # fmt: skip
+        model["trees"][number]["tree_param"]["num_nodes"] = "3"
+
+
 def changed(content: bytes, change: str) -> bytes:
     """The text with one number or name made wrong; what the library would follow, or take for something else."""
     document = json.loads(content)
     learner = document["learner"]
     model = learner["gradient_booster"]["model"]
     tree = next(tree for tree in model["trees"] if len(tree["left_children"]) > 3)
-    exec(change, {"document": document, "learner": learner, "model": model, "tree": tree})
+    exec(change, {"document": document, "learner": learner, "model": model, "tree": tree, "graft": graft})
     return json.dumps(document).encode()
 
 
@@ -167,6 +181,9 @@ def changed(content: bytes, change: str) -> bytes:
         "tree['left_children'][0] = 0",
         "tree['left_children'][0] = -2",
         "tree['left_children'][0] = True",
+        "tree['left_children'][3] = tree['right_children'][3] = 2**64 - 1",
+        "tree['parents'][1] = -1",
+        "graft(model)",
         "tree['left_children'][0] = 10**30",
         "tree['left_children'][0], tree['right_children'][0] = 2, 2",
         "tree['right_children'][0] = -1",
