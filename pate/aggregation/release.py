@@ -17,6 +17,7 @@ import numpy as np
 
 from pate.accounting.curve import EpsilonBound
 from pate.accounting.events import PrivacyEvent, SanitisedRelease
+from pate.accounting.gap_sensitivity import require_teachers
 from pate.accounting.sanitised_release import SanitisedFigure
 from pate.aggregation.mechanisms import REFUSED, IntArray, NoisyMax
 from pate.aggregation.noise import NoiseSource, is_secure
@@ -105,6 +106,8 @@ def release(
         raise expected("labelling.batch_size >= 1", "answers come out in batches", batch_size=batch_size)
     if len(query_keys) != len(votes):
         raise expected("votes for every query", "vote on the fixed list", queries=len(query_keys), votes=len(votes))
+    if sanitised is not None:
+        require_teachers(votes.teachers)
     task = _task(task, noise)
     hashes = ledger.key.queries(query_keys)
     row_of = {query: row for row, query in reversed(list(enumerate(hashes)))}

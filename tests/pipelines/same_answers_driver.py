@@ -1,6 +1,7 @@
-"""A whole run with made-up votes, whose answers are put into the ledger before the door is asked for them.
+"""A whole run with made-up votes and without Ray. Told to inject, it puts the answers, and the figure that the campaign
+buys, into the ledger before the door is asked for them.
 
-python same_answers_driver.py CONFIG SEED_OF_VOTES
+python same_answers_driver.py CONFIG SEED_OF_VOTES [inject]
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def injected(queries: int) -> list[int]:
     return drawn[: int(np.flatnonzero(np.cumsum(drawn >= 0) == ANSWERED)[0]) + 1].tolist()
 
 
-def main(config: Path, seed: int) -> int:
+def main(config: Path, seed: int, inject: bool) -> int:
     rng, label_for_real = np.random.default_rng(seed), campaign.label
 
     def train_teachers(team: Any, *_: Any, **__: Any) -> Roster:
@@ -75,9 +76,11 @@ def main(config: Path, seed: int) -> int:
 
     ensemble.train_teachers, ensemble.collect_votes = train_teachers, collect_votes
     ensemble.outputs = lambda team, _: [team.folder / "weights", team.folder / ensemble.ROSTER]
-    campaign.label, ray_runtime.on_demand = label, without_ray
+    ray_runtime.on_demand = without_ray
+    if inject:
+        campaign.label = label
     return app.run(["run", str(config)])
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:] == ["inject"]))

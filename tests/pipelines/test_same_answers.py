@@ -105,7 +105,7 @@ def test_other_votes_and_the_same_answers_give_the_same_public_bytes(tmp_path: P
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "MLFLOW_"))}
         driver = Path(__file__).with_name("same_answers_driver.py")
         done = subprocess.run(
-            [sys.executable, str(driver), str(config), str(number)],
+            [sys.executable, str(driver), str(config), str(number), "inject"],
             capture_output=True, text=True, check=False, env={**kept, "PATE_HOME": str(home), "COLUMNS": "300"},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

@@ -180,6 +180,14 @@ def test_a_budget_without_room_for_the_figure_refuses_the_campaign_and_draws_not
     assert ledger.figures("poor") == []
 
 
+def test_more_teachers_than_the_tables_hold_are_refused_before_the_charge(ledger) -> None:
+    votes = VoteHistogram(counts_QC=histogram(20).counts_QC, teachers=1001)
+    with pytest.raises(InputError, match="at most 1000 teachers"):
+        ask(ledger, votes=votes)
+    assert ledger.spent("ward").epsilon == 0
+    assert ask(ledger, votes=votes, sanitised=None).value.asked > 0
+
+
 def test_predictable_noise_is_kept_apart(ledger) -> None:
     seeded = ask(ledger, noise=InsecureSeededNoise(1)).value
     assert not seeded.secure
