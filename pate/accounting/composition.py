@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from functools import lru_cache
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 from pate.accounting.dominating import Family, argmax_family, randomised_response_family, threshold_family
 from pate.accounting.events import (
@@ -23,6 +23,7 @@ from pate.accounting.events import (
     ThresholdTest,
 )
 from pate.accounting.gaussian import gaussian_rdp
+from pate.accounting.outcome_pairs import MOST_NOISE, MOST_TEST_NOISE
 from pate.accounting.privacy_curve import PrivacyCurve, from_rdp, no_release
 from pate.accounting.recursion import adaptive_curve
 from pate.errors import expected
@@ -91,7 +92,7 @@ def _curve_of_kind(leaf: Leaf, count: int, most_steps: int) -> PrivacyCurve | No
     whole = _reach(leaf, count)
     if whole > _LARGEST_REACH:
         return None
-    if isinstance(leaf, SanitisedRelease) or (isinstance(leaf, GNMax) and leaf.moved_votes > 1):
+    if not _has_family(leaf):
         cost = gaussian_rdp(leaf).repeated(count)
         return from_rdp(cost, whole / _RDP_POINTS, whole) if whole > 0 else no_release()
     doublings = max(0, math.ceil(math.log2(count / most_steps)))
@@ -106,9 +107,16 @@ def _reach(leaf: Leaf, count: int) -> float:
     """Where a grid may end: about where ``delta`` falls below ``_SMALLEST_DELTA``; curves are bounds wherever it ends.
     At orders well below sigma releases of one vote cost less than the Gaussian bound (``worst_case.py``)."""
     reach, order = gaussian_rdp(leaf).repeated(count).epsilon(_SMALLEST_DELTA)
-    if isinstance(leaf, GNMax | ThresholdTest) and leaf.moved_votes == 1 and order <= leaf.sigma / 2:
+    low_order = isinstance(leaf, GNMax | ThresholdTest) and order <= leaf.sigma / (2 * leaf.moved_votes)
+    if low_order and _has_family(leaf):
         return 0.85 * reach
     return reach
+
+
+def _has_family(leaf: Leaf) -> TypeGuard[GNMax | LNMax | ThresholdTest]:
+    if isinstance(leaf, GNMax):
+        return leaf.moved_votes == 1 and leaf.sigma <= MOST_NOISE
+    return isinstance(leaf, LNMax) or (isinstance(leaf, ThresholdTest) and leaf.sigma <= MOST_TEST_NOISE)
 
 
 def _family(leaf: GNMax | LNMax | ThresholdTest) -> Family:

@@ -21,6 +21,7 @@ from pate.errors import expected
 NoiseFamily: TypeAlias = Literal["discrete-gaussian", "gaussian", "discrete-laplace", "laplace"]
 FAMILIES: tuple[NoiseFamily, ...] = ("discrete-gaussian", "gaussian", "discrete-laplace", "laplace")
 
+_MOST_NOISE = 100_000  # tables grow with it
 _STRIDE = 0.77  # in units of sigma / sqrt(C); relative error 2 exp(-2 pi^2 / 0.77^2) = 7e-15 each way
 
 
@@ -43,6 +44,8 @@ class NoiseLaw:
             raise expected(f"a noise family out of {FAMILIES}", "choose one of them", family=self.family)
         if not (math.isfinite(self.scale) and self.scale > 0):
             raise expected("a finite scale > 0", "give the noise in votes", scale=self.scale)
+        if self.scale > _MOST_NOISE:
+            raise expected(f"noise of at most {_MOST_NOISE:,} votes", "nothing is learnt under more", scale=self.scale)
 
     @property
     def discrete(self) -> bool:

@@ -29,6 +29,9 @@ ROUNDING = 1e-12
 """Relative error allowed for float64 in a probability; the sums have positive terms and err by less than 1e-13."""
 BLOCK = 250_000
 """Multiplications at once: OpenBLAS gives more than 2^18 to several threads."""
+MOST_NOISE, MOST_TEST_NOISE = 2000.0, 5000.0
+"""Votes of noise of an argmax and of a test up to which tables are made; more would take gigabytes, and the Gaussian
+bound serves."""
 _COLUMNS_AT_ONCE = 24
 
 

@@ -23,7 +23,14 @@ from pate.accounting.events import (
     ThresholdTest,
 )
 from pate.accounting.gaussian import gaussian_rdp
-from pate.accounting.outcome_pairs import CoverPlan, no_rival_pairs, three_way_pairs, threshold_pairs
+from pate.accounting.outcome_pairs import (
+    MOST_NOISE,
+    MOST_TEST_NOISE,
+    CoverPlan,
+    no_rival_pairs,
+    three_way_pairs,
+    threshold_pairs,
+)
 
 _NEGLIGIBLE = 30.0  # nats: what a box leaves out adds at most 8 e^-30 to a moment, relative to 1
 _FLOOR = 1e-280  # an outcome below this in either law adds nothing that the slack does not hold
@@ -56,14 +63,17 @@ def _rdp(event: PrivacyEvent, orders_A: FloatArray) -> RDPCurve:
 @_rdp.register
 def _(event: GNMax, orders_A: FloatArray) -> RDPCurve:
     plain = gaussian_rdp(event, orders_A)
-    if event.moved_votes > 1:
+    if event.moved_votes > 1 or event.sigma > MOST_NOISE:
         return plain
     return _at_orders(argmax_table(event.sigma), plain)
 
 
 @_rdp.register
 def _(event: ThresholdTest, orders_A: FloatArray) -> RDPCurve:
-    return _at_orders(threshold_table(event.sigma, event.moved_votes), gaussian_rdp(event, orders_A))
+    plain = gaussian_rdp(event, orders_A)
+    if event.sigma > MOST_TEST_NOISE:
+        return plain
+    return _at_orders(threshold_table(event.sigma, event.moved_votes), plain)
 
 
 @_rdp.register(LNMax)

@@ -151,13 +151,17 @@ def _show(rows: dict[str, dict[str, Any]], answered: float, asked: int, as_json:
     if as_json:
         print_json({**rows, "expected_answered": answered})
         return
-    cells = []
+    cells: list[tuple[str, ...]] = []
+    notes: dict[str, list[str]] = {}
     for name, row in rows.items():
         scatter = f" +- {row['standard_deviation']:.3f}" if "standard_deviation" in row else ""
         order = f"{row['order']:g}" if "order" in row else ""
-        cells.append((name, f"{row['epsilon']:.4f}{scatter}", order, row["kind"], row["note"]))
-    print_table(("accountant", "epsilon", "order", "kind", "note"), cells, whole=4)
+        cells.append((name, f"{row['epsilon']:.4f}{scatter}", order, row["kind"]))
+        notes.setdefault(row["note"], []).append(name)
+    print_table(("accountant", "epsilon", "order", "kind"), cells, whole=4)
     console = Console(highlight=False)
+    for note, names in notes.items():
+        console.print(f"{', '.join(names)}: {note}.")
     delta = next(iter(rows.values()))["delta"]
     console.print(f"{asked} queries asked, {answered:.1f} answered on average; delta {delta:g}.")
     console.print("Rows of kind private are functions of the votes: they stay with whoever may see the votes.")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pate.accounting.accountants import ACCOUNTANTS, data_independent_epsilon
+from pate.accounting.accountants import ACCOUNTANTS, data_independent_epsilon, rough_epsilon
 from pate.accounting.composition import privacy_curve, releases
 from pate.accounting.dominating import argmax_family, threshold_family
 from pate.accounting.events import (
@@ -151,3 +151,27 @@ def test_the_supremum_of_hockey_sticks_for_each_epsilon_apart_gains_nothing() ->
     assert once is not None
     assert adaptive is not None
     assert adaptive.epsilon(1e-5) < 0.85 * once.repeated(8).epsilon(1e-5)
+
+
+@pytest.mark.parametrize("event", [GNMax(sigma=3e4), ThresholdTest(sigma=1e6)], ids=repr)
+def test_more_noise_than_tables_hold_costs_the_gaussian_bound(event: GNMax | ThresholdTest) -> None:
+    many = Repeated(event=event, count=10_000)
+    assert epsilon(many, "worst_case_rdp") == epsilon(many, "gaussian")
+    assert 0.9 * epsilon(many, "gaussian") < epsilon(many) <= epsilon(many, "gaussian")
+
+
+def test_a_rough_epsilon_is_a_little_above_the_fine_one() -> None:
+    many = Repeated(event=GNMax(sigma=12.0), count=200)
+    fine, rough = epsilon(many), rough_epsilon(many, 1e-5, "worst_case").epsilon
+    assert fine < rough < 1.025 * fine
+    assert rough_epsilon(many, 1e-5, "gaussian").epsilon == epsilon(many, "gaussian")
+
+
+@pytest.mark.parametrize("count", [1, 30])
+@pytest.mark.parametrize("event", [GNMax(sigma=5.0), GNMax(sigma=60.0), ThresholdTest(sigma=9.0)], ids=repr)
+def test_leaving_tables_out_changes_no_epsilon(event: GNMax | ThresholdTest, count: int) -> None:
+    many = Repeated(event=event, count=count)
+    curve = privacy_curve(many)
+    assert curve is not None
+    for delta in (1e-9, 1e-5, 1e-2):
+        assert epsilon(many, delta=delta) == min(curve.epsilon(delta), epsilon(many, "worst_case_rdp", delta))
