@@ -17,6 +17,8 @@ START, END = "<!-- results: written by `pate results` -->", "<!-- end of results
 """Where a file holds the table of results."""
 ACCOUNT_START, ACCOUNT_END = "<!-- account: written by `pate account` -->", "<!-- end of account -->"
 """Where a file holds the accounts of one run."""
+SWEEP_START, SWEEP_END = "<!-- sweep: written by `pate sweep` -->", "<!-- end of sweep -->"
+"""Where a file holds the results over several seeds."""
 COLUMNS = (
     "run", "teachers", "asked, answered", "epsilon at delta (accountant)", "labels right", "student",
     "one teacher", "pooled, no privacy",
@@ -36,7 +38,7 @@ def table(stores: list[RunStore]) -> str:
             *rows,
             "",
             "In brackets: 95% intervals, over patients or hospitals where the evaluation set names them. "
-            f"Measured at commit {_commit()} on {machine()}; one run each, seed as in the run's name.",
+            f"Measured at commit {commit()} on {machine()}; one run each, seed as in the run's name.",
         ]
     )
 
@@ -71,7 +73,22 @@ def accounts_of(store: RunStore, rows: dict[str, dict[str, Any]]) -> str:
     what = (
         f"Votes of the {facts['teachers']} teachers of `configs/{facts['config']}.yaml`, {facts['asked']} queries asked"
     )
-    return "\n".join([*lines, "", f"{what}, delta {facts['delta']:g}; at commit {_commit()}."])
+    return "\n".join([*lines, "", f"{what}, delta {facts['delta']:g}; at commit {commit()}."])
+
+
+def _sanitised(shown: dict[str, Any] | None) -> str:
+    return "" if shown is None else f"; sanitised {shown['epsilon']:.2f} ± {shown['standard_deviation']:.2f}"
+
+
+def commit() -> str:
+    """The checked-out commit, short, or ``unknown``."""
+    done = subprocess.run(  # noqa: S603 - fixed words, no shell
+        ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"],  # noqa: S607 - fixed words
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip() or "unknown"
 
 
 def machine() -> str:
@@ -92,19 +109,9 @@ def _cells(store: RunStore) -> list[str]:
         f"`{facts['config']}`, seed {facts['seed']}",
         f"{facts['teachers']}",
         f"{facts['asked']}, {facts['answered']}",
-        f"{facts['epsilon']:.2f} at {facts['delta']:g} ({facts['accountant']})",
+        f"{facts['epsilon']:.2f} at {facts['delta']:g} ({facts['accountant']}){_sanitised(facts.get('sanitised'))}",
         f"{figures.label_accuracy:.1%}",
         words(facts, strong="**"),
         f"{figures.single_teacher_accuracy:.1%}",
         f"{figures.pooled_accuracy:.1%}",
     ]
-
-
-def _commit() -> str:
-    done = subprocess.run(  # noqa: S603 - fixed words, no shell
-        ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"],  # noqa: S607 - fixed words
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip() or "unknown"

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from pate.errors import PateError, QuorumLost
-from pipelines.cli import account, audit, data, doctor, ledger, new, plan, publishing, purge, runs, simulate
+from pipelines.cli import account, audit, data, doctor, ledger, new, plan, publishing, purge, runs, simulate, sweep
 from pipelines.egress import keep_private
 from pipelines.store import home, write_incident
 
@@ -49,6 +49,7 @@ audit.add_to(app)
 doctor.add_to(app)
 purge.add_to(app)
 simulate.add_to(app)
+sweep.add_to(app)
 app.add_typer(data.app, name="data", short_help="The public data sets. Example: pate data fetch mnist")
 app.add_typer(ledger.app, name="ledger", short_help="Accounts, budgets, spend. Example: pate ledger show")
 

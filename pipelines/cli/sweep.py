@@ -1,0 +1,70 @@
+"""``pate sweep``: configurations over several seeds and splits, and the results that are published."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pate.errors import expected
+from pipelines.cli.words import JsonOption, add_command, print_json, print_table
+from pipelines.store import home
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the root."""
+    example = "pate sweep configs/digits.yaml --seeds 5"
+    add_command(app, sweep, "Run configurations over several seeds, for the table of results.", example)
+
+
+def sweep(
+    configs: Annotated[list[Path], typer.Argument(metavar="CONFIG...", help="YAML files of experiments")],
+    seeds: Annotated[int, typer.Option(min=1, help="seeds 0 to N-1; rotations too where the set has them")] = 5,
+    results: Annotated[Path | None, typer.Option(help="merge the rows into this JSON list")] = None,
+    readme: Annotated[Path | None, typer.Option(help="with --results: write their table between its markers")] = None,
+    plots: Annotated[Path | None, typer.Option(help="with --results: folder for the plots")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run configurations over several seeds, for the table of results."""
+    if results is None and (readme is not None or plots is not None):
+        raise expected("--results with --readme and --plots", "name the file that keeps the rows")
+    from pipelines import sweep as sweeps  # noqa: PLC0415 - loads torch and Ray
+    from pipelines.label_and_train import label_and_train  # noqa: PLC0415
+    from pipelines.progress import Quiet, Terminal  # noqa: PLC0415
+    from pipelines.results import SWEEP_END, SWEEP_START, write  # noqa: PLC0415
+
+    members = [(path, sweeps.members(path, seeds)) for path in configs]
+    progress: Any = Quiet() if as_json else Terminal()
+    rows: list[dict[str, Any]] = []
+    for path, own in members:
+        command = f"pate sweep {path} --seeds {seeds}"
+        latest = None
+        for latest in sweeps.sweep(own, lambda c: label_and_train(c, base=home(), progress=progress), home(), command):
+            progress.line("sweep", f"{latest.config}: {len(latest.seeds)} of {seeds} runs, {latest.accuracy_mean:.1%}")
+            if results is None:
+                continue
+            kept = sweeps.merge(results, latest)
+            if readme is not None:
+                write(readme, sweeps.table(kept), SWEEP_START, SWEEP_END)
+            if plots is not None:
+                sweeps.plot(kept, plots / "accuracy_epsilon.svg")
+                sweeps.plot(kept, plots / "accuracy_labels.svg", x="labels")
+        if latest is not None:
+            rows.append(asdict(latest))
+    if as_json:
+        print_json(rows)
+        return
+    columns = ("configuration", "runs", "epsilon", "student", "standard deviation", "labels right")
+    print_table(
+        columns,
+        [
+            (
+                row["config"], str(len(row["seeds"])), f"{row['epsilon_data_independent']:.3f}",
+                f"{row['accuracy_mean']:.1%}", f"{row['accuracy_std']:.1%}", f"{row['label_accuracy']:.1%}",
+            )
+            for row in rows
+        ],
+        whole=1,
+    )  # fmt: skip
