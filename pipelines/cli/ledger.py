@@ -57,7 +57,10 @@ def verify(
         last = ledger.verify(published)
     finally:
         ledger.close()
-    _say_unbroken("ledger", *((0, None) if last is None else (last.seq, last.hash)), as_json)
+    if last is None:
+        _say_unbroken("ledger", 0, None, as_json)
+    else:
+        _say_unbroken("ledger", last.seq, last.hash, as_json)
 
 
 def _say_unbroken(what: str, rows: int, head: str | None, as_json: bool) -> None:
