@@ -203,9 +203,8 @@ class Tasks:
             attempt.node, attempt.began = said, time.monotonic()
             return
         del self._running[stream]
-        result = _checked(said, attempt.job)
-        self._note(attempt, "done")
-        yield attempt.position, result
+        yield attempt.position, _checked(said, attempt.job)
+        self._note(attempt, "done")  # by now whoever asked has kept the result
 
     def _look_around(self) -> Iterator[tuple[int, Any]]:
         """Stop tasks that take too long, and give up those of places without a node."""
