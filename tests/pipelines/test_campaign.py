@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pate.aggregation import Answers
 from pate.data import EvaluationSet, PrivateRecords, PublicPool, Study
 from pate.errors import BudgetExceeded
 from pate.ledger import PrivacyLedger
+from pate.values import Released
 from pipelines import campaign
 from pipelines.config import Config, load
 
@@ -78,3 +80,16 @@ def test_a_delta_of_one_over_the_units_is_warned_about_without_their_number(
     said = capsys.readouterr()
     assert ("privacy.delta is not below one over the number of privacy units" in said.err) is warned
     assert "30" not in said.err + said.out
+
+
+def test_the_spend_ends_at_the_campaigns_cost_with_its_figure(tmp_path: Path) -> None:
+    """All asked and answered: planned, spent and the charge agree, and the figure is in every row."""
+    path = tmp_path / "c.yaml"
+    figure = "accountant: gaussian\n  sanitised: {order: 4, beta: 0.05, sigma_ss: 8, tau_s: 0.3}"
+    path.write_text(SMOKE.replace("accountant: gaussian", figure))
+    bought, plain = load(path), config(tmp_path, "ward")
+    total = bought.campaign_epsilon()
+    answers = Released.public(Answers(labels_Q=np.zeros(40, dtype=np.int64), event=None, total=total, secure=True))
+    rows, without = campaign.spend_curve(bought, answers).value, campaign.spend_curve(plain, answers).value
+    assert rows[-1]["planned"] == rows[-1]["spent"] == total.epsilon
+    assert all(row["spent"] > other["spent"] for row, other in zip(rows, without, strict=True))
