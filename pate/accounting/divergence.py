@@ -96,7 +96,8 @@ def _excess_by_terms(log_p_CX1: FloatArray, ratio_CX1: FloatArray, powers_S: Flo
         with np.errstate(over="ignore"):
             far_CXS = np.exp(log_p_CX1 + exponent_CXS) + p_CX1 * np.maximum(linear_CXS, 0.0)
         excess_CXS = np.where(exponent_CXS > _LARGE, far_CXS, excess_CXS)
-    total_XS: FloatArray = excess_CXS.sum(axis=0)
+    with np.errstate(over="ignore"):
+        total_XS: FloatArray = excess_CXS.sum(axis=0)
     return total_XS
 
 

@@ -20,7 +20,7 @@ from pate.accounting.divergence import both_directions, excess, log_moments
 from pate.accounting.mechanism_law import MechanismLaw, all_moves, possible_moves, top_changes
 from pate.accounting.output_law import IntArray, LawTables, law_tables
 
-_KNOTS, _FEW_KNOTS, _MANY_CLASSES = 12, 5, 40
+_KNOTS = 12  # orders at which every move is bounded; with fewer, chords exclude none of the moves of a close vote
 _BATCH_ELEMENTS = 400_000
 _FLOOR, _MARGIN = 1e-20, 1e-12  # nats, and relative; what a move may cost more without being evaluated
 
@@ -138,7 +138,7 @@ def neighbour_costs(
     group_M = batch.from_M if per_vote else np.zeros_like(batch.from_M)
     powers_S = both_directions(orders_A)
     best_BRZS = np.full((len(counts_BC), groups, batch.changes, len(powers_S)), -1.0)
-    knots_K, chords_KA = _chords(orders_A, _knots(counts_BC.shape[1]))
+    knots_K, chords_KA = _chords(orders_A)
     upper_BMK = batch.upper_bounds(both_directions(orders_A[knots_K]))
     seeds_BM = _leaders(batch, upper_BMK, group_M, groups)
     _raise_to_moves(best_BRZS, batch, seeds_BM, group_M, powers_S)
@@ -159,7 +159,7 @@ def batches(counts_QC: IntArray, mechanism: MechanismLaw, orders: int) -> Iterat
     )
     points_Q = (right_Q - left_Q) / stride * len(fractions_R)
     moves = (classes + 1) ** 2
-    each_Q = np.maximum(classes * points_Q, moves * max(2 * _knots(classes), orders / 4))
+    each_Q = np.maximum(classes * points_Q, moves * max(2 * _KNOTS, orders / 4))
     start = 0
     while start < len(counts_QC):
         within_Q = np.maximum.accumulate(each_Q[start:]) * np.arange(1, len(counts_QC) - start + 1) <= _BATCH_ELEMENTS
@@ -265,23 +265,18 @@ def _joint_moments(
     """``log(e^refusal + e^answer e^argmax)`` with the digits kept where it is near 0; ``test`` is its value at
     ``argmax = 0``."""
     exponent_XS = answer_XS + argmax_XS
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # where it is not near, the other value is taken
         near_XS = np.log1p(np.expm1(test_XS) + np.exp(answer_XS) * np.expm1(argmax_XS))
     far_XS = np.logaddexp(refusal_XS, exponent_XS)
     joint_XS: FloatArray = np.where(np.maximum(np.maximum(test_XS, exponent_XS), argmax_XS) < 1, near_XS, far_XS)
     return joint_XS
 
 
-def _knots(classes: int) -> int:
-    """Orders at which every move is bounded; fewer where the moves are many and nearly all of them negligible."""
-    return _KNOTS if classes <= _MANY_CLASSES else _FEW_KNOTS
-
-
-def _chords(orders_A: FloatArray, knots: int) -> tuple[IntArray, FloatArray]:
+def _chords(orders_A: FloatArray) -> tuple[IntArray, FloatArray]:
     """Indices of the knots, evenly spread on a logarithmic scale of ``alpha - 1``, and the matrix that interpolates
     linearly in ``alpha`` between them, shape ``[K, A]``."""
     position_A = np.log(orders_A - 1)
-    targets = np.linspace(position_A[0], position_A[-1], min(knots, len(orders_A)))
+    targets = np.linspace(position_A[0], position_A[-1], min(_KNOTS, len(orders_A)))
     knots_K = np.unique(np.abs(position_A[:, None] - targets).argmin(axis=0))
     unit_KK = np.eye(len(knots_K))
     return knots_K, np.stack([np.interp(orders_A, orders_A[knots_K], row) for row in unit_KK])
