@@ -7,17 +7,15 @@ account and its own MLflow run, and a sweep that is started again takes finished
 from __future__ import annotations
 
 import json
-import math
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
 
-from scipy import stats
-
 from pate.accounting.exact_recursion import exact_epsilon
 from pate.errors import InputError, expected
+from pate.student.metrics import mean_over_runs
 from pipelines import summary
 from pipelines.config import Config, load
 from pipelines.data_config import VisionData
@@ -118,8 +116,7 @@ def row_of(done: list[tuple[RunStore, summary.Summary]], seeds: list[int], comma
     figures = [found.figures.value for _, found in done if found.figures is not None]
     sources = {found.figures.source.name for _, found in done if found.figures is not None}
     accuracies = [float(own["student_accuracy"]) for own in facts]
-    half = _half_width(accuracies)
-    mean = statistics.fmean(accuracies)
+    mean = mean_over_runs(accuracies)
     return Row(
         dataset=sources.pop(),
         config=facts[0]["config"],
@@ -128,10 +125,10 @@ def row_of(done: list[tuple[RunStore, summary.Summary]], seeds: list[int], comma
         epsilon_exact_private=_mean([_exact(store, own["delta"]) for (store, _), own in zip(done, facts, strict=True)]),
         delta=facts[0]["delta"],
         accountant=facts[0]["accountant"],
-        accuracy_mean=mean,
+        accuracy_mean=mean.value,
         accuracy_std=statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0,
-        accuracy_low=None if half is None else max(0.0, mean - half),
-        accuracy_high=None if half is None else min(1.0, mean + half),
+        accuracy_low=mean.low,
+        accuracy_high=mean.high,
         auroc_mean=_mean([own["student_auroc"] for own in facts if "student_auroc" in own]),
         label_accuracy=statistics.fmean(own.label_accuracy for own in figures),
         single_teacher_accuracy=statistics.fmean(own.single_teacher_accuracy for own in figures),
@@ -222,13 +219,6 @@ def _exact(store: RunStore, delta: float) -> float:
 
 def _mean(values: list[float]) -> float | None:
     return statistics.fmean(values) if values else None
-
-
-def _half_width(values: list[float]) -> float | None:
-    if len(values) < 2:
-        return None
-    spread = statistics.stdev(values) / math.sqrt(len(values))
-    return float(stats.t.ppf(0.975, len(values) - 1)) * spread
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest, rankdata
+from scipy.stats import t as student_t
 
 from pate.errors import expected
 from pate.randomness import generator
@@ -123,6 +124,20 @@ def class_metrics(
         counts=tuple(int(count) for count in counts),
         resamples=len(rows),
     )
+
+
+def mean_over_runs(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """The mean of a part (accuracy, say) over runs, with Student's interval of the mean, cut to [0, 1].
+
+    Args:
+        values: one per run; a single one has no interval.
+        confidence: nominal coverage, if runs are independent and their values nearly normal.
+    """
+    mean = float(np.mean(values))
+    if len(values) < FEWEST:
+        return Interval(value=mean, low=None, high=None, confidence=confidence)
+    half = float(student_t.ppf((1 + confidence) / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return Interval(value=mean, low=max(0.0, mean - half), high=min(1.0, mean + half), confidence=confidence)
 
 
 def _accuracy(labels_E: Labels, proba_EC: Proba) -> float:

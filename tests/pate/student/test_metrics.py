@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from pate.errors import InputError
-from pate.student.metrics import balanced_accuracy, class_metrics
+from pate.student.metrics import balanced_accuracy, class_metrics, mean_over_runs
 
 
 def scores(count: int, rare: float, shift: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -154,3 +155,12 @@ def test_the_seed_decides_the_interval_and_nothing_else() -> None:
 def test_what_does_not_match_is_refused(proba: np.ndarray, labels: list[int]) -> None:
     with pytest.raises(InputError):
         class_metrics(proba, np.array(labels, dtype=np.int64), seed=0)
+
+
+def test_the_mean_over_runs_has_students_interval_of_the_mean() -> None:
+    values = [0.81, 0.9, 0.87, 0.7]
+    found = mean_over_runs(values)
+    expected = stats.t.interval(0.95, 3, loc=0.82, scale=np.std(values, ddof=1) / 2)
+    assert (found.value, found.low, found.high) == pytest.approx((0.82, *expected))
+    assert mean_over_runs([0.9]).low is None
+    assert mean_over_runs([0.99, 1.0, 0.9]).high == 1.0
