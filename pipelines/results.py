@@ -56,8 +56,8 @@ def write(readme: Path, text: str, start: str = START, end: str = END) -> None:
     write_atomically(readme, f"{before}{start}\n\n{text}\n\n{end}{rest.split(end, 1)[1]}")
 
 
-def accounts_of(store: RunStore, rows: dict[str, dict[str, Any]]) -> str:
-    """The accounts of a run on a public benchmark, in Markdown.
+def accounts_of(store: RunStore, rows: dict[str, dict[str, Any]], queries: int) -> str:
+    """The accounts of a run on a public benchmark, in Markdown; ``queries`` is how many they charge.
 
     Raises:
         InputError: the run is not on a public benchmark; its private rows may stand in no file of results.
@@ -70,9 +70,7 @@ def accounts_of(store: RunStore, rows: dict[str, dict[str, Any]]) -> str:
     for name, row in rows.items():
         scatter = f" ± {row['standard_deviation']:.2f}" if "standard_deviation" in row else ""
         lines.append(f"| `{name}` | {row['epsilon']:.2f}{scatter} | {row['kind']} | {row['note']} |")
-    what = (
-        f"Votes of the {facts['teachers']} teachers of `configs/{facts['config']}.yaml`, {facts['asked']} queries asked"
-    )
+    what = f"Votes of the {facts['teachers']} teachers of `configs/{facts['config']}.yaml` on all {queries} queries"
     return "\n".join([*lines, "", f"{what}, delta {facts['delta']:g}; at commit {commit()}."])
 
 

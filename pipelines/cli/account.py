@@ -84,7 +84,7 @@ def account(
     if readme is not None:
         from pipelines import results  # noqa: PLC0415
 
-        text = results.accounts_of(find_run(home(), str(run)), rows)
+        text = results.accounts_of(find_run(home(), str(run)), rows, len(histograms.counts_QC))
         results.write(readme, text, results.ACCOUNT_START, results.ACCOUNT_END)
     _show(rows, expected_answered(histograms, event).reveal(), len(histograms.counts_QC), as_json)
 
