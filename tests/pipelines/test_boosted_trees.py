@@ -22,6 +22,8 @@ def written(folder: Path, **parts: object) -> Path:
     content = yaml.safe_load((CONFIGS / "smoke.yaml").read_text()) | {"name": "trees"}
     content["teachers"] = {"model": TREES, "bundle_size": 10}
     content["student"] = STUDENT
+    content["privacy"]["epsilon"] = 200  # enough labels of little noise for the student to be measured
+    content["labelling"] = {"max_asked": 150, "mechanism": {"kind": "gnmax", "sigma": 2}}
     path = folder / "trees.yaml"
     path.write_text(yaml.safe_dump(content | parts))
     return path
@@ -57,8 +59,8 @@ def test_a_run_of_trees_ends_with_a_registered_student_and_no_pickle(shell, tmp_
     summary = shell.json("run", str(written(tmp_path)))
     figures = summary["benchmark_only"]
     assert summary["student_accuracy_low"] < summary["student_accuracy"] < summary["student_accuracy_high"]
-    assert 0.2 < figures["single_teacher_accuracy"] < figures["label_accuracy"] <= 1
-    assert figures["pooled_accuracy"] > summary["student_accuracy"] > 0.3
+    assert 0.3 < figures["single_teacher_accuracy"] < figures["label_accuracy"] <= 1
+    assert figures["pooled_accuracy"] > summary["student_accuracy"] > 0.25
     run = shell.home / "runs" / summary["run_id"]
     assert sorted(path.suffix for path in (run / "private" / "teachers").glob("bundle-*")) == [
         ".json", ".json", ".sha256", ".sha256",
