@@ -127,6 +127,38 @@ def test_joint_cost_of_confident_gnmax_equals_enumeration_over_its_outcomes() ->
         np.testing.assert_allclose(cost, expected, rtol=1e-7, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("threshold", "sigma_threshold", "sigma"), [(-3.0, 1.0, 1.0), (4.5, 0.5, 6.0), (9.0, 4.0, 0.8), (40.0, 9.0, 2.5)]
+)
+def test_joint_cost_on_a_sample_of_small_histograms(threshold: float, sigma_threshold: float, sigma: float) -> None:
+    event = ConfidentGNMax(
+        threshold=threshold, sigma_threshold=sigma_threshold, sigma=sigma, max_asked=1, max_answered=1
+    )
+    mass, z = noise_tables("gaussian", sigma_threshold)[0], np.arange(-400, 401)
+
+    def joint(counts: tuple[int, ...]) -> np.ndarray:
+        passed = z + max(counts) >= threshold
+        return np.append(mass[passed].sum() * naive_law(counts, "gaussian", sigma), mass[~passed].sum())
+
+    rng = np.random.default_rng(9)
+    for teachers, classes in ((1, 2), (7, 3), (12, 4)):
+        rows = histograms(teachers, classes)
+        rows = [rows[i] for i in rng.choice(len(rows), size=min(12, len(rows)), replace=False)]
+        mechanism = mechanism_law(event)
+        costs = neighbour_costs(np.array(rows), mechanism, teachers=teachers, orders_A=ORDERS[:5], per_vote=False)
+        for row, cost in zip(rows, costs[:, 0], strict=True):
+            p, expected = joint(row), np.zeros_like(cost)
+            for _, moved in naive_neighbours(row, teachers):
+                q = joint(moved)
+                if min(p.min(), q.min()) < 1e-40:
+                    continue  # the naive sums have lost their digits there
+                both = naive_divergence(p, q)[:5], naive_divergence(q, p)[:5]
+                expected = np.maximum(expected, both)
+            assert (cost >= expected * (1 - 1e-6) - 1e-11).all()
+            if p.min() > 1e-25:
+                np.testing.assert_allclose(cost, expected, rtol=1e-5, atol=1e-10)
+
+
 @pytest.mark.parametrize("per_vote", [False, True])
 @pytest.mark.parametrize("threshold", [None, 60.0, 150.0])
 @pytest.mark.parametrize(("classes", "teachers"), [(10, 250), (45, 300)])
