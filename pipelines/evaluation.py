@@ -49,15 +49,16 @@ def figures_of(content: Released[dict[str, Any]]) -> Released[dict[str, float]]:
     return Released.public(figures)
 
 
-def words(facts: Mapping[str, Any], *, strong: str = "") -> str:
+def words(facts: Mapping[str, Any], *, strong: str = "", what: str = "") -> str:
     """Accuracy and, for two classes or a rare one, AUROC and balanced accuracy, with intervals.
 
     Args:
         facts: of a summary; one of an older run may lack all but accuracy.
         strong: put around the accuracy, such as ``**``.
+        what: the records are, after their number.
     """
     accuracy = f"{strong}{facts['student_accuracy']:.1%}{strong}{_ends(facts, 'accuracy', 100, 1)}"
-    parts = [f"{accuracy} of {facts['evaluation_records']}"]
+    parts = [f"{accuracy} of {facts['evaluation_records']}{what}"]
     if "student_auroc" in facts:
         parts.append(f"AUROC {facts['student_auroc']:.3f}{_ends(facts, 'auroc', 1, 3)}")
     if "student_balanced_accuracy" in facts and ("student_auroc" in facts or facts.get("rare_class")):

@@ -55,7 +55,7 @@ class Summary:
             rows.append(("sanitised", sanitised_words(facts["sanitised"])))
         if self.figures is not None:
             rows.append(("labels right", f"{self.figures.value.label_accuracy:.1%} of those answered *"))
-        rows.append(("student", f"{words(facts)} evaluation records"))
+        rows.append(("student", words(facts, what=" evaluation records")))
         if self.figures is not None:
             rows.append(("one teacher", f"{self.figures.value.single_teacher_accuracy:.1%} on average *"))
             rows.append(("pooled", f"{self.figures.value.pooled_accuracy:.1%} with all private records, no privacy *"))

@@ -82,6 +82,7 @@ def test_words_give_auroc_and_balance_for_two_classes_or_a_rare_one() -> None:
     facts = {**plain, "evaluation_records": 1000, "student_balanced_accuracy": 0.7, "rare_class": False}
     assert words(facts) == "89.2% [87.9, 90.3] of 1000"
     assert words({**facts, "rare_class": True}) == "89.2% [87.9, 90.3] of 1000, balanced 70.0%"
+    assert words(facts, what=" records") == "89.2% [87.9, 90.3] of 1000 records"
     two = {**facts, "student_auroc": 0.8312, "student_auroc_low": 0.8, "student_auroc_high": 0.86}
     assert words(two, strong="**") == "**89.2%** [87.9, 90.3] of 1000, AUROC 0.831 [0.800, 0.860], balanced 70.0%"
     assert words({"student_accuracy": 0.5, "evaluation_records": 8}) == "50.0% of 8", "a summary of an older run"
