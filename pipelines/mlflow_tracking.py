@@ -36,8 +36,6 @@ from pipelines.outbox import Event, read_events
 from pipelines.tracking import CAMPAIGN, TRACKING_FOLDER
 
 _PARENT_TAG = "mlflow.parentRunId"
-_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""MLflow's pages then show what belongs to training, and nothing for language models."""
 _UNANSWERED = frozenset({"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"})
 
 
@@ -139,10 +137,7 @@ class MlflowSink:
         folder = self._where.artifacts
         location = None if folder is None else folder.as_uri()
         try:
-            made = self._client.create_experiment(
-                self._where.experiment, artifact_location=location, tags=_EXPERIMENT_TAGS
-            )
-            return str(made)
+            return str(self._client.create_experiment(self._where.experiment, artifact_location=location))
         except MlflowException:  # another run may have created it in the meantime
             known = self._client.get_experiment_by_name(self._where.experiment)
             if known is None:
