@@ -11,9 +11,10 @@ import pytest
 
 from pate.data import Partition, Study
 from pate.data.records import IntArray
-from pipelines import ensemble
 from pipelines.cli.app import run
 from pipelines.config import Config, load
+from pipelines.holders import HeldHere
+from pipelines.roster import make_bundles
 from pipelines.sources import deal, load_study
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -36,17 +37,17 @@ def study() -> tuple[Config, Study]:
     return config, load_study(config)
 
 
-def each_record_teaches_one_teacher(config: Config, study: Study, parts: Partition) -> bool:
+def each_record_teaches_one_teacher(study: Study, parts: Partition) -> bool:
     """The invariant of the training tasks, over what is handed to them."""
-    plan = ensemble.Plan(bundles=[list(range(10)), list(range(10, 20))], strategy="fused", threads=1, device="cpu")
-    jobs = [ensemble._training_job(config, study, parts, plan, number) for number in range(2)]
+    holder = HeldHere(study.held_here, parts)
+    bundles, _ = make_bundles(holder.places(), size=10, slots=1)
     dealt = Counter(
         row.tobytes()
-        for job in jobs
-        for features, _ in job.arguments["partitions"]
+        for bundle in bundles
+        for features, _ in holder.source(bundle).load()
         for row in np.ascontiguousarray(features)
     )
-    return dealt == Counter(row.tobytes() for row in np.ascontiguousarray(study.private.features))
+    return dealt == Counter(row.tobytes() for row in np.ascontiguousarray(study.held_here.features))
 
 
 def test_all_teachers_on_one_partition_are_caught(study: tuple[Config, Study]) -> None:
@@ -59,5 +60,5 @@ def test_all_teachers_on_one_partition_are_caught(study: tuple[Config, Study]) -
         def rows(self, teacher: int) -> IntArray:
             return parts.rows(0)
 
-    assert each_record_teaches_one_teacher(config, data, parts)
-    assert not each_record_teaches_one_teacher(config, data, OnOnePartition())  # type: ignore[arg-type]
+    assert each_record_teaches_one_teacher(data, parts)
+    assert not each_record_teaches_one_teacher(data, OnOnePartition())  # type: ignore[arg-type]
