@@ -164,7 +164,7 @@ def test_interrupting_a_run_leaves_no_ray_behind(shell, tmp_path: Path) -> None:
         time.sleep(0.05)
     time.sleep(2)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=200)  # a busy machine may first have to finish starting Ray
     assert process.returncode == 130
     assert not list(Path("/tmp").glob(f"pate-ray-{process.pid}-*"))
     left = [
