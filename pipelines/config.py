@@ -293,10 +293,13 @@ class Config(Section):
         """The campaign's data-independent cost, computed from the configuration alone."""
         return data_independent_epsilon(self.campaign_event(), self.privacy.delta, self.privacy.accountant)
 
+    def content(self) -> dict[str, Any]:
+        """The resolved configuration, without what cannot change a result and so may change while a run is resumed."""
+        return self.model_dump(mode="json", exclude=_NOT_IN_RESULTS)
+
     def digest(self) -> str:
-        """SHA-256 of the resolved configuration, without what cannot change a result."""
-        content = self.model_dump(mode="json", exclude=_NOT_IN_RESULTS)
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        """SHA-256 of ``content``."""
+        return hashlib.sha256(json.dumps(self.content(), sort_keys=True).encode()).hexdigest()
 
     @property
     def run_id(self) -> str:

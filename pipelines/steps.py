@@ -83,7 +83,7 @@ def record_configuration(run: Run) -> None:
     tracker = run.tracker
     settings = run.config.model_dump(mode="json", exclude={"tracking", "ray"})  # addresses are nobody else's business
     write_atomically(run.store.public / "config.json", json.dumps(settings, indent=1))
-    tracker.params(Released.public(settings))
+    tracker.params(Released.public(run.config.content()))
     tracker.params(Released.public({"environment": versions()}))
     for row in run.public_marks():
         tracker.dataset(
