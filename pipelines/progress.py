@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Protocol, final
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
 MOST_BARS = 30
@@ -71,7 +71,7 @@ class Terminal:
     @contextmanager
     def bar(self, stage: str, total: int) -> Iterator[Callable[[int], None]]:
         columns = (TextColumn(f"{stage:<12}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with RichProgress(*columns, console=self._console, transient=True) as bars:
+        with self._bars(columns) as bars:
             task = bars.add_task(stage, total=total)
             yield lambda pieces: bars.advance(task, pieces)
 
@@ -79,7 +79,12 @@ class Terminal:
     def bars(self, stage: str, totals: Mapping[str | None, int]) -> Iterator[Callable[[int, str | None], None]]:
         shown = totals if len(totals) <= MOST_BARS else {None: sum(totals.values())}
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with RichProgress(*columns, console=self._console, transient=True) as bars:
+        with self._bars(columns) as bars:
             name = {place: stage if place is None else f"{stage} {place}" for place in shown}
             task = {place: bars.add_task(f"{name[place]:<12}", total=total) for place, total in shown.items()}
             yield lambda pieces, place: bars.advance(task[place if place in task else None], pieces)
+
+    def _bars(self, columns: tuple[ProgressColumn, ...]) -> RichProgress:
+        """Bars that disappear when they are done; none in a file, where each would leave an empty line."""
+        shown = self._console.is_terminal
+        return RichProgress(*columns, console=self._console, transient=True, disable=not shown)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
 
+from pate.accounting.rounding import up
 from pate.values import BenchmarkOnly, Released, released_value
 from pipelines import benchmark
 from pipelines.evaluation import words
@@ -47,7 +48,7 @@ class Summary:
             ("queries", f"{facts['asked']} asked, {facts['answered']} answered"),
             (
                 "epsilon",
-                f"{facts['epsilon']:.3f} at delta {facts['delta']:g} per {facts['unit']} (data-independent, "
+                f"{up(facts['epsilon'])} at delta {facts['delta']:g} per {facts['unit']} (data-independent, "
                 f"accountant {facts['accountant']}); budget {facts['budget']:g}",
             ),
         ]
@@ -60,8 +61,11 @@ class Summary:
             rows.append(("one teacher", f"{self.figures.value.single_teacher_accuracy:.1%} on average *"))
             rows.append(("pooled", f"{self.figures.value.pooled_accuracy:.1%} with all private records, no privacy *"))
         rows.append(("report", str(facts["report"])))
-        rows.append(("tracking", f"{facts['tracking']}{_how_to_look(facts['tracking'])}"))
-        if not facts["secure_noise"]:
+        look = "" if facts["tracking"].startswith("http") else f"; look at it with: {_command('ui')}"
+        rows.append(("tracking", facts["tracking"] + look))
+        if facts["secure_noise"]:
+            rows.append(("next", f"name the student the one in use: {_command('register', facts['run_id'])}"))
+        else:
             rows.append(("warning", "insecure, seeded noise: no guarantee, not registered"))
         if self.figures is not None:
             rows.append(("", f"* known only because {self.figures.source.name} is a public benchmark"))
@@ -71,7 +75,7 @@ class Summary:
 def sanitised_words(shown: Mapping[str, Any]) -> str:
     """A sanitised figure in words, with its scatter and what it is not."""
     return (
-        f"{shown['epsilon']:.2f} ± {shown['standard_deviation']:.2f}, below {shown['upper']:.2f} with "
+        f"{up(shown['epsilon'], 2)} ± {up(shown['standard_deviation'], 2)}, below {up(shown['upper'], 2)} with "
         f"{shown['confidence']:.0%} confidence ({shown['basis']}): a noisy estimate for these votes, no guarantee"
     )
 
@@ -82,14 +86,12 @@ def _teachers(facts: dict[str, Any]) -> str:
     return f"{trained}, {lost} lost to infrastructure before the roster was frozen" if lost else trained
 
 
-def _how_to_look(tracking: str) -> str:
-    """The command that opens the local store, as this user started pate."""
-    if tracking.startswith("http"):
-        return ""
+def _command(*words: str) -> str:
+    """A command that the user can copy, with pate as it was started and the PATE_HOME of this run."""
     here = os.environ.get("PATE_HOME")
-    command = Path(sys.argv[0])
-    shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
-    return f"; open it with: {f'PATE_HOME={here} ' if here else ''}{shown} ui"
+    pate = Path(sys.argv[0])
+    shown = pate.relative_to(Path.cwd()) if pate.is_relative_to(Path.cwd()) else pate
+    return " ".join([*([f"PATE_HOME={here}"] if here else []), str(shown), *words])
 
 
 def save(store: RunStore, released: Released[dict[str, Any]]) -> None:

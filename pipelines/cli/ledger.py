@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from pate.accounting.rounding import up
 from pate.errors import InputError, LedgerError
 from pate.ledger import Anchor, PrivacyLedger, verify_lines
 from pipelines.cli.words import JsonOption, add_command, print_json, print_table
@@ -32,10 +33,12 @@ def show(as_json: JsonOption = False) -> None:
     cells = []
     for row in rows:
         kind = "simulated (benchmark)" if row["benchmark"] else "real"
-        figures = (f"{row['spent']:.4f}", f"{row['epsilon']:g}", f"{row['delta']:g}")
-        noisy = ", ".join(f"{one['epsilon']:.2f} ± {one['standard_deviation']:.2f}" for one in row["sanitised"])
+        figures = (up(row["spent"], 4), f"{row['epsilon']:g}", f"{row['delta']:g}")
+        noisy = ", ".join(f"{up(one['epsilon'], 2)} ± {up(one['standard_deviation'], 2)}" for one in row["sanitised"])
         cells.append((row["name"], row["unit"], *figures, row["accountant"], kind, noisy))
-    print_table(("data_id", "unit", "spent", "budget", "delta", "accountant", "kind", "sanitised"), cells)
+    bought = any(row["sanitised"] for row in rows)
+    names = ("data_id", "unit", "spent", "budget", "delta", "accountant", "kind", "sanitised")
+    print_table(names if bought else names[:-1], cells if bought else [row[:-1] for row in cells])
 
 
 def verify(

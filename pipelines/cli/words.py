@@ -44,6 +44,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, whole:
         whole: the first so many columns are never broken over lines.
     """
     table = Table(*columns)
+    for column in table.columns:
+        column.overflow = "fold"  # a name that is cut off cannot be used
     for column in table.columns[:whole]:
         column.no_wrap = True
     for row in rows:

@@ -56,3 +56,17 @@ def test_without_a_ledger_nothing_is_made(words, tmp_path: Path, monkeypatch: py
 def test_a_file_that_cannot_be_read_is_one_line(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["ledger", "verify", "--file", str(tmp_path / "nothing")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_on_a_narrow_terminal_no_name_is_cut_off(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "a-ward-with-quite-a-long-name-of-its-own"
+    ledger = PrivacyLedger(home / "ledger")
+    ledger.register(Account(name=name, epsilon=1.0, delta=1e-5, accountant="worst_case_rdp", unit="patient"))
+    ledger.close()
+    monkeypatch.setenv("COLUMNS", "60")
+    assert run(["ledger", "show"]) == 0
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    assert name in "".join(line.split("│")[1].strip() for line in shown.splitlines() if line.startswith("│"))
