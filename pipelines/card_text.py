@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pate.accounting import EpsilonBound
+from pate.report.wording import factor, up
 from pipelines.cards import MAX_TEXT
 from pipelines.config import Config
 from pipelines.exported_model import ModelSpec
@@ -14,6 +15,7 @@ from pipelines.exported_model import ModelSpec
 CARD_FILE = "model_card.md"
 _MOST_CLASSES = 40
 _CUT = "\n\n(shortened)\n"
+_LARGEST = 700.0  # e to this power is still a float
 
 
 def card_text(
@@ -66,12 +68,11 @@ def card_text(
 
 
 def _privacy(config: Config, cost: EpsilonBound, counts: Mapping[str, int], benchmark: str | None, secure: bool) -> str:
-    odds = math.exp(cost.epsilon)
     lines = [
-        f"- epsilon {_up(cost.epsilon)} at delta {cost.delta:g} per {config.privacy.unit}, {cost.kind}, accountant "
+        f"- epsilon {up(cost.epsilon)} at delta {cost.delta:g} per {config.privacy.unit}, {cost.kind}, accountant "
         f"`{cost.accountant}`; budget of the data: {config.privacy.epsilon:g}",
-        f"- meaning: whether one {config.privacy.unit} took part changes the odds of any conclusion by a factor of at "
-        f"most {math.ceil(odds * 10) / 10:,.1f}, up to delta",
+        f"- meaning: whether one {config.privacy.unit} took part changes the probability of anything that the labels "
+        f"can show by a factor of at most {factor(math.exp(min(cost.epsilon, _LARGEST)))}, and by delta besides",
         f"- mechanism: {', '.join(f'{k} {v}' for k, v in config.labelling.mechanism.model_dump().items())}; "
         f"{counts['asked']} asked, {counts['answered']} answered, {counts['refused']} refused",
     ]
@@ -105,8 +106,3 @@ def _data(config: Config, public_data: Sequence[Mapping[str, Any]]) -> str:
 def _evaluation(figures: Mapping[str, float], records: int) -> str:
     head = [f"On {records} labelled public records, used once, at the end:", "", "| figure | value |", "|---|---|"]
     return "\n".join([*head, *(f"| {name} | {value:.4f} |" for name, value in figures.items())])
-
-
-def _up(value: float) -> str:
-    """Three decimals, rounded up: a privacy loss is never understated."""
-    return f"{math.ceil(value * 1000) / 1000:.3f}"

@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 from pate.accounting import ACCOUNTANTS, EpsilonBound, PrivacyEvent, data_independent_epsilon
 from pate.accounting.events import SanitisedRelease
 from pate.accounting.gap_sensitivity import require_teachers
+from pate.accounting.rounding import up
 from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax, whole_event
 from pate.errors import InputError
 from pate.models import ModelSpec, TrainSpec, TreesSpec
@@ -268,7 +269,7 @@ class Config(Section):
         bound = self.campaign_epsilon()
         if bound.epsilon > self.privacy.epsilon:
             raise ValueError(
-                f"Expected a campaign within privacy.epsilon={self.privacy.epsilon:g}, got {bound.epsilon:.4f} "
+                f"Expected a campaign within privacy.epsilon={self.privacy.epsilon:g}, got {up(bound.epsilon, 4)} "
                 f"by {bound.accountant}; ask fewer queries or use more noise"
             )
         return self

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from pate.accounting.rounding import up
 from pate.errors import InputError, expected
 from pipelines import summary
 from pipelines.evaluation import words
@@ -68,14 +69,14 @@ def accounts_of(store: RunStore, rows: dict[str, dict[str, Any]], queries: int) 
     facts = found.released.value
     lines = ["| accountant | epsilon | kind | note |", "|---|---|---|---|"]
     for name, row in rows.items():
-        scatter = f" ± {row['standard_deviation']:.2f}" if "standard_deviation" in row else ""
-        lines.append(f"| `{name}` | {row['epsilon']:.2f}{scatter} | {row['kind']} | {row['note']} |")
+        scatter = f" ± {up(row['standard_deviation'], 2)}" if "standard_deviation" in row else ""
+        lines.append(f"| `{name}` | {up(row['epsilon'], 2)}{scatter} | {row['kind']} | {row['note']} |")
     what = f"Votes of the {facts['teachers']} teachers of `configs/{facts['config']}.yaml` on all {queries} queries"
     return "\n".join([*lines, "", f"{what}, delta {facts['delta']:g}; at commit {commit()}."])
 
 
 def _sanitised(shown: dict[str, Any] | None) -> str:
-    return "" if shown is None else f"; sanitised {shown['epsilon']:.2f} ± {shown['standard_deviation']:.2f}"
+    return "" if shown is None else f"; sanitised {up(shown['epsilon'], 2)} ± {up(shown['standard_deviation'], 2)}"
 
 
 def commit() -> str:
@@ -107,7 +108,7 @@ def _cells(store: RunStore) -> list[str]:
         f"`{facts['config']}`, seed {facts['seed']}",
         f"{facts['teachers']}",
         f"{facts['asked']}, {facts['answered']}",
-        f"{facts['epsilon']:.2f} at {facts['delta']:g} ({facts['accountant']}){_sanitised(facts.get('sanitised'))}",
+        f"{up(facts['epsilon'], 2)} at {facts['delta']:g} ({facts['accountant']}){_sanitised(facts.get('sanitised'))}",
         f"{figures.label_accuracy:.1%}",
         words(facts, strong="**"),
         f"{figures.single_teacher_accuracy:.1%}",

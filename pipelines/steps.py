@@ -15,6 +15,7 @@ import torch
 
 from pate.accounting import EpsilonBound
 from pate.accounting.events import to_dict
+from pate.accounting.rounding import up
 from pate.accounting.sanitised_release import SanitisedEpsilon
 from pate.data import Partition, Study
 from pate.errors import expected
@@ -253,7 +254,7 @@ def label(run: Run, votes: VoteMatrix, queries: Released[list[int]]) -> Released
         }
         cost = run.config.campaign_epsilon()
         line = (
-            f"{content.asked} asked, {content.answered} answered, epsilon {cost.epsilon:.3f} at delta {cost.delta:g} "
+            f"{content.asked} asked, {content.answered} answered, epsilon {up(cost.epsilon)} at delta {cost.delta:g} "
             f"({cost.accountant})"
         )
         return Done(outputs=[path], note=note, line=line)

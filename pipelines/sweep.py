@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, final
 
 from pate.accounting.exact_recursion import exact_epsilon
+from pate.accounting.rounding import up
 from pate.errors import InputError, expected
 from pate.student.metrics import mean_over_runs
 from pipelines import summary
@@ -229,9 +230,9 @@ def _cells(row: dict[str, Any]) -> list[str]:
         str(len(row["seeds"])),
         str(row["teachers"]),
         f"{row['labels']:.0f}",
-        f"**{row['epsilon_data_independent']:.2f}** ({row['accountant']})",
-        "" if row["epsilon_sanitised"] is None else f"{row['epsilon_sanitised']:.2f}",
-        "" if row["epsilon_exact_private"] is None else f"{row['epsilon_exact_private']:.2f}",
+        f"**{up(row['epsilon_data_independent'], 2)}** ({row['accountant']})",
+        "" if row["epsilon_sanitised"] is None else up(row["epsilon_sanitised"], 2),
+        "" if row["epsilon_exact_private"] is None else up(row["epsilon_exact_private"], 2),
         f"{row['delta']:g}",
         f"**{row['accuracy_mean']:.1%}**{interval}{auroc}",
         f"{row['label_accuracy']:.1%}",

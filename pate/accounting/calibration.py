@@ -16,6 +16,7 @@ from pate.accounting.composition import releases
 from pate.accounting.curve import require_delta
 from pate.accounting.events import Composed, ConfidentGNMax, GNMax, LNMax, PrivacyEvent, Repeated, ThresholdTest
 from pate.accounting.gaussian import gaussian_rdp
+from pate.accounting.rounding import significant
 from pate.errors import expected
 
 TEST_INFORMATION = 0.638
@@ -191,10 +192,8 @@ def rounded_down(value: float) -> float:
 
 
 def _five_digits(value: float) -> float:
-    """Rounded up to five significant digits, so that equal noises share the accountants' tables."""
-    unit = 10.0 ** (math.floor(math.log10(value)) - 4)
-    up = math.ceil(value / unit - 1e-9)
-    return float(f"{up * unit:.5g}")
+    """Rounded up, so that equal noises share the accountants' tables."""
+    return significant(value, 5)
 
 
 def _require_budget(epsilon: float, delta: float) -> None:

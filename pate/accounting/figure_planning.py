@@ -17,6 +17,7 @@ from pate.accounting.data_dependent import VoteCounts
 from pate.accounting.events import Composed, ConfidentGNMax, GNMax, PrivacyEvent, Repeated, SanitisedRelease
 from pate.accounting.gap_sensitivity import BASIS, cost_and_sensitivities
 from pate.accounting.planning import ExpectedVotes
+from pate.accounting.rounding import significant
 from pate.accounting.sanitised_release import SanitisedEpsilon, sanitised_release_rdp
 from pate.accounting.smooth_sensitivity import smooth_sensitivity
 from pate.accounting.worst_case import worst_case_rdp
@@ -166,10 +167,4 @@ def _release(order: float, beta: float, share: float, rdp_price: float, at_order
         return None
     sigma_ss = math.sqrt(at_order / (2 * kappa * room))
     tau_s = 65 / 64 * beta * math.sqrt(at_order / (2 * share * rdp_price))
-    return SanitisedRelease(order=order, beta=beta, sigma_ss=_up(sigma_ss), tau_s=_up(tau_s))
-
-
-def _up(value: float) -> float:
-    """Rounded up to three digits."""
-    unit = 10.0 ** (math.floor(math.log10(value)) - 2)
-    return float(f"{math.ceil(value / unit - 1e-9) * unit:.3g}")
+    return SanitisedRelease(order=order, beta=beta, sigma_ss=significant(sigma_ss, 3), tau_s=significant(tau_s, 3))

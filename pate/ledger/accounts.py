@@ -11,6 +11,7 @@ from typing import final
 from pate.accounting.accountants import ACCOUNTANTS, data_independent_epsilon
 from pate.accounting.curve import EpsilonBound, require_delta
 from pate.accounting.events import Composed, PrivacyEvent, from_dict
+from pate.accounting.rounding import down, up
 from pate.errors import BudgetExceeded, InputError, LedgerError, expected
 from pate.ledger import chain
 
@@ -149,9 +150,9 @@ def require_within_budget(db: sqlite3.Connection, account: str, event: PrivacyEv
         if not after <= known.epsilon:
             now, asked = _cost(before, known).epsilon, _cost(event, known).epsilon
             figures = (
-                f"epsilon={known.epsilon:g} at delta={known.delta:g}, got {after:.4f} with this campaign, which asks "
-                f"{asked:.4f} ({now:.4f} is spent, {max(0.0, known.epsilon - now):.4f} is left, accountant "
-                f"{known.accountant})"
+                f"epsilon={known.epsilon:g} at delta={known.delta:g}, got {up(after, 4)} with this campaign, which "
+                f"asks {up(asked, 4)} ({up(now, 4)} is spent, {down(max(0.0, known.epsilon - now), 4)} is left, "
+                f"accountant {known.accountant})"
             )
             remedy = "ask fewer queries, use more noise, or publish what was already answered"
             if name == account:

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
+
+from pate.accounting import rounding
+from pate.accounting.rounding import down
+
+__all__ = ["down", "factor", "one_in", "percent", "percent_down", "percent_up", "small", "up"]
 
 
 def up(value: float | None, digits: int = 3) -> str:
     """Decimals, rounded up: for epsilons."""
-    if value is None:
-        return "no bound"
-    return f"{math.ceil(round(value * 10**digits, 6)) / 10**digits:.{digits}f}"
-
-
-def down(value: float, digits: int = 3) -> str:
-    """Decimals, rounded down: for what is left of a budget."""
-    return f"{math.floor(round(value * 10**digits, 6)) / 10**digits:.{digits}f}"
+    return "no bound" if value is None else rounding.up(value, digits)
 
 
 def percent_up(part: float) -> str:
     """A part as per cent, rounded up: for what an attacker reaches."""
-    return f"{up(100 * part, _digits(part))}\u00a0%"
+    return f"{Decimal(up(part, _digits(part) + 2)).scaleb(2):f}\u00a0%"
 
 
 def percent_down(part: float) -> str:
     """A part as per cent, rounded down: for what an attacker misses."""
-    return f"{down(100 * part, _digits(part))}\u00a0%"
+    return f"{Decimal(down(part, _digits(part) + 2)).scaleb(2):f}\u00a0%"
 
 
 def percent(part: float) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from pate.accounting.rounding import up
 from pate.errors import expected
 from pipelines.cli.words import JsonOption, add_command, print_json, print_table
 from pipelines.store import find_run, home
@@ -154,9 +155,9 @@ def _show(rows: dict[str, dict[str, Any]], answered: float, asked: int, as_json:
     cells: list[tuple[str, ...]] = []
     notes: dict[str, list[str]] = {}
     for name, row in rows.items():
-        scatter = f" +- {row['standard_deviation']:.3f}" if "standard_deviation" in row else ""
+        scatter = f" +- {up(row['standard_deviation'])}" if "standard_deviation" in row else ""
         order = f"{row['order']:g}" if "order" in row else ""
-        cells.append((name, f"{row['epsilon']:.4f}{scatter}", order, row["kind"]))
+        cells.append((name, f"{up(row['epsilon'], 4)}{scatter}", order, row["kind"]))
         notes.setdefault(row["note"], []).append(name)
     print_table(("accountant", "epsilon", "order", "kind"), cells, whole=4)
     console = Console(highlight=False)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pate.accounting.rounding import down, up
 from pate.errors import LedgerError
 from pipelines.audit_file import keep_audit
 from pipelines.cli.words import JsonOption, add_command, print_json, print_table
@@ -43,7 +44,7 @@ def audit(
     else:
         cells = []
         for finding in findings:
-            figures = (f"{finding.lower:.3f}", f"{finding.exact:.3f}", f"{finding.claim:.3f}")
+            figures = (down(finding.lower), up(finding.exact), up(finding.claim))
             name = finding.mechanism.split("(")[0]
             cells.append((name, finding.pair, *figures, "BROKEN" if finding.broken else "below the claim"))
         print_table(("mechanism", "neighbours", "at least", "exact", "claim", "verdict"), cells)

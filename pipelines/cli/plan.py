@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from pate.accounting.rounding import up
 from pate.errors import expected
 from pipelines.cli.words import JsonOption, add_command, print_json, print_table
 
@@ -151,7 +152,7 @@ def _show(rows: list[Any], figure: Any, as_json: bool) -> None:
         return
     cells = [
         (
-            f"{row['epsilon']:.3f}",
+            up(row["epsilon"]),
             _words(row["event"]),
             f"{row['expected_answers']:.0f}",
             f"{row['label_accuracy']:.1%}",
@@ -174,9 +175,9 @@ def _figure_words(figure: Any) -> str:
     release, shown = figure.release, figure.shown
     fields = ", ".join(f"{name}: {getattr(release, name):g}" for name in ("order", "beta", "sigma_ss", "tau_s"))
     return (
-        f"A sanitised figure (privacy.sanitised: {{{fields}}}) makes the plan's epsilon {figure.epsilon:.3f} "
-        f"instead of {figure.without:.3f}. If teachers agree as expected it shows {shown.epsilon:.2f} ± "
-        f"{shown.standard_deviation:.2f}, below {shown.upper:.2f} with {shown.confidence:.0%} confidence."
+        f"A sanitised figure (privacy.sanitised: {{{fields}}}) makes the plan's epsilon {up(figure.epsilon)} "
+        f"instead of {up(figure.without)}. If teachers agree as expected it shows {up(shown.epsilon, 2)} ± "
+        f"{up(shown.standard_deviation, 2)}, below {up(shown.upper, 2)} with {shown.confidence:.0%} confidence."
     )
 
 

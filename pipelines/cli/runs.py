@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pate.accounting.rounding import up
 from pate.errors import Unavailable, expected
 from pipelines.cli.words import JsonOption, RunArgument, add_command, print_json
 from pipelines.store import RunStore, find_run, home
@@ -68,7 +69,7 @@ def validate(config: ConfigArgument, as_json: JsonOption = False) -> None:
         print_json(facts)
         return
     print(
-        f"{config}: valid. Run {chosen.run_id} costs epsilon {bound.epsilon:.3f} at delta {bound.delta:g} at most "
+        f"{config}: valid. Run {chosen.run_id} costs epsilon {up(bound.epsilon)} at delta {bound.delta:g} at most "
         f"({bound.accountant}, budget {chosen.privacy.epsilon:g})."
     )
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pate.accounting.rounding import up
 from pate.errors import expected
 from pipelines.cli.words import JsonOption, add_command, print_json, print_table
 from pipelines.store import home
@@ -61,7 +62,7 @@ def sweep(
         columns,
         [
             (
-                row["config"], str(len(row["seeds"])), f"{row['epsilon_data_independent']:.3f}",
+                row["config"], str(len(row["seeds"])), up(row["epsilon_data_independent"]),
                 f"{row['accuracy_mean']:.1%}", f"{row['accuracy_std']:.1%}", f"{row['label_accuracy']:.1%}",
             )
             for row in rows

@@ -8,6 +8,7 @@ import pytest
 
 from pate.accounting import Composed, data_independent_epsilon
 from pate.accounting.events import from_dict
+from pate.accounting.rounding import up
 
 BASE = ("plan", "--teachers", "250", "--classes", "10", "--accountant", "gaussian")
 
@@ -92,4 +93,4 @@ def test_a_figure_is_proposed_within_its_price(shell) -> None:
     assert data_independent_epsilon(both, 1e-5, "gaussian").epsilon == pytest.approx(figure["epsilon"])
     said = shell.run(*arguments).stdout
     assert f"privacy.sanitised: {{order: {figure['release']['order']:g}, beta:" in said
-    assert f"{figure['epsilon']:.3f}" in said
+    assert f"epsilon {up(figure['epsilon'])} instead of {up(figure['without'])}" in said

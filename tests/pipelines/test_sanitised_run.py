@@ -16,6 +16,7 @@ import mlflow
 import pytest
 
 from pate.accounting.data_dependent import VoteCounts
+from pate.accounting.rounding import up
 from pate.aggregation.sanitised import private_inputs
 from pate.ledger import PrivacyLedger
 from pate.votes import VoteMatrix
@@ -88,7 +89,8 @@ def test_the_figure_stands_beside_the_guarantee_and_is_paid_for(bought) -> None:
     assert 0 <= shown["epsilon"] <= shown["upper"]
     assert shown["standard_deviation"] > 0
     assert (shown["order"], shown["delta"], shown["confidence"]) == (3.0, 1e-5, 0.95)
-    assert f"{shown['epsilon']:.2f} ± {shown['standard_deviation']:.2f}, below {shown['upper']:.2f}" in said
+    assert " ± ".join(up(shown[name], 2) for name in ("epsilon", "standard_deviation")) in said
+    assert f"below {up(shown['upper'], 2)}" in said
     assert "no guarantee" in said
 
 
@@ -131,7 +133,9 @@ def test_neither_the_true_cost_nor_the_width_stands_in_a_public_file(bought) -> 
     texts = [said, *(path.read_text(errors="ignore") for path in files if path.is_file()), *ledger.export()]
     ledger.close()
     joined = "\n".join(texts)
-    released = repr(run.summary["sanitised"]["upper"])[:10]  # cut, not rounded: a rounded figure is no part of the whole one
+    released = repr(run.summary["sanitised"]["upper"])[
+        :10
+    ]  # cut, not rounded: a rounded figure is no part of the whole one
     assert released in joined, "what is released does stand there"
     for secret in secrets:  # ten digits: megabytes of hashes and weights hold any seven by chance
         assert f"{secret:.10g}" not in joined

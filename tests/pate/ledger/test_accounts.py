@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pate.accounting import GNMax, Repeated
+from pate.accounting.rounding import down, up
 from pate.errors import BudgetExceeded, InputError
 from pate.ledger import PrivacyLedger
 
@@ -35,10 +36,10 @@ def test_the_budget_holds_and_a_refusal_says_what_is_left_and_what_was_asked(led
     with pytest.raises(BudgetExceeded) as error:
         words.spend(ledger, "ward", "second", 2)
     text, budget = str(error.value), words.cost(10)
-    assert f"{words.cost(11):.4f} with this campaign" in text
-    assert f"asks {words.cost(2):.4f}" in text
-    assert f"{words.cost(9):.4f} is spent" in text
-    assert f"{budget - words.cost(9):.4f} is left" in text
+    assert f"{up(words.cost(11), 4)} with this campaign" in text
+    assert f"asks {up(words.cost(2), 4)}" in text
+    assert f"{up(words.cost(9), 4)} is spent" in text
+    assert f"{down(budget - words.cost(9), 4)} is left" in text
     assert ledger.spent("ward").epsilon == before
     assert ledger.intent("second") is None
     words.spend(ledger, "ward", "third", 1)
