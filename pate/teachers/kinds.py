@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import singledispatch
-from typing import TypeAlias
+from typing import TypeAlias, final
 
 import torch
 from torch import nn
@@ -34,18 +35,29 @@ def suffix_of(model: TeacherSpec) -> str:
     return _SUFFIX[type(model)]
 
 
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitting:
+    """What is the same for all teachers of a bundle.
+
+    Attributes:
+        train: how networks are fitted; ``None`` for trees, whose spec says it.
+        input_shape: shape of one input.
+        classes: C.
+        device: where networks compute.
+        strategy: of networks; trees are fitted one after the other.
+    """
+
+    train: TrainSpec | None
+    input_shape: Shape
+    classes: int
+    device: str | torch.device
+    strategy: Strategy
+
+
 @singledispatch
 def fit_teachers(
-    model: object,
-    partitions: Sequence[Partition],
-    teachers: Sequence[int],
-    seeds: Sequence[int],
-    *,
-    train: TrainSpec | None,
-    input_shape: Shape,
-    classes: int,
-    device: str | torch.device,
-    strategy: Strategy,
+    model: object, partitions: Sequence[Partition], teachers: Sequence[int], seeds: Sequence[int], fitting: Fitting
 ) -> BundleWeights:
     """Fit the teachers of one bundle; who has no records abstains on every query.
 
@@ -54,11 +66,7 @@ def fit_teachers(
         partitions: per teacher.
         teachers: per teacher, its number in the roster.
         seeds: per teacher.
-        train: how networks are fitted; ``None`` for trees, whose spec says it.
-        input_shape: shape of one input.
-        classes: C.
-        device: where networks compute.
-        strategy: of networks; trees are fitted one after the other.
+        fitting: what is the same for all.
     """
     raise expected("a kind of teacher that is registered", "register it in pate.teachers.kinds", kind=type(model))
 
@@ -71,28 +79,20 @@ def read_teachers(model: object, weights: BundleWeights, input_shape: Shape, cla
 
 @fit_teachers.register
 def _fit_networks(
-    model: ModelSpec,
-    partitions: Sequence[Partition],
-    teachers: Sequence[int],
-    seeds: Sequence[int],
-    *,
-    train: TrainSpec | None,
-    input_shape: Shape,
-    classes: int,
-    device: str | torch.device,
-    strategy: Strategy,
+    model: ModelSpec, partitions: Sequence[Partition], teachers: Sequence[int], seeds: Sequence[int], fitting: Fitting
 ) -> BundleWeights:
-    if train is None:
+    if fitting.train is None:
         raise expected("a TrainSpec for networks", "say how they are fitted", kind=model.kind)
+    input_shape, classes = fitting.input_shape, fitting.classes
     networks = [build(model, input_shape, classes, derive_seed(own, "weights")) for own in seeds]
     filled = [position for position, (_, labels) in enumerate(partitions) if len(labels)]
     fit_bundle(
         [networks[position] for position in filled],
         [_records(partitions[position], input_shape, classes) for position in filled],
-        train,
+        fitting.train,
         seeds=[seeds[position] for position in filled],
-        device=device,
-        strategy=strategy,
+        device=fitting.device,
+        strategy=fitting.strategy,
     )
     for position in set(range(len(networks))) - set(filled):
         _silence(networks[position])
@@ -101,26 +101,17 @@ def _fit_networks(
 
 @fit_teachers.register
 def _fit_boosted_trees(
-    model: TreesSpec,
-    partitions: Sequence[Partition],
-    teachers: Sequence[int],
-    seeds: Sequence[int],
-    *,
-    train: TrainSpec | None,
-    input_shape: Shape,
-    classes: int,
-    device: str | torch.device,
-    strategy: Strategy,
+    model: TreesSpec, partitions: Sequence[Partition], teachers: Sequence[int], seeds: Sequence[int], fitting: Fitting
 ) -> BundleWeights:
-    if train is not None:
+    if fitting.train is not None:
         raise expected("no TrainSpec for boosted trees", "their spec says how they are fitted", kind=model.kind)
     fitted: list[Trees | Abstainer] = []
     for partition, seed in zip(partitions, seeds, strict=True):
         if len(partition[1]) == 0:
-            fitted.append(Abstainer(classes))
+            fitted.append(Abstainer(fitting.classes))
             continue
-        records = _records(partition, input_shape, classes)
-        fitted.append(fit_trees(model, records.inputs.numpy(), records.labels.numpy(), classes, seed=seed))
+        records = _records(partition, fitting.input_shape, fitting.classes)
+        fitted.append(fit_trees(model, records.inputs.numpy(), records.labels.numpy(), fitting.classes, seed=seed))
     return pack_trees(fitted, teachers)
 
 

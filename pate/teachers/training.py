@@ -11,7 +11,7 @@ from pate.features.encoder import PackedEncoder
 from pate.models.architectures import Shape
 from pate.models.training import FloatArray, IntArray, Strategy, TrainSpec
 from pate.randomness import derive_seed
-from pate.teachers.kinds import TeacherSpec, fit_teachers
+from pate.teachers.kinds import Fitting, TeacherSpec, fit_teachers
 from pate.teachers.weights import BundleWeights
 
 
@@ -62,7 +62,5 @@ def train_bundle(
         partitions = [(made.encode(inputs, device), labels) for inputs, labels in partitions]
         input_shape = (made.width,)
     seeds = [derive_seed(seed, "teacher", teacher) for teacher in teachers]
-    return fit_teachers(
-        model, partitions, teachers, seeds,
-        train=train, input_shape=input_shape, classes=classes, device=device, strategy=strategy,
-    )  # fmt: skip
+    fitting = Fitting(train=train, input_shape=input_shape, classes=classes, device=device, strategy=strategy)
+    return fit_teachers(model, partitions, teachers, seeds, fitting)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from collections.abc import Sequence
 
@@ -25,8 +23,7 @@ def pack_trees(models: Sequence[Trees | Abstainer], teachers: Sequence[int]) -> 
     JSON, null a teacher that abstains.
     """
     texts = [model.content.decode() if isinstance(model, Trees) else None for model in models]
-    content = json.dumps({"format": FORMAT, "teachers": list(teachers), "models": texts}).encode()
-    return BundleWeights(content=content, sha256=hashlib.sha256(content).hexdigest())
+    return BundleWeights.of(json.dumps({"format": FORMAT, "teachers": list(teachers), "models": texts}).encode())
 
 
 def unpack_trees(weights: BundleWeights, input_shape: Shape, classes: int) -> dict[int, nn.Module]:
@@ -40,9 +37,7 @@ def unpack_trees(weights: BundleWeights, input_shape: Shape, classes: int) -> di
     Raises:
         InputError: the content is not what was hashed, no such document, or of trees for other inputs or classes.
     """
-    if not hmac.compare_digest(hashlib.sha256(weights.content).hexdigest(), weights.sha256.lower()):
-        raise expected("weights with the recorded SHA-256", "the content was altered or cut short; train again")
-    document = read_json(weights.content)
+    document = read_json(weights.checked())
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise expected(f"a document of {FORMAT!r}", "nothing else is ever loaded; train again")
     roster, features = _roster(document.get("teachers"), document.get("models")), features_of(input_shape)

@@ -34,6 +34,21 @@ class BundleWeights:
     content: bytes
     sha256: str
 
+    @classmethod
+    def of(cls, content: bytes) -> BundleWeights:
+        """Content with its hash."""
+        return cls(content=content, sha256=hashlib.sha256(content).hexdigest())
+
+    def checked(self) -> bytes:
+        """The content, before a byte of it is interpreted.
+
+        Raises:
+            InputError: it is not what was hashed.
+        """
+        if not hmac.compare_digest(hashlib.sha256(self.content).hexdigest(), self.sha256.lower()):
+            raise expected("weights with the recorded SHA-256", "the content was altered or cut short; train again")
+        return self.content
+
     def __repr__(self) -> str:
         return "<BundleWeights: private>"
 
@@ -42,8 +57,7 @@ def pack(models: Sequence[nn.Module], teachers: Sequence[int]) -> BundleWeights:
     """Weights of ``models``, which are the teachers with these numbers; the same models give the same bytes."""
     states = [model.state_dict() for model in models]
     tensors = {name: torch.stack([state[name].detach().cpu() for state in states]) for name in states[0]}
-    content = save({**tensors, TEACHERS_KEY: torch.tensor(teachers, dtype=torch.int64)})
-    return BundleWeights(content=content, sha256=hashlib.sha256(content).hexdigest())
+    return BundleWeights.of(save({**tensors, TEACHERS_KEY: torch.tensor(teachers, dtype=torch.int64)}))
 
 
 def unpack(weights: BundleWeights, spec: ModelSpec, input_shape: Shape, classes: int) -> dict[int, nn.Module]:
@@ -75,10 +89,9 @@ def unpack(weights: BundleWeights, spec: ModelSpec, input_shape: Shape, classes:
 
 
 def _checked_tensors(weights: BundleWeights) -> dict[str, Tensor]:
-    if not hmac.compare_digest(hashlib.sha256(weights.content).hexdigest(), weights.sha256.lower()):
-        raise expected("weights with the recorded SHA-256", "the content was altered or cut short; train again")
+    content = weights.checked()
     try:
-        return load(weights.content)
+        return load(content)
     except SafetensorError as error:
         raise expected(
             "weights in safetensors format", "nothing else is ever loaded, pickles can run code; train again"
