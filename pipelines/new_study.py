@@ -8,26 +8,20 @@ given, types and steps are taken from them and the private files give names of c
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 import pandas as pd
 
-from pate.accounting import data_independent_epsilon
-from pate.aggregation import GNMax
 from pate.data.columns import canonical, column
 from pate.data.table_file import FileFormat, read_table
 from pate.errors import expected
 from pate.public_sets import recognise_files
+from pipelines.first_campaign import BUDGET, first_campaign
 
 STEPS = (1, 10, 50)
 """Different values are counted up to 1, 10, 50 and more."""
-TEACHERS = (250, 100, 50, 20, 10)
-RECORDS_EACH = 10
-BUDGET = 5.0
-MOST_ASKED = 200
 
 
 @final
@@ -162,19 +156,17 @@ def plan(wish: Wish) -> Plan:
     drawn = source is not None and not public
     pool, evaluation = _sizes([len(part) for part in public], [len(part) for part in held], len(table), drawn=drawn)
     left = groups - (pool + evaluation if drawn else 0)
-    teachers = max(next((t for t in TEACHERS if left >= t * RECORDS_EACH), TEACHERS[-1]), int(sites))
-    sigma = max(1, round(teachers / 5))
-    delta = 10.0 ** -max(5, math.ceil(math.log10(max(groups, 1))) + 1)
+    first = first_campaign(units=int(groups), left=int(left), sites=int(sites), pool=pool)
     return Plan(
         wish=wish,
         looks=looks,
         seen_in="public" if public else "private",
         benchmark=None if source is None else source.name,
         sites=int(sites),
-        teachers=teachers,
-        sigma=sigma,
-        delta=delta,
-        asked=affordable(sigma, delta, min(pool, MOST_ASKED)),
+        teachers=first.teachers,
+        sigma=first.sigma,
+        delta=first.delta,
+        asked=first.asked,
         pool=pool,
         evaluation=evaluation,
     )
@@ -187,17 +179,6 @@ def look(values: pd.Series[str]) -> Look:
     number = len(known) > 0 and bool(pd.to_numeric(known, errors="coerce").notna().all())
     most = next((step for step in STEPS if different <= step), None)
     return Look(name=str(values.name), number=number, most=most)
-
-
-def affordable(sigma: float, delta: float, most: int, moved_votes: int = 1) -> int:
-    """The largest number of queries, up to ``most``, within the budget by the ``gaussian`` accountant; at least 1."""
-    low, high = 1, most
-    while low < high:
-        middle = (low + high + 1) // 2
-        event = GNMax(sigma=sigma).worst_case_event(queries=middle, moved_votes=moved_votes)
-        fits = data_independent_epsilon(event, delta, "gaussian").epsilon <= BUDGET
-        low, high = (middle, high) if fits else (low, middle - 1)
-    return low
 
 
 def _check(wish: Wish, table: pd.DataFrame) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import pandas as pd
 
 from pate.data.simulated import CLASSES, DECIMALS, MEASUREMENTS, Consortium, ConsortiumSpec, SimulatedRecords
-from pipelines.new_study import BUDGET, MOST_ASKED, RECORDS_EACH, TEACHERS, affordable
+from pipelines.first_campaign import BUDGET, first_campaign
 from pipelines.store import write_atomically
 
 FileKind: TypeAlias = Literal["csv", "parquet"]
@@ -78,10 +77,9 @@ def _write(table: pd.DataFrame, path: Path) -> None:
 
 
 def _config(name: str, spec: ConsortiumSpec, names: list[str], kind: FileKind, group_size: int) -> str:
-    teachers = max(next((t for t in TEACHERS if spec.patients >= t * RECORDS_EACH), TEACHERS[-1]), spec.sites)
-    sigma = max(1, round(teachers * group_size / 5))
-    delta = 10.0 ** -max(5, math.ceil(math.log10(spec.patients)) + 1)
-    asked = affordable(sigma, delta, min(spec.pool, MOST_ASKED), moved_votes=group_size)
+    first = first_campaign(
+        units=spec.patients, left=spec.patients, sites=spec.sites, pool=spec.pool, group_size=group_size
+    )
     files = [f"    - {{path: sites/{site}.{kind}, site: {site}}}" for site in names]
     command = f"--sites {spec.sites} --patients {spec.patients} --skew {spec.skew} --one-class {spec.one_class}"
     command += f" --overlap {spec.overlap} --group-size {group_size} --drop-outs {spec.drop_outs} --pool {spec.pool}"
@@ -111,20 +109,20 @@ def _config(name: str, spec: ConsortiumSpec, names: list[str], kind: FileKind, g
             "    categorical: [{columns: [sex], unknown: refuse,",
             "                   categories: [{column: sex, values: [female, male]}]}]",
             "partition:",
-            f"  teachers: {teachers}",
+            f"  teachers: {first.teachers}",
             "  by: site",
             f"  group_size: {group_size}  # hospitals that one patient may be known to; the cost grows with it",
             "privacy:",
             f"  epsilon: {BUDGET:g}",
-            f"  delta: {delta:.0e}",
+            f"  delta: {first.delta:.0e}",
             "  unit: patient",
             "  retention_days: 30",
             "teachers:",
             "  model: {kind: logistic}",
             "  training: {steps: 100, learning_rate: 0.05, weight_decay: 0.1}",
             "labelling:",
-            f"  max_asked: {asked}",
-            f"  mechanism: {{kind: gnmax, sigma: {sigma}}}",
+            f"  max_asked: {first.asked}",
+            f"  mechanism: {{kind: gnmax, sigma: {first.sigma}}}",
             "student:",
             "  learner: pseudo-label",
             "  spec:",

@@ -12,7 +12,8 @@ import pytest
 
 from pipelines.cli.app import run
 from pipelines.config import load
-from pipelines.new_study import affordable, look
+from pipelines.first_campaign import first_campaign
+from pipelines.new_study import look
 from pipelines.sources import deal, load_study
 
 CANARY = "CANARY-7731"
@@ -140,7 +141,7 @@ def test_queries_stay_within_the_budget() -> None:
     from pate.accounting import data_independent_epsilon
     from pate.aggregation import GNMax
 
-    asked = affordable(10, 1e-5, 200)
+    asked = first_campaign(units=500, left=500, sites=0, pool=1000).asked
     costs = [
         data_independent_epsilon(GNMax(sigma=10).worst_case_event(queries=n, moved_votes=1), 1e-5, "gaussian").epsilon
         for n in (asked, asked + 1)
