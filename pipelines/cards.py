@@ -56,7 +56,7 @@ class ModelCard:
 
     Attributes:
         name: the registered model's name.
-        epsilon: of the bound under which the labels were released (data-independent or sanitised).
+        epsilon: of the data-independent bound under which the labels were released.
         delta: of the same bound.
         privacy_unit: whose presence the bound hides, for example ``record`` or ``patient``.
         accountant: the name printed with the bound.

@@ -15,11 +15,9 @@ import copy
 import hashlib
 import io
 import json
-import os
 import re
 import sys
 import zipfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +28,7 @@ import numpy.typing as npt
 
 from pate.errors import InputError, expected
 from pate.values import Released, released_value
+from pipelines.store import write_atomically
 
 if TYPE_CHECKING:
     import torch
@@ -105,9 +104,11 @@ def save_exported(
     folder.mkdir(parents=True, exist_ok=True)
     for name in (SPEC_FILE, *MODEL_FILES.values()):
         (folder / name).unlink(missing_ok=True)
-    _write(folder / spec.file, lambda stream: stream.write(content))
-    _write(folder / EXAMPLE_FILE, lambda stream: np.save(stream, rows, allow_pickle=False))
-    _write(folder / SPEC_FILE, lambda stream: stream.write(json.dumps(asdict(spec), indent=1).encode()))
+    numbers = io.BytesIO()
+    np.save(numbers, rows, allow_pickle=False)
+    write_atomically(folder / spec.file, content)
+    write_atomically(folder / EXAMPLE_FILE, numbers.getvalue())
+    write_atomically(folder / SPEC_FILE, json.dumps(asdict(spec), indent=1))
     return spec
 
 
@@ -229,13 +230,3 @@ def _refuse_pickle(path: Path) -> None:
 
 def _not_plain(name: str) -> InputError:
     return expected("an archive of numbers and JSON", "do not load a model from an unknown source", record=name)
-
-
-def _write(path: Path, fill: Callable[[Any], object]) -> None:
-    """Write a file whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as stream:
-        fill(stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(partial, path)

@@ -154,10 +154,6 @@ class RunStore:
         content = {"stage": stage, "inputs": inputs, "outputs": hashes, "note": dict(note)}
         write_atomically(self._marker(stage), json.dumps(content, indent=1))
 
-    def stages(self) -> list[str]:
-        """Names of the finished stages."""
-        return sorted(path.stem for path in self.private_folder("stages").glob("*.json"))
-
     def _marker(self, stage: str) -> Path:
         return self.private_folder("stages") / f"{stage}.json"
 
