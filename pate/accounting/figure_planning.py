@@ -12,13 +12,13 @@ from typing import final
 import numpy as np
 
 from pate.accounting.accountants import data_independent_epsilon
-from pate.accounting.curve import FloatArray, RDPCurve
+from pate.accounting.curve import FloatArray
 from pate.accounting.data_dependent import VoteCounts
 from pate.accounting.events import Composed, ConfidentGNMax, GNMax, PrivacyEvent, Repeated, SanitisedRelease
 from pate.accounting.gap_sensitivity import BASIS, cost_and_sensitivities
 from pate.accounting.planning import ExpectedVotes
 from pate.accounting.rounding import significant
-from pate.accounting.sanitised_release import SanitisedEpsilon, sanitised_release_rdp
+from pate.accounting.sanitised_release import SanitisedEpsilon, sanitised_figure
 from pate.accounting.smooth_sensitivity import smooth_sensitivity
 from pate.accounting.worst_case import worst_case_rdp
 from pate.errors import expected
@@ -26,7 +26,6 @@ from pate.errors import expected
 _ORDERS = (3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 18.0, 22.0, 27.0, 33.0)
 _BETAS = tuple(float(f"{beta:.2g}") for beta in np.geomspace(0.004, 0.12, 12))
 _SHARES = (0.03, 0.1, 0.25)  # of the price, for the width
-_QUANTILE = 1.959964  # both bounds of a figure hold together with 95%
 _ROUNDS = 8
 
 
@@ -129,22 +128,10 @@ class _Search:
         if order not in self._known:
             self._known[order] = cost_and_sensitivities(self._counts, self._each, order)
         cost, local_D = self._known[order]
-        own = float(sanitised_release_rdp(release, np.array([order]))[0])
-        width = release.sigma_ss * (smooth_sensitivity(local_D, release.beta) + release.floor)
-        width *= math.exp(_QUANTILE * release.tau_s)
-        epsilon, upper = (
-            RDPCurve(np.array([order]), np.array([rdp + own])).epsilon(self._delta)[0]
-            for rdp in (cost, cost + _QUANTILE * width)
-        )
-        return SanitisedEpsilon(
-            epsilon=epsilon,
-            standard_deviation=width,
-            upper=upper,
-            confidence=0.95,
-            delta=self._delta,
-            order=order,
-            basis=BASIS,
-        )
+        sensitivity = smooth_sensitivity(local_D, release.beta)
+        return sanitised_figure(
+            release, cost=cost, smooth_sensitivity=sensitivity, figure_noise=0, log_noise=0, basis=BASIS
+        ).epsilon(self._delta)
 
     def _at(self, place: int, rdp_price: float) -> tuple[float, SanitisedRelease] | None:
         """The best release of one order with its expected upper bound, or ``None`` if the price buys none."""
