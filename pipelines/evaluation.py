@@ -12,7 +12,7 @@ from pate.data import EvaluationSet
 from pate.student import Student
 from pate.student import evaluate as evaluate_student
 from pate.student.metrics import class_metrics
-from pate.values import Released
+from pate.values import Released, released_value
 
 SEED = 0
 """Of the resamples behind intervals; the same for every run, so that nobody can draw until an interval pleases."""
@@ -22,8 +22,9 @@ RARE = 0.5
 
 def evaluate(student: Released[Student], evaluation: EvaluationSet) -> Released[dict[str, Any]]:
     """Everything that ``evaluation.json`` says; intervals are over units where the set has any."""
-    result = evaluate_student(student.value, evaluation.inputs, evaluation.labels_E)
-    proba_EC = student.value.predict_proba(evaluation.inputs)
+    judged = released_value(student)
+    result = evaluate_student(judged, evaluation.inputs, evaluation.labels_E)
+    proba_EC = judged.predict_proba(evaluation.inputs)
     measured = class_metrics(proba_EC, evaluation.labels_E, seed=SEED, units_E=evaluation.units_E)
     content = {
         **asdict(result),
