@@ -132,11 +132,12 @@ def test_the_survey_holds_no_record_no_id_and_no_plain_hash(folder: Path) -> Non
 
 
 def test_a_patient_in_two_hospitals_is_found_by_the_keyed_hashes_and_refused_or_declared(folder: Path) -> None:
-    with (folder / "b.csv").open("a") as file:
-        file.write("a0,0.5,0.5,yes\n")
+    for site in ("a", "b"):
+        with (folder / f"{site}.csv").open("a") as file:
+            file.write("of-two-hospitals,0.5,0.5,yes\n")
     with pytest.raises(InputError, match=r"partition.group_size=1 partitions, got 1 units in up to 2") as error:
         at_sites(config(folder, SITES, "there"), folder)
-    assert "a0" not in f"{error.value}{error.value.private_detail}"
+    assert "of-two-hospitals" not in f"{error.value}{error.value.private_detail}", "not a word that a hash spells"
     declared = config(folder, SITES, "declared", **{"by: site}": "by: site, group_size: 2}"})
     assert at_sites(declared, folder)[0].partitions_per_unit == 2
 
