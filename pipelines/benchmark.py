@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import singledispatch
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 
-from pate.data import Study
+from pate.data import EvaluationSet, Study
 from pate.errors import expected
 from pate.models import Records, TreesSpec, build, fit, fit_trees
 from pate.public_sets import PublicSource
 from pate.randomness import derive_seed
 from pate.student import StudentSpec
+from pate.student.metrics import ClassMetrics, Interval, class_metrics, mean_over_runs, mean_recall
 from pate.values import BenchmarkOnly
 from pate.votes import VoteMatrix
 from pipelines.campaign import Labels
 from pipelines.config import Config
+from pipelines.evaluation import SEED
 from pipelines.store import write_atomically
+
+POOLED_PASSES = 4
+"""Passes over all private records that the model without privacy makes at least; a weak one would flatter us."""
+POOLED_BATCH = 64
 
 
 @final
@@ -31,14 +38,30 @@ class Figures:
     Attributes:
         label_accuracy: part of the released labels that are right.
         plurality_accuracy: part of the asked inputs that the teachers' plurality gets right, without noise.
-        single_teacher_accuracy: mean over teachers, on the evaluation set.
+        single_teacher_accuracy: mean over teachers, on the evaluation set: what a holder reaches alone.
+        single_teacher_balanced_accuracy: likewise, with the interval of the mean over teachers.
         pooled_accuracy: of the student's model trained on all private records at once, on the evaluation set.
+        pooled_balanced_accuracy: likewise, with its interval.
+        pooled_auroc: likewise, for two classes.
     """
 
     label_accuracy: float
     plurality_accuracy: float
     single_teacher_accuracy: float
+    single_teacher_balanced_accuracy: Interval
     pooled_accuracy: float
+    pooled_balanced_accuracy: Interval
+    pooled_auroc: Interval | None
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Figures:
+        """From JSON."""
+        values: dict[str, Any] = {name: _interval(value) for name, value in content.items()}
+        return cls(**values)
+
+
+def _interval(value: Any) -> Any:
+    return Interval(**value) if isinstance(value, Mapping) else value
 
 
 def measure(
@@ -48,7 +71,7 @@ def measure(
     labels: Labels,
     votes: VoteMatrix,
     evaluation_votes: VoteMatrix,
-    pooled_accuracy: float,
+    pooled: ClassMetrics,
 ) -> BenchmarkOnly[Figures]:
     """Compare with the truth.
 
@@ -59,32 +82,34 @@ def measure(
         labels: what was released.
         votes: on the asked inputs, ``[T, Q]``.
         evaluation_votes: on the evaluation inputs, ``[T, E]``.
-        pooled_accuracy: from ``train_pooled``.
+        pooled: from ``train_pooled``.
     """
     truth_M = study.benchmark.pool_labels_M if study.benchmark else np.empty(0, dtype=np.int64)
     truth_Q = truth_M[labels.queries_Q]
     given_Q = labels.labels_Q >= 0
     plurality_Q = votes.histogram().counts_QC.argmax(axis=1)
-    own = (evaluation_votes.labels_TQ == study.evaluation.labels_E[None, :]).mean()
+    labels_E = study.evaluation.labels_E
+    alone_T = [mean_recall(labels_E, votes_E) for votes_E in evaluation_votes.labels_TQ]
     figures = Figures(
         label_accuracy=float((labels.labels_Q == truth_Q)[given_Q].mean()) if given_Q.any() else float("nan"),
         plurality_accuracy=float((plurality_Q == truth_Q).mean()),
-        single_teacher_accuracy=float(own),
-        pooled_accuracy=pooled_accuracy,
+        single_teacher_accuracy=float((evaluation_votes.labels_TQ == labels_E[None, :]).mean()),
+        single_teacher_balanced_accuracy=mean_over_runs(alone_T),
+        pooled_accuracy=pooled.accuracy.value,
+        pooled_balanced_accuracy=pooled.balanced_accuracy,
+        pooled_auroc=pooled.auroc,
     )
     return BenchmarkOnly(figures, source)
 
 
-def train_pooled(
-    inputs: Any, labels: Any, evaluation_inputs: Any, evaluation_labels: Any, *, config: Config, classes: int
-) -> float:
-    """Accuracy of the student's model trained, without any privacy, on all private records."""
+def train_pooled(inputs: Any, labels: Any, evaluation: EvaluationSet, *, config: Config, classes: int) -> ClassMetrics:
+    """Figures of the student's model trained, without any privacy, on all private records."""
     import torch  # noqa: PLC0415 - a task on a worker
 
     model = _fit_pooled(config.student.spec, np.array(inputs), np.array(labels), classes, config.seed)
     with torch.inference_mode():
-        predicted = model.eval()(torch.from_numpy(np.array(evaluation_inputs))).argmax(dim=1).numpy()
-    return float((predicted == evaluation_labels).mean())
+        proba_EC = model.eval()(torch.from_numpy(np.array(evaluation.inputs))).softmax(dim=1).numpy()
+    return class_metrics(proba_EC, evaluation.labels_E, seed=SEED, units_E=evaluation.units_E)
 
 
 @singledispatch
@@ -96,7 +121,9 @@ def _fit_pooled(spec: Any, inputs: Any, labels: Any, classes: int, seed: int) ->
 @_fit_pooled.register
 def _(spec: StudentSpec, inputs: Any, labels: Any, classes: int, seed: int) -> Any:
     network = build(spec.model, tuple(inputs.shape[1:]), classes, derive_seed(seed, "pooled", "weights"))
-    return fit(network, Records.of(inputs, labels, classes), spec.train, seed=derive_seed(seed, "pooled"))
+    steps = max(spec.train.updates(len(labels)), -(-POOLED_PASSES * len(labels) // POOLED_BATCH))
+    train = replace(spec.train, steps=steps, epochs=None, batch_size=POOLED_BATCH)
+    return fit(network, Records.of(inputs, labels, classes), train, seed=derive_seed(seed, "pooled"))
 
 
 @_fit_pooled.register
@@ -114,4 +141,4 @@ def load(path: Path) -> BenchmarkOnly[Figures] | None:
     if not path.exists():
         return None
     content = json.loads(path.read_text())
-    return BenchmarkOnly(Figures(**content["figures"]), PublicSource(**content["source"]))
+    return BenchmarkOnly(Figures.from_dict(content["figures"]), PublicSource(**content["source"]))

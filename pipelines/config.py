@@ -313,7 +313,7 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> Config:
 
     Args:
         path: the YAML file.
-        overrides: top-level keys that replace the file's, such as ``seed``.
+        overrides: keys that replace the file's, such as ``seed``; within a section, only those that are named.
 
     Raises:
         InputError: one line that names file, key path, value and what was expected; further faults are counted.
@@ -330,9 +330,17 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> Config:
     if not isinstance(content, dict):
         raise InputError(f"Expected keys and values in {path}, got {type(content).__name__}; see configs/ for examples")
     try:
-        return Config.model_validate({**content, **(overrides or {})}, context={"folder": path.absolute().parent})
+        return Config.model_validate(_merged(content, overrides or {}), context={"folder": path.absolute().parent})
     except ValidationError as error:
         raise InputError(_one_line(path, error.errors())) from error
+
+
+def _merged(content: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    found = dict(content)
+    for key, value in overrides.items():
+        own = found.get(key)
+        found[key] = _merged(own, value) if isinstance(own, dict) and isinstance(value, dict) else value
+    return found
 
 
 def json_schema() -> dict[str, Any]:

@@ -367,15 +367,14 @@ def compare_with_truth(run: Run, holder: Holder, votes: VoteMatrix, ray: OnDeman
             arguments={
                 "inputs": study.held_here.features,
                 "labels": study.held_here.labels_N,
-                "evaluation_inputs": evaluation.inputs,
-                "evaluation_labels": evaluation.labels_E,
+                "evaluation": evaluation,
                 "config": config,
                 "classes": len(study.classes),
             },
         )
-        ((_, accuracy),) = ray.session().run([pooled], num_cpus=1)
+        ((_, alone),) = ray.session().run([pooled], num_cpus=1)
         labels = campaign.read_labels(run.store.public / "labels.json")
-        figures = benchmark.measure(truth.source, config, study, labels, votes, seen, accuracy)
+        figures = benchmark.measure(truth.source, config, study, labels, votes, seen, alone)
         path = summary.benchmark_file(run.store)
         benchmark.save(path, figures)
         return Done(outputs=[path], note={}, line=f"compared with the truth of {truth.source.name}")

@@ -1,30 +1,33 @@
-"""One configuration over several seeds and splits: runs, one row of results each, tables and plots from the rows.
+"""One configuration over several seeds and splits: runs as Ray tasks, and one row of results.
 
-Runs follow one another, since each uses the whole Ray; every one is resumable by itself and has its own simulated
-account and its own MLflow run, and a sweep that is started again takes finished runs as they are.
+Every run is resumable by itself and has its own simulated account and its own MLflow run; a sweep that is started
+again takes finished runs as they are. On several nodes, ``PATE_HOME`` has to be a folder that all of them share.
 """
 
 from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
 
 from pate.accounting.exact_recursion import exact_epsilon
-from pate.accounting.rounding import up
 from pate.errors import InputError, expected
 from pate.student.metrics import mean_over_runs
 from pipelines import summary
+from pipelines.benchmark import Figures
 from pipelines.config import Config, load
-from pipelines.data_config import VisionData
+from pipelines.data_config import FilesData, VisionData
+from pipelines.label_and_train import label_and_train
+from pipelines.progress import Quiet
+from pipelines.ray_runtime import ray_session
+from pipelines.ray_tasks import Job
 from pipelines.results import commit, machine
+from pipelines.sources import load_study
 from pipelines.store import RunStore, write_atomically
 from pipelines.vote_files import votes_of_run
-
-Runner = Callable[[Config], summary.Summary]
 
 
 @final
@@ -44,9 +47,14 @@ class Row:
         accuracy_low: lower end of the 95% interval of the mean (Student's t over runs).
         accuracy_high: upper end.
         auroc_mean: for two classes.
+        balanced_mean: balanced accuracy of the students.
         label_accuracy: part of released labels that are right, mean.
-        single_teacher_accuracy: mean.
+        single_teacher_accuracy: what a holder reaches alone, mean.
+        single_teacher_balanced: likewise, balanced accuracy.
         pooled_accuracy: the student's network on all private records, without privacy, mean.
+        pooled_balanced: likewise, balanced accuracy.
+        pooled_auroc: likewise, for two classes.
+        minutes: a run took, mean, beside those that ran at the same time.
         seeds: the seeds, which are also the rotations where the data have any.
         labels: answers per run, mean.
         teachers: T.
@@ -67,9 +75,14 @@ class Row:
     accuracy_low: float | None
     accuracy_high: float | None
     auroc_mean: float | None
+    balanced_mean: float
     label_accuracy: float
     single_teacher_accuracy: float
+    single_teacher_balanced: float
     pooled_accuracy: float
+    pooled_balanced: float
+    pooled_auroc: float | None
+    minutes: float
     seeds: list[int]
     labels: float
     teachers: int
@@ -78,8 +91,30 @@ class Row:
     machine: str
 
 
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """What a finished run adds to a row.
+
+    Attributes:
+        seed: of the run.
+        facts: public ones, of its summary.
+        figures: against the truth.
+        source: the public set.
+        exact: epsilon that these votes cost exactly.
+        minutes: from its configuration to its summary.
+    """
+
+    seed: int
+    facts: dict[str, Any]
+    figures: Figures
+    source: str
+    exact: float
+    minutes: float
+
+
 def members(path: Path, seeds: int) -> list[Config]:
-    """The configuration for seeds ``0 .. seeds - 1``; sets with rotations take the seed's rotation too.
+    """The configuration for seeds ``0 .. seeds - 1``; rotations and splits take the seed too, where the data have any.
 
     Raises:
         InputError: the configuration is wrong, or its set has fewer rotations.
@@ -89,41 +124,86 @@ def members(path: Path, seeds: int) -> list[Config]:
     for seed in range(seeds):
         overrides: dict[str, Any] = {"seed": seed}
         if isinstance(first.data, VisionData):
-            overrides["data"] = {**first.data.model_dump(mode="json"), "rotation": seed}
+            overrides["data"] = {"rotation": seed}
+        elif isinstance(first.data, FilesData):
+            overrides["data"] = {"split": {"seed": seed}}
         found.append(load(path, overrides))
     return found
 
 
-def sweep(configs: list[Config], runner: Runner, base: Path, command: str) -> Iterator[Row]:
-    """Do the runs one after the other and yield the row of all that are finished after each.
+def sweep(configs: list[Config], base: Path, command: str, *, parallel: int = 1) -> Iterator[tuple[Row, list[Member]]]:
+    """Do the runs, some at a time, each as a Ray task, and yield the row of all that are finished after each.
+
+    Args:
+        configs: of ``members``.
+        base: ``PATE_HOME``.
+        command: that gives this row, for the table.
+        parallel: runs at a time. They share the cores; their teachers are tasks of the same Ray.
 
     Raises:
-        InputError: the data are no public benchmark, of which alone there are rows of results.
+        InputError: the data are no public benchmark, of which alone there are rows of results. Found before anything
+            is charged.
     """
-    done: list[tuple[RunStore, summary.Summary]] = []
     for config in configs:
-        found = runner(config)
-        if found.figures is None:
+        if load_study(config).benchmark is None:
             raise expected(
                 "a public benchmark", "results of one's own data are in `pate report`", data=config.data.source
             )
-        done.append((RunStore(base, config.run_id), found))
-        yield row_of(done, [own.seed for own in configs[: len(done)]], command)
+    done: list[Member] = []
+    with ray_session(address=configs[0].ray.address, num_cpus=configs[0].ray.num_cpus) as session:
+        jobs = [
+            Job(name=f"sweep {own.run_id}", function=run_member, arguments={"config": own, "base": base})
+            for own in configs
+        ]
+        share = session.cpus / parallel
+        for _, member in session.run(jobs, num_cpus=share, threads=max(1, int(share))):
+            done = sorted([*done, member], key=lambda own: own.seed)
+            yield row_of(done, command), done
 
 
-def row_of(done: list[tuple[RunStore, summary.Summary]], seeds: list[int], command: str) -> Row:
+def run_member(config: Config, base: Path) -> Member:
+    """Bring one run to its end and read its figures: a Ray task."""
+    label_and_train(config, base=base, progress=Quiet())
+    return member_of(RunStore(base, config.run_id))
+
+
+def member_of(store: RunStore) -> Member:
+    """The figures of a finished run.
+
+    Raises:
+        InputError: it is not finished, or not on a public benchmark.
+    """
+    found = summary.load(store)
+    if found is None or found.figures is None:
+        raise expected("a finished run on a public benchmark", "finish it with `pate run`", run=store.run_id)
+    votes, event = votes_of_run(store)
+    facts = found.released.value
+    began, ended = (store.public / "config.json", store.public / summary.SUMMARY_FILE)
+    return Member(
+        seed=facts["seed"],
+        facts=facts,
+        figures=found.figures.value,
+        source=found.figures.source.name,
+        exact=exact_epsilon(votes, event, facts["delta"]).epsilon,
+        minutes=(ended.stat().st_mtime - began.stat().st_mtime) / 60,
+    )
+
+
+def row_of(done: list[Member], command: str) -> Row:
     """The row of finished runs of one configuration."""
-    facts = [found.released.value for _, found in done]
-    figures = [found.figures.value for _, found in done if found.figures is not None]
-    sources = {found.figures.source.name for _, found in done if found.figures is not None}
+    facts = [own.facts for own in done]
     accuracies = [float(own["student_accuracy"]) for own in facts]
     mean = mean_over_runs(accuracies)
+
+    def over(name: str) -> float:
+        return statistics.fmean(getattr(own.figures, name) for own in done)
+
     return Row(
-        dataset=sources.pop(),
+        dataset=done[0].source,
         config=facts[0]["config"],
         epsilon_data_independent=max(own["epsilon"] for own in facts),
         epsilon_sanitised=_mean([own["sanitised"]["epsilon"] for own in facts if own.get("sanitised")]),
-        epsilon_exact_private=_mean([_exact(store, own["delta"]) for (store, _), own in zip(done, facts, strict=True)]),
+        epsilon_exact_private=_mean([own.exact for own in done]),
         delta=facts[0]["delta"],
         accountant=facts[0]["accountant"],
         accuracy_mean=mean.value,
@@ -131,10 +211,15 @@ def row_of(done: list[tuple[RunStore, summary.Summary]], seeds: list[int], comma
         accuracy_low=mean.low,
         accuracy_high=mean.high,
         auroc_mean=_mean([own["student_auroc"] for own in facts if "student_auroc" in own]),
-        label_accuracy=statistics.fmean(own.label_accuracy for own in figures),
-        single_teacher_accuracy=statistics.fmean(own.single_teacher_accuracy for own in figures),
-        pooled_accuracy=statistics.fmean(own.pooled_accuracy for own in figures),
-        seeds=seeds,
+        balanced_mean=statistics.fmean(own["student_balanced_accuracy"] for own in facts),
+        label_accuracy=over("label_accuracy"),
+        single_teacher_accuracy=over("single_teacher_accuracy"),
+        single_teacher_balanced=statistics.fmean(own.figures.single_teacher_balanced_accuracy.value for own in done),
+        pooled_accuracy=over("pooled_accuracy"),
+        pooled_balanced=statistics.fmean(own.figures.pooled_balanced_accuracy.value for own in done),
+        pooled_auroc=_mean([own.figures.pooled_auroc.value for own in done if own.figures.pooled_auroc is not None]),
+        minutes=statistics.fmean(own.minutes for own in done),
+        seeds=[own.seed for own in done],
         labels=statistics.fmean(own["answered"] for own in facts),
         teachers=facts[0]["teachers"],
         commit=commit(),
@@ -159,83 +244,5 @@ def merge(path: Path, row: Row) -> list[dict[str, Any]]:
     return kept
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """The rows in Markdown."""
-    head = (
-        "configuration", "runs", "teachers", "labels", "epsilon (data-independent)", "sanitised", "exact, private *",
-        "delta", "student", "labels right *", "one teacher *", "pooled, no privacy *",
-    )  # fmt: skip
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for own in rows:
-        lines.append("| " + " | ".join(_cells(own)) + " |")
-    notes = sorted({f"`{own['command']}` at commit {own['commit']} on {own['machine']}" for own in rows})
-    return "\n".join(
-        [
-            *lines,
-            "",
-            "Student: mean over runs and 95% interval of the mean (Student's t over seeds and splits), AUROC for two "
-            "classes. * known only because the set is a public benchmark.",
-            "",
-            *[f"- {note}" for note in notes],
-        ]
-    )
-
-
-def plot(rows: list[dict[str, Any]], path: Path, x: str = "epsilon_data_independent") -> None:
-    """Accuracy against epsilon or against labels, a series per public set, as SVG.
-
-    Args:
-        rows: of ``merge``.
-        path: the file.
-        x: ``epsilon_data_independent`` or ``labels``.
-    """
-    import matplotlib as mpl  # noqa: PLC0415 - slow to import
-
-    mpl.use("Agg")
-    mpl.rcParams["svg.hashsalt"] = "pate"
-    from matplotlib import pyplot  # noqa: PLC0415
-
-    figure, axes = pyplot.subplots(figsize=(7, 4))
-    for marker, name in zip("osD^vPX*<>" * 4, sorted({own["dataset"] for own in rows}), strict=False):
-        own = sorted((row for row in rows if row["dataset"] == name), key=lambda row: row[x])
-        low_high = [
-            [row["accuracy_mean"] - (row["accuracy_low"] or row["accuracy_mean"]) for row in own],
-            [(row["accuracy_high"] or row["accuracy_mean"]) - row["accuracy_mean"] for row in own],
-        ]
-        places, heights = [row[x] for row in own], [row["accuracy_mean"] for row in own]
-        axes.errorbar(places, heights, yerr=low_high, marker=marker, capsize=3, label=name)
-    axes.set(xlabel={"labels": "released labels"}.get(x, "epsilon, data-independent"), ylabel="student's accuracy")
-    axes.set_xscale("log")
-    axes.grid(visible=True, alpha=0.3)
-    axes.legend()
-    figure.tight_layout()
-    figure.savefig(path, format="svg", metadata={"Date": None})
-    pyplot.close(figure)
-
-
-def _exact(store: RunStore, delta: float) -> float:
-    votes, event = votes_of_run(store)
-    return exact_epsilon(votes, event, delta).epsilon
-
-
 def _mean(values: list[float]) -> float | None:
     return statistics.fmean(values) if values else None
-
-
-def _cells(row: dict[str, Any]) -> list[str]:
-    interval = "" if row["accuracy_low"] is None else f" [{row['accuracy_low']:.1%}, {row['accuracy_high']:.1%}]"
-    auroc = "" if row["auroc_mean"] is None else f", AUROC {row['auroc_mean']:.3f}"
-    return [
-        f"`{row['config']}`",
-        str(len(row["seeds"])),
-        str(row["teachers"]),
-        f"{row['labels']:.0f}",
-        f"**{up(row['epsilon_data_independent'], 2)}** ({row['accountant']})",
-        "" if row["epsilon_sanitised"] is None else up(row["epsilon_sanitised"], 2),
-        "" if row["epsilon_exact_private"] is None else up(row["epsilon_exact_private"], 2),
-        f"{row['delta']:g}",
-        f"**{row['accuracy_mean']:.1%}**{interval}{auroc}",
-        f"{row['label_accuracy']:.1%}",
-        f"{row['single_teacher_accuracy']:.1%}",
-        f"{row['pooled_accuracy']:.1%}",
-    ]

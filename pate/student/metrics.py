@@ -152,7 +152,12 @@ def _wilson(labels_E: Labels, proba_EC: Proba, confidence: float) -> Interval:
 
 def balanced_accuracy(labels_E: Labels, proba_EC: Proba) -> float:
     """Mean recall over the classes that occur; predictions are the likeliest class, ties to the lowest."""
-    right_E = proba_EC.argmax(axis=1) == labels_E
+    return mean_recall(labels_E, proba_EC.argmax(axis=1))
+
+
+def mean_recall(labels_E: Labels, predicted_E: npt.NDArray[np.integer]) -> float:
+    """Mean over the classes that occur of the part of their records that is right."""
+    right_E = predicted_E == labels_E
     return float(np.mean([right_E[labels_E == found].mean() for found in np.unique(labels_E)]))
 
 

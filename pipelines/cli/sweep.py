@@ -11,7 +11,7 @@ import typer
 from pate.accounting.rounding import up
 from pate.errors import expected
 from pipelines.cli.words import JsonOption, add_command, print_json, print_table
-from pipelines.store import home
+from pipelines.store import RunStore, home
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,32 +26,39 @@ def sweep(
     results: Annotated[Path | None, typer.Option(help="merge the rows into this JSON list")] = None,
     readme: Annotated[Path | None, typer.Option(help="with --results: write their table between its markers")] = None,
     plots: Annotated[Path | None, typer.Option(help="with --results: folder for the plots")] = None,
+    parallel: Annotated[int, typer.Option(min=1, help="runs at a time; they share the cores")] = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Run configurations over several seeds, for the table of results."""
     if results is None and (readme is not None or plots is not None):
         raise expected("--results with --readme and --plots", "name the file that keeps the rows")
     from pipelines import sweep as sweeps  # noqa: PLC0415 - loads torch and Ray
-    from pipelines.label_and_train import label_and_train  # noqa: PLC0415
+    from pipelines.destination import destination  # noqa: PLC0415
+    from pipelines.mlflow_sweep import record_sweep  # noqa: PLC0415
     from pipelines.progress import Quiet, Terminal  # noqa: PLC0415
     from pipelines.results import SWEEP_END, SWEEP_START, write  # noqa: PLC0415
+    from pipelines.sweep_table import plot, table  # noqa: PLC0415
 
-    members = [(path, sweeps.members(path, seeds)) for path in configs]
+    swept = [(path, sweeps.members(path, seeds)) for path in configs]
     progress: Any = Quiet() if as_json else Terminal()
     rows: list[dict[str, Any]] = []
-    for path, own in members:
-        command = f"pate sweep {path} --seeds {seeds}"
+    for path, own in swept:
+        command = f"pate sweep {path} --seeds {seeds}" + (f" --parallel {parallel}" if parallel > 1 else "")
+        tracking = own[0].tracking
+        where = destination(tracking.uri, home=home(), experiment=tracking.experiment)
         latest = None
-        for latest in sweeps.sweep(own, lambda c: label_and_train(c, base=home(), progress=progress), home(), command):
+        for latest, members in sweeps.sweep(own, home(), command, parallel=parallel):
             progress.line("sweep", f"{latest.config}: {len(latest.seeds)} of {seeds} runs, {latest.accuracy_mean:.1%}")
+            folders = [RunStore(home(), member.facts["run_id"]).public for member in members]
+            record_sweep(where, f"{latest.config}, {seeds} seeds", asdict(latest), folders)
             if results is None:
                 continue
             kept = sweeps.merge(results, latest)
             if readme is not None:
-                write(readme, sweeps.table(kept), SWEEP_START, SWEEP_END)
+                write(readme, table(kept), SWEEP_START, SWEEP_END)
             if plots is not None:
-                sweeps.plot(kept, plots / "accuracy_epsilon.svg")
-                sweeps.plot(kept, plots / "accuracy_labels.svg", x="labels")
+                plot(kept, plots / "accuracy_epsilon.svg")
+                plot(kept, plots / "accuracy_labels.svg", x="labels")
         if latest is not None:
             rows.append(asdict(latest))
     if as_json:

@@ -8,33 +8,30 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pytest
 from scipy import stats
 
 from pate.errors import InputError
-from pate.values import Released
-from pipelines import summary
+from pate.ledger import PrivacyLedger
 from pipelines.cli.app import run as command_line
-from pipelines.config import Config, load
+from pipelines.config import load
 from pipelines.store import find_run
-from pipelines.sweep import members, merge, plot, row_of, sweep, table
+from pipelines.sweep import Member, member_of, members, merge, row_of, sweep
+from pipelines.sweep_table import plot, table
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 @pytest.fixture
-def run_of_smoke(finished: Any) -> tuple[Any, summary.Summary]:
+def member(finished: Any) -> Member:
     """One real finished run."""
     shell, content = finished
-    store = find_run(shell.home, content["run_id"])
-    found = summary.load(store)
-    assert found is not None
-    return store, found
+    return member_of(find_run(shell.home, content["run_id"]))
 
 
-def varied(found: summary.Summary, accuracy: float) -> summary.Summary:
-    facts = {**found.released.value, "student_accuracy": accuracy}
-    return summary.Summary(released=Released.public(facts), figures=found.figures)
+def varied(member: Member, seed: int, accuracy: float) -> Member:
+    return replace(member, seed=seed, facts={**member.facts, "student_accuracy": accuracy})
 
 
 def test_members_differ_in_seed_and_rotation_and_in_nothing_else() -> None:
@@ -50,36 +47,51 @@ def test_members_differ_in_seed_and_rotation_and_in_nothing_else() -> None:
         assert content == plain
 
 
+def test_members_differ_in_the_split_where_the_data_are_split() -> None:
+    adult = members(CONFIGS / "adult.yaml", 2)
+    assert [own.data.split.seed for own in adult] == [0, 1]
+    assert adult[0].data.private_files == adult[1].data.private_files, "nothing else of the section is lost"
+
+
 @pytest.mark.xdist_group("finished")
-def test_a_row_holds_mean_deviation_and_students_interval(run_of_smoke: tuple[Any, summary.Summary]) -> None:
-    store, found = run_of_smoke
+def test_a_row_holds_mean_deviation_and_students_interval(member: Member) -> None:
     accuracies = [0.81, 0.9, 0.87, 0.7]
-    row = row_of([(store, varied(found, value)) for value in accuracies], [0, 1, 2, 3], "pate sweep x")
+    row = row_of([varied(member, seed, value) for seed, value in enumerate(accuracies)], "pate sweep x")
     half = stats.t.interval(
         0.95, 3, loc=statistics.fmean(accuracies), scale=statistics.stdev(accuracies) / 2
     )  # scipy's own interval, from mean and standard error
     assert row.accuracy_mean == pytest.approx(0.82)
     assert row.accuracy_std == pytest.approx(statistics.stdev(accuracies))
     assert (row.accuracy_low, row.accuracy_high) == pytest.approx(half)
-    assert row.epsilon_data_independent == found.released.value["epsilon"]
+    assert row.epsilon_data_independent == member.facts["epsilon"]
     assert row.epsilon_exact_private is not None
     assert 0 < row.epsilon_exact_private <= row.epsilon_data_independent
-    assert row_of([(store, found)], [0], "x").accuracy_low is None
+    assert row_of([member], "x").accuracy_low is None
+    assert row.seeds == [0, 1, 2, 3]
 
 
 @pytest.mark.xdist_group("finished")
-def test_rows_appear_as_runs_finish_and_replace_their_forerunners(
-    run_of_smoke: tuple[Any, summary.Summary], tmp_path: Path
-) -> None:
-    store, found = run_of_smoke
-    config = load(CONFIGS / "smoke.yaml")
-    configs: list[Config] = [config, config]
+def test_what_holders_and_a_pooled_model_reach_stands_beside_the_student(member: Member) -> None:
+    row = row_of([member], "x")
+    assert (row.single_teacher_accuracy, row.pooled_accuracy) == (
+        member.figures.single_teacher_accuracy,
+        member.figures.pooled_accuracy,
+    )
+    low_high = member.figures.single_teacher_balanced_accuracy
+    assert low_high.low is not None
+    assert low_high.high is not None
+    assert low_high.low <= row.single_teacher_balanced <= low_high.high
+    assert member.figures.pooled_auroc is None, "more than two classes"
+    assert row.single_teacher_balanced < row.pooled_balanced <= 1
+
+
+@pytest.mark.xdist_group("finished")
+def test_rows_replace_their_forerunners_and_plots_repeat(member: Member, tmp_path: Path) -> None:
     file = tmp_path / "results.json"
-    seen = []
-    for row in sweep(configs, lambda _: found, store.folder.parents[1], "pate sweep smoke"):
-        rows = merge(file, row)
-        seen.append((len(rows), rows[0]["seeds"]))
-    assert seen == [(1, [0]), (1, [0, 0])]
+    row = row_of([member], "x")
+    assert [own["seeds"] for own in merge(file, row)] == [[0]]
+    row = row_of([member, varied(member, 1, 0.5)], "x")
+    assert [own["seeds"] for own in merge(file, row)] == [[0, 1]]
     other = replace(row, config="other", epsilon_data_independent=0.1)
     assert [own["config"] for own in merge(file, other)] == ["other", "smoke"]
     rows = json.loads(file.read_text())
@@ -90,21 +102,28 @@ def test_rows_appear_as_runs_finish_and_replace_their_forerunners(
     assert (tmp_path / "plot.svg").read_bytes() == first
 
 
-@pytest.mark.xdist_group("finished")
-def test_data_that_are_no_public_benchmark_have_no_row(run_of_smoke: tuple[Any, summary.Summary]) -> None:
-    store, found = run_of_smoke
-    private = summary.Summary(released=found.released, figures=None)
+def test_data_that_are_no_public_benchmark_are_refused_before_anything_runs(tmp_path: Path, tables: Any) -> None:
+    for folder, name, private, rows in (
+        ("CANARY-PATH", "study.csv", True, 80),
+        (".", "pool.csv", False, 70),
+        (".", "evaluation.csv", False, 50),
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        tables.write(tmp_path / folder / name, tables.rows(rows, private, seed=rows))
+    (tmp_path / "study").mkdir()
+    config = tmp_path / "study" / "own.yaml"
+    config.write_text(tables.CONFIG.replace("NAME", "own").replace("FILE", "study.csv"))
     with pytest.raises(InputError, match="public benchmark"):
-        next(sweep([load(CONFIGS / "smoke.yaml")], lambda _: private, store.folder.parents[1], "x"))
+        next(sweep([load(config)], tmp_path / "home", "x"))
+    assert not (tmp_path / "home").exists()
 
 
 @pytest.mark.xdist_group("finished")
-def test_a_foreign_results_file_is_left_alone(tmp_path: Path, run_of_smoke: tuple[Any, summary.Summary]) -> None:
-    store, found = run_of_smoke
+def test_a_foreign_results_file_is_left_alone(tmp_path: Path, member: Member) -> None:
     file = tmp_path / "results.json"
     file.write_text("not a list")
     with pytest.raises(InputError, match="list of results"):
-        merge(file, row_of([(store, found)], [0], "x"))
+        merge(file, row_of([member], "x"))
     assert file.read_text() == "not a list"
 
 
@@ -115,11 +134,22 @@ def test_the_readme_needs_a_file_of_rows(capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("ray")
-def test_a_sweep_of_real_runs_can_be_started_again(shell: Any, tmp_path: Path) -> None:
-    arguments = ("sweep", str(CONFIGS / "smoke.yaml"), "--seeds", "2", "--results", str(tmp_path / "results.json"))
+def test_a_sweep_of_real_runs_is_one_parent_at_the_tracker_and_can_be_started_again(shell: Any, tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    arguments = ("sweep", str(CONFIGS / "smoke.yaml"), "--seeds", "2", "--parallel", "2", "--results", str(file))
     (first,) = shell.json(*arguments)
     assert first["seeds"] == [0, 1]
-    assert json.loads((tmp_path / "results.json").read_text()) == [first]
-    again = shell.run(*arguments)
-    assert again.returncode == 0
-    assert again.stderr.count("finished before") == 2
+    assert json.loads(file.read_text()) == [first]
+    accounts = PrivacyLedger(shell.home / "ledger").accounts()
+    assert len(accounts) == 2, "one simulated account for each run"
+    runs = {path.name: path.stat().st_mtime_ns for path in (shell.home / "runs").glob("*/public/summary.json")}
+    (second,) = shell.json(*arguments)
+    assert {key: second[key] for key in first if key != "minutes"} == {k: first[k] for k in first if k != "minutes"}
+    again = {path.name: path.stat().st_mtime_ns for path in (shell.home / "runs").glob("*/public/summary.json")}
+    assert again == runs, "finished runs are taken as they are"
+    client = mlflow.MlflowClient(f"sqlite:///{shell.home}/mlflow/mlflow.db")
+    (experiment,) = client.search_experiments(filter_string="name = 'pate'")
+    (parent,) = client.search_runs([experiment.experiment_id], "tags.`pate.sweep` = 'smoke, 2 seeds'")
+    assert parent.data.metrics["accuracy_mean"] == pytest.approx(first["accuracy_mean"])
+    below = client.search_runs([experiment.experiment_id], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+    assert len(below) == 2

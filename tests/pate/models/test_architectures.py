@@ -10,7 +10,7 @@ from pate.models.architectures import FixedScaling, ModelSpec, build
 IMAGES = [(1, 8, 8), (1, 28, 28), (3, 32, 32)]
 
 
-@pytest.mark.parametrize("kind", ["logistic", "mlp", "cnn", "resnet18"])
+@pytest.mark.parametrize("kind", ["logistic", "mlp", "cnn", "strided_cnn", "resnet18"])
 @pytest.mark.parametrize("shape", IMAGES)
 def test_images_become_one_logit_per_class(kind, shape) -> None:
     logits = build(ModelSpec(kind=kind), shape, 7, seed=1)(torch.rand(2, *shape))
@@ -27,7 +27,7 @@ def test_a_large_colour_image_goes_through_resnet18() -> None:
     assert build(ModelSpec(kind="resnet18"), (4, 72, 72), 2, seed=1)(torch.rand(1, 4, 72, 72)).shape == (1, 2)
 
 
-@pytest.mark.parametrize("kind", ["logistic", "mlp", "cnn"])
+@pytest.mark.parametrize("kind", ["logistic", "mlp", "cnn", "strided_cnn"])
 def test_weights_follow_the_seed_and_nothing_else(kind) -> None:
     def weights(seed: int) -> np.ndarray:
         model = build(ModelSpec(kind=kind), (1, 8, 8), 10, seed)
@@ -45,7 +45,7 @@ def test_global_random_state_is_left_as_it_was() -> None:
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-@pytest.mark.parametrize("kind", ["cnn", "resnet18"])
+@pytest.mark.parametrize("kind", ["cnn", "strided_cnn", "resnet18"])
 def test_a_record_is_judged_alike_alone_and_in_company(kind) -> None:
     model = build(ModelSpec(kind=kind), (1, 16, 16), 3, seed=1).train()
     inputs = torch.rand(5, 1, 16, 16, generator=torch.Generator().manual_seed(0))

@@ -78,9 +78,9 @@ def test_written_out_and_mapped_stacks_agree() -> None:
     torch.testing.assert_close(dense.parameters[0].grad.transpose(1, 2), mapped.parameters[0].grad)
 
 
-@pytest.mark.parametrize(("kind", "dense"), [("logistic", True), ("mlp", True), ("cnn", False)])
+@pytest.mark.parametrize(("kind", "dense"), [("logistic", True), ("mlp", True), ("cnn", False), ("strided_cnn", False)])
 def test_only_dense_networks_have_their_gradients_written_out(kind: str, dense: bool) -> None:
-    spec = ModelSpec(kind=kind, hidden=(4,) if kind == "cnn" else None)
+    spec = ModelSpec(kind=kind, hidden=(4,) if kind.endswith("cnn") else None)
     assert DenseStack.suits(build(spec, SHAPE, 3, 0)) is dense
 
 

@@ -34,7 +34,7 @@ def bundle(kind: str, count: int):
     return [build(ModelSpec(kind=kind), (1, 8, 8), 10, seed) for seed in range(count)]
 
 
-@pytest.mark.parametrize("kind", ["logistic", "mlp", "cnn"])
+@pytest.mark.parametrize("kind", ["logistic", "mlp", "cnn", "strided_cnn"])
 def test_it_learns_digits(digits, kind) -> None:
     inputs, labels = digits
     model = fit(bundle(kind, 1)[0], partitions(digits, [600])[0], TrainSpec(epochs=12, learning_rate=0.02), seed=1)
@@ -53,7 +53,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(digits) -> 
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
-@pytest.mark.parametrize("kind", ["logistic", "mlp", "cnn"])
+@pytest.mark.parametrize("kind", ["logistic", "mlp", "cnn", "strided_cnn"])
 def test_fused_agrees_with_sequential(digits, kind, optimiser) -> None:
     """Logits agree within 1e-3 after 4 passes over partitions of unequal size, one of them a single record."""
     spec = TrainSpec(epochs=4, batch_size=8, learning_rate=0.03, optimiser=optimiser, weight_decay=0.01)
