@@ -27,7 +27,7 @@ from pate.ledger import Account, PrivacyLedger
 from pate.values import Released
 from pate.votes import VoteMatrix
 from pipelines.config import Config
-from pipelines.holders import Units, units_of
+from pipelines.holders import Units
 from pipelines.progress import Progress
 from pipelines.store import write_atomically
 
@@ -81,9 +81,7 @@ def noise_of(config: Config, study: Study) -> NoiseSource:
     return InsecureSeededNoise(seed)
 
 
-def open_account(
-    ledger: PrivacyLedger, config: Config, study: Study, queries: list[int], units: Units | None = None
-) -> Account:
+def open_account(ledger: PrivacyLedger, config: Config, study: Study, queries: list[int], units: Units) -> Account:
     """Register the data, and refuse a campaign that the account cannot pay before any teacher is trained.
 
     Args:
@@ -91,12 +89,11 @@ def open_account(
         config: the experiment.
         study: its data.
         queries: positions in the pool that are to be asked.
-        units: where the records are elsewhere, what was hashed there.
+        units: of the private records, wherever these are.
     """
     account = account_of(config, study)
-    found = units or units_of(study.held_here, ledger.key)
-    ledger.register(account, units=() if account.benchmark else found.known_by)
-    warning = account.large_delta(found.count)
+    ledger.register(account, units=() if account.benchmark else units.known_by)
+    warning = account.large_delta(units.count)
     if warning is not None:
         sys.stderr.write(f"pate: warning: {warning}\n")
     require_affordable(ledger, **_request(config, study, queries))

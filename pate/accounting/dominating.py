@@ -20,12 +20,12 @@ from pate.accounting.outcome_pairs import (
     BLOCK,
     ROUNDING,
     CoverPlan,
-    IntArray,
     lattice_step,
     mixture_slack,
     three_way_pairs,
     threshold_pairs,
 )
+from pate.accounting.output_law import IntArray
 
 _TILTS = (-1.1, -0.55, -0.27, -0.13, 0.02, 0.13, 0.27, 0.55, 1.1)  # powers, in units of one over a loss's size
 _ALLOWANCE = 1e-3

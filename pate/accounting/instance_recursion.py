@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pate.accounting.curve import FloatArray, require_delta
+from pate.accounting.output_law import IntArray
 from pate.accounting.privacy_curve import PrivacyCurve, mirrored, trimmed
 from pate.errors import expected
 
-IntArray: TypeAlias = npt.NDArray[np.int64]
 Pairs: TypeAlias = tuple[FloatArray, FloatArray]
 """``log P`` and ``log Q`` of the pairs that one query can present, ``[B, X]``, or ``[X]`` for a ``P`` they share."""
 

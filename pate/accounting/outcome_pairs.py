@@ -23,7 +23,6 @@ import numpy.typing as npt
 from pate.accounting.curve import FloatArray
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
-IntArray: TypeAlias = npt.NDArray[np.int64]
 
 ROUNDING = 1e-12
 """Relative error allowed for float64 in a probability; the sums have positive terms and err by less than 1e-13."""

@@ -11,10 +11,11 @@ import pytest
 from pate.aggregation import Answers
 from pate.data import EvaluationSet, PrivateRecords, PublicPool, Study
 from pate.errors import BudgetExceeded
-from pate.ledger import PrivacyLedger
+from pate.ledger import Account, PrivacyLedger
 from pate.values import Released
 from pipelines import campaign
 from pipelines.config import Config, load
+from pipelines.holders import units_of
 
 SMOKE = (Path(__file__).parents[2] / "configs" / "smoke.yaml").read_text()
 
@@ -39,6 +40,10 @@ def study(records: int = 30, *, ids: str | None = None, flip: bool = False) -> S
     return Study(task="t", classes=("a", "b"), private=private, pool=PublicPool(inputs=pool), evaluation=held)
 
 
+def open_account(ledger: PrivacyLedger, config: Config, study: Study) -> Account:
+    return campaign.open_account(ledger, config, study, list(range(40)), units_of(study.held_here, ledger.key))
+
+
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[PrivacyLedger]:
     opened = PrivacyLedger(tmp_path / "ledger")
@@ -55,20 +60,20 @@ def test_the_same_patients_under_another_name_have_no_fresh_budget(
     ledger: PrivacyLedger, tmp_path: Path, again: Study
 ) -> None:
     first = config(tmp_path, "first")
-    account = campaign.open_account(ledger, first, study(), list(range(40)))
+    account = open_account(ledger, first, study())
     event = first.campaign_event()
     queries = ledger.key.queries([bytes([i]) for i in range(40)])
     ledger.reserve(account.name, campaign="c", task="t", event=event, queries=queries, max_answered=40)
     with pytest.raises(BudgetExceeded):
-        campaign.open_account(ledger, config(tmp_path, "second"), again, list(range(40)))
+        open_account(ledger, config(tmp_path, "second"), again)
 
 
 def test_other_patients_have_a_budget_of_their_own(ledger: PrivacyLedger, tmp_path: Path) -> None:
-    campaign.open_account(ledger, config(tmp_path, "first"), study(), list(range(40)))
+    open_account(ledger, config(tmp_path, "first"), study())
     other = study()
     private = PrivateRecords(features=other.private.features + 1, labels_N=other.private.labels_N)
     moved = Study(task="t", classes=other.classes, private=private, pool=other.pool, evaluation=other.evaluation)
-    campaign.open_account(ledger, config(tmp_path, "second"), moved, list(range(40)))
+    open_account(ledger, config(tmp_path, "second"), moved)
     assert ledger.linked("second") == []
 
 
@@ -76,7 +81,7 @@ def test_other_patients_have_a_budget_of_their_own(ledger: PrivacyLedger, tmp_pa
 def test_a_delta_of_one_over_the_units_is_warned_about_without_their_number(
     ledger: PrivacyLedger, tmp_path: Path, capsys: pytest.CaptureFixture[str], delta: str, warned: bool
 ) -> None:
-    campaign.open_account(ledger, config(tmp_path, "ward", delta), study(30), list(range(40)))
+    open_account(ledger, config(tmp_path, "ward", delta), study(30))
     said = capsys.readouterr()
     assert ("privacy.delta is not below one over the number of privacy units" in said.err) is warned
     assert "30" not in said.err + said.out
