@@ -83,6 +83,18 @@ def mlflow_runs(public_folder: Path) -> frozenset[str]:
     return frozenset(run for path in cursors for run in json.loads(path.read_text())["runs"].values())
 
 
+def runs_page(base: Path, where: Destination) -> str:
+    """Where MLflow's pages list the runs of ``base``, below the server's address; empty before the first delivery.
+
+    The address says that the experiment trains models; without that, pages meant for language models appear.
+    """
+    for folder in sorted((base / "runs").glob("*/public")):
+        experiment = Cursor.read(folder, where).experiment_id
+        if experiment is not None:
+            return f"/#/experiments/{experiment}/runs?workflowType=machine_learning"
+    return ""
+
+
 @final
 class BackgroundDelivery:
     """A process that delivers a run's events while the run goes on; it ends with this process.

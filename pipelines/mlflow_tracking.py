@@ -15,7 +15,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
@@ -36,6 +36,9 @@ from pipelines.outbox import Event, read_events
 from pipelines.tracking import CAMPAIGN, TRACKING_FOLDER
 
 _PARENT_TAG = "mlflow.parentRunId"
+_KIND_TAG, _KIND = "mlflow.experimentKind", "custom_model_development"
+"""Lets the pages of MLflow 3.6, say, show what belongs to training and not to language models; those of 3.17 go by the
+address instead (``delivery.runs_page``)."""
 _UNANSWERED = frozenset({"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"})
 
 
@@ -133,11 +136,15 @@ class MlflowSink:
     def _experiment_id(self) -> str:
         known = self._client.get_experiment_by_name(self._where.experiment)
         if known is not None:
+            if _KIND_TAG not in known.tags:
+                with suppress(MlflowException):  # whoever may not change the experiment may still add runs to it
+                    self._client.set_experiment_tag(known.experiment_id, _KIND_TAG, _KIND)
             return str(known.experiment_id)
         folder = self._where.artifacts
         location = None if folder is None else folder.as_uri()
+        tags = {_KIND_TAG: _KIND}
         try:
-            return str(self._client.create_experiment(self._where.experiment, artifact_location=location))
+            return str(self._client.create_experiment(self._where.experiment, artifact_location=location, tags=tags))
         except MlflowException:  # another run may have created it in the meantime
             known = self._client.get_experiment_by_name(self._where.experiment)
             if known is None:

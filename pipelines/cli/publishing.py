@@ -81,11 +81,12 @@ def _require_delivered(outcome: Any) -> None:
 
 def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="port on 127.0.0.1")] = 5000) -> None:
     """Serve the MLflow UI of PATE_HOME on this machine until interrupted."""
+    from pipelines.delivery import runs_page  # noqa: PLC0415
     from pipelines.destination import UI_ENVIRONMENT, destination, ui_arguments  # noqa: PLC0415
 
     where = destination(None, home=home())
     if not where.database.exists():
         raise InputError("Expected runs in PATE_HOME, got none; run an experiment first or set PATE_HOME")
     command = [sys.executable, "-m", "mlflow", *ui_arguments(where, port=port)]
-    print(f"MLflow at http://127.0.0.1:{port} (end with Ctrl-C)", file=sys.stderr)
+    print(f"MLflow at http://127.0.0.1:{port}{runs_page(home(), where)} (end with Ctrl-C)", file=sys.stderr)
     os.execve(sys.executable, command, {**os.environ, **UI_ENVIRONMENT})  # noqa: S606 - fixed words

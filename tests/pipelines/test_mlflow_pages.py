@@ -22,6 +22,7 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("finished")]
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+TRAINING = "?workflowType=machine_learning"
 PATIENCE = 90_000
 """Milliseconds to wait for a page, on a busy machine."""
 
@@ -33,19 +34,20 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def address(finished) -> Iterator[str]:
-    """``pate ui`` on the finished run."""
+def printed(finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """``pate ui`` on the finished run; the address that it prints."""
     shell, _ = finished
     port = free_port()
-    command = [sys.executable, "-m", "pipelines", "ui", "--port", str(port)]
-    server = subprocess.Popen(
-        command,
-        env=shell.environment(),
-        cwd=shell.home.parent,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    said = tmp_path_factory.mktemp("ui") / "stderr"
+    with said.open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "pipelines", "ui", "--port", str(port)],
+            env=shell.environment(),
+            cwd=shell.home.parent,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,
+        )
     end = time.monotonic() + 240
     while True:
         assert server.poll() is None
@@ -55,9 +57,16 @@ def address(finished) -> Iterator[str]:
             break
         except OSError:
             time.sleep(0.3)
-    yield f"http://127.0.0.1:{port}"
+    (found,) = re.findall(r"^MLflow at (\S+) \(end with Ctrl-C\)$", said.read_text(), re.MULTILINE)
+    yield found
     os.killpg(server.pid, signal.SIGTERM)
     server.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def address(printed: str) -> str:
+    """Of the server."""
+    return printed.partition("/#")[0]
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +93,26 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     assert elsewhere == []
 
 
+def runs_of(address: str, campaign: Any) -> str:
+    return f"{address}/#/experiments/{campaign.info.experiment_id}/runs"
+
+
 def shoot(page: Any, name: str) -> None:
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=str(SHOTS / f"mlflow-{name}.png"))
+
+
+def test_the_address_that_is_printed_lists_campaigns_as_training_and_not_as_language_models(
+    page: Any, printed: str, campaign: Any
+) -> None:
+    page.goto(printed)
+    page.get_by_role("link", name=campaign.info.run_name).first.wait_for()
+    shown = page.inner_text("nav")
+    for text in ("Runs", "Models", "Model registry"):
+        assert text in shown
+    for text in ("Judges", "Prompts", "Sessions", "AI Gateway"):
+        assert text not in shown
+    shoot(page, "runs")
 
 
 def test_the_runs_page_shows_the_curve_of_the_spend(page: Any, address: str, campaign: Any, finished) -> None:
@@ -94,7 +120,7 @@ def test_the_runs_page_shows_the_curve_of_the_spend(page: Any, address: str, cam
     client = mlflow.MlflowClient(f"sqlite:///{shell.home}/mlflow/mlflow.db")
     names = ("epsilon_planned", "epsilon_spent")
     points = sum(len(client.get_metric_history(campaign.info.run_id, name)) for name in names)
-    page.goto(f"{address}/#/experiments/{campaign.info.experiment_id}/runs/{campaign.info.run_id}/model-metrics")
+    page.goto(f"{runs_of(address, campaign)}/{campaign.info.run_id}/model-metrics{TRAINING}")
     for name in names:
         page.get_by_text(name, exact=True).first.wait_for()
     drawn = page.locator(".js-plotly-plot .scatterlayer path.point")
@@ -104,7 +130,7 @@ def test_the_runs_page_shows_the_curve_of_the_spend(page: Any, address: str, cam
 
 
 def test_the_runs_page_says_what_it_cost_and_from_which_public_data(page: Any, address: str, campaign: Any) -> None:
-    page.goto(f"{address}/#/experiments/{campaign.info.experiment_id}/runs/{campaign.info.run_id}")
+    page.goto(f"{runs_of(address, campaign)}/{campaign.info.run_id}{TRAINING}")
     page.get_by_role("heading", name="Privacy", exact=True).first.wait_for()
     shown = page.inner_text("body")
     for text in (campaign.data.tags["epsilon"], "accountant", "gaussian", "digits-pool", "pate-smoke"):

@@ -87,6 +87,7 @@ def _check_complete(where: Destination, *, steps: int = STEPS) -> None:
     client = MlflowClient(tracking_uri=where.uri, registry_uri=where.uri)
     experiments = client.search_experiments(filter_string=f"name = '{where.experiment}'")
     assert len(experiments) == 1
+    assert experiments[0].tags["mlflow.experimentKind"] == "custom_model_development"
     runs = {run.info.run_name: run for run in client.search_runs([experiments[0].experiment_id])}
     assert len(client.search_runs([experiments[0].experiment_id])) == 3
     parent, labels, training = runs["run-1"], runs["labels"], runs["student"]
@@ -155,6 +156,18 @@ def test_only_what_was_recorded_and_pates_own_tags_reach_the_store(recorded: Pat
         own = {"pate.run_id", "pate.phase", "pate.insecure", "mlflow.runName", "mlflow.parentRunId", "device"}
         assert set(run.data.tags) <= own
         assert run.info.user_id == "unknown"
+
+
+@pytest.mark.parametrize("kind", [None, "genai_development"])
+def test_an_experiment_that_was_there_is_one_of_models_unless_somebody_chose(
+    recorded: Path, local: Destination, kind: str | None
+) -> None:
+    client = MlflowClient(tracking_uri=local.uri, registry_uri=local.uri)
+    tags = {} if kind is None else {"mlflow.experimentKind": kind}
+    made = client.create_experiment("pate", artifact_location=f"file://{local.artifacts}", tags=tags)
+    assert MlflowSink(local).deliver(recorded).pending == 0
+    found = client.get_experiment(made).tags["mlflow.experimentKind"]
+    assert found == (kind or "custom_model_development")
 
 
 def test_a_model_marked_insecure_in_the_outbox_is_not_registered(recorded: Path, local: Destination) -> None:
