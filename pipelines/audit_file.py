@@ -1,4 +1,4 @@
-"""What `pate audit` found last, kept beside the runs for the reports of later ones."""
+"""What `pate audit` found last, kept beside the runs for their reports."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ from pipelines.store import write_atomically
 AUDIT_FILE = "audit.json"
 
 
-def keep_audit(base: Path, findings: list[dict[str, Any]]) -> None:
+def keep_audit(base: Path, findings: list[dict[str, Any]]) -> dict[str, Any]:
     """Keep findings in place of earlier ones.
 
     Args:
         base: ``PATE_HOME``.
         findings: as printed; made-up votes, so nothing of them is private.
+
+    Returns:
+        What was kept, as ``read_audit`` gives it.
     """
     base.mkdir(parents=True, exist_ok=True)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     content = {"created": created, "pate": version("pate"), "findings": findings}
     write_atomically(base / AUDIT_FILE, json.dumps(content, indent=1))
+    return content
 
 
 def read_audit(base: Path) -> dict[str, Any] | None:

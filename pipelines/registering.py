@@ -11,6 +11,7 @@ from typing import Any, final
 from pate.errors import BudgetExceeded, InputError, LedgerError, PrivacyViolation, expected
 from pate.ledger import Anchor, PrivacyLedger
 from pipelines import summary
+from pipelines.audit_file import read_audit
 from pipelines.exported_model import read_spec
 from pipelines.outbox import read_events
 from pipelines.run_account import account_name
@@ -58,7 +59,7 @@ def check(store: RunStore, base: Path) -> Registrable:
 
     Raises:
         InputError: the run is not finished, or its report or student is missing or altered.
-        PrivacyViolation: its noise was seeded.
+        PrivacyViolation: its noise was seeded, or the audit on file found more leakage than is claimed.
         BudgetExceeded: the data, or others that share their units, are over their budget.
         LedgerError: the ledger is not what was written, or not the one of the release.
     """
@@ -73,6 +74,12 @@ def check(store: RunStore, base: Path) -> Registrable:
         raise PrivacyViolation(
             f"Expected noise from the operating system's entropy, got run {store.run_id} with insecure, seeded noise; "
             "it has no guarantee: remove labelling.insecure_seeded_noise and run again"
+        )
+    audit = read_audit(base)
+    if audit is not None and any(finding["broken"] for finding in audit["findings"]):
+        raise PrivacyViolation(
+            "Expected an audit that found no more leakage than is claimed, got one that did; use no student before "
+            "that is explained, and then audit again (`pate audit --keep`)"
         )
     recorded = [event for event in read_events(store.public / TRACKING_FOLDER) if event.kind == "model"]
     if not recorded:

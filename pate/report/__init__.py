@@ -4,6 +4,6 @@ It is made from released values and public configuration alone.
 """
 
 from pate.report.facts import PrivacyReport
-from pate.report.render import json_schema, to_html, to_json
+from pate.report.render import json_schema, to_html, to_json, with_audit
 
-__all__ = ["PrivacyReport", "json_schema", "to_html", "to_json"]
+__all__ = ["PrivacyReport", "json_schema", "to_html", "to_json", "with_audit"]

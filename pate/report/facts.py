@@ -48,7 +48,7 @@ class PrivacyReport:
             ``records``.
         public_data: the public sets: ``name``, ``records``, ``fingerprint``, ``origin``.
         tuning: what was tuned, and on what.
-        audit: findings of ``pate audit`` with ``created`` and ``pate``, if it was run before.
+        audit: findings of ``pate audit`` with ``created`` and ``pate``, if some were kept.
         versions: software.
         sanitised: the noisy data-dependent figure that the campaign bought, if it did; an estimate, no guarantee.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from pate.errors import expected
 from pate.report import wording, words
-from pate.report.content import content_of
+from pate.report.content import FORMAT, content_of
 from pate.report.facts import PrivacyReport
 from pate.report.figures import figures_of
 from pate.values import Released, released_value
@@ -19,19 +21,46 @@ from pate.values import Released, released_value
 
 def to_json(report: Released[PrivacyReport]) -> str:
     """The report as JSON; ``json_schema`` describes it."""
-    return json.dumps(content_of(released_value(report)), indent=2, ensure_ascii=False, allow_nan=False)
+    return _as_json(content_of(released_value(report)))
 
 
 def to_html(report: Released[PrivacyReport]) -> str:
     """The report as one page that needs no network and no script."""
-    content = content_of(released_value(report))
-    return _template().render(r=content, figures=figures_of(content), words=words, style=Markup(_file("report.css")))  # noqa: S704 - our own file
+    return _as_page(content_of(released_value(report)))
+
+
+def with_audit(written: str, audit: Released[Mapping[str, Any]]) -> tuple[str, str]:
+    """A report that was written before, with the findings of a later audit and everything else as it was.
+
+    Args:
+        written: what ``to_json`` gave.
+        audit: as in ``PrivacyReport``.
+
+    Returns:
+        The report as JSON and as a page.
+
+    Raises:
+        InputError: another version of this software wrote the report in another format.
+    """
+    content = json.loads(written)
+    if content.get("format") != FORMAT:
+        raise expected(f"a report in the format {FORMAT}", "it stays as it is", format=content.get("format"))
+    content["audit"] = dict(released_value(audit))
+    return _as_json(content), _as_page(content)
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON schema of ``to_json``."""
     schema: dict[str, Any] = json.loads(_file("report.schema.json"))
     return schema
+
+
+def _as_json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _as_page(content: Mapping[str, Any]) -> str:
+    return _template().render(r=content, figures=figures_of(content), words=words, style=Markup(_file("report.css")))  # noqa: S704 - our own file
 
 
 @lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ from pate.accounting import GNMax, Repeated
 from pate.ledger import Account, PrivacyLedger
 from pate.values import Released
 from pipelines import summary
+from pipelines.audit_file import keep_audit
 from pipelines.cli.app import run
 from pipelines.exported_model import save_exported
 from pipelines.registering import check_alias
@@ -97,6 +98,14 @@ def test_a_run_without_report_is_refused(home: Path, capsys: pytest.CaptureFixtu
 def test_insecure_noise_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     finish(home, head=charge(home, "ward", "c", [b"anna"]), insecure=True)
     refused(capsys, home, "insecure", "labelling.insecure_seeded_noise")
+
+
+def test_after_an_audit_that_found_more_leakage_than_is_claimed_no_student_is_named(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finish(home, head=charge(home, "ward", "c", [b"anna"]))
+    keep_audit(home, [{"broken": False}, {"broken": True}])
+    refused(capsys, home, "audit", "more leakage")
 
 
 def test_data_over_their_budget_are_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

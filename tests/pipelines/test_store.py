@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,34 @@ def test_incidents_are_for_the_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "incidents" / incident
     assert path.read_text() == "row 7 of anna"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("writes", range(5))
+def test_outputs_that_are_replaced_are_old_or_new_wherever_it_is_cut_short(
+    store: RunStore, writes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [store.public / name for name in ("page", "plain")]
+    for path in paths:
+        write_atomically(path, "old")
+    store.complete("report", "inputs", paths, {"n": 1})
+    done = 0
+
+    def interrupted(path: Path, content: str | bytes) -> None:
+        nonlocal done
+        if done == writes:
+            raise KeyboardInterrupt
+        done += 1
+        write_atomically(path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pipelines.store.write_atomically", interrupted)
+        with suppress(KeyboardInterrupt):
+            store.rewrite("report", dict.fromkeys(paths, "new"))
+    assert store.unaltered("report") == {"n": 1}
+    assert {path.read_text() for path in paths} <= {"old", "new"}
+    store.rewrite("report", dict.fromkeys(paths, "new"))
+    assert store.finished("report", "inputs") == {"n": 1}
+    assert {path.read_text() for path in paths} == {"new"}
+    paths[0].write_text("old")
+    with pytest.raises(InputError, match="altered"):
+        store.unaltered("report")

@@ -13,7 +13,7 @@ import pytest
 
 from pate.accounting import EpsilonBound, GNMax, Repeated
 from pate.errors import InputError, PrivacyViolation
-from pate.report import PrivacyReport, json_schema, to_html, to_json
+from pate.report import PrivacyReport, json_schema, to_html, to_json, with_audit
 from pate.report.content import MOST_CHARGES, content_of
 from pate.report.figures import figures_of
 from pate.report.wording import down, factor, one_in, percent_down, percent_up, small, up
@@ -157,6 +157,27 @@ def test_the_page_says_loudly_what_is_not_as_it_should_be(full: PrivacyReport, b
     alarmed = to_html(Released.public(replace(full, audit={**full.audit, "findings": broken})))
     assert "The audit found more leakage than is claimed." in alarmed
     assert "BROKEN" in alarmed
+
+
+def test_a_later_audit_takes_its_place_and_changes_nothing_else(full: PrivacyReport, bare: PrivacyReport) -> None:
+    assert full.audit is not None
+    later = {**full.audit, "created": "2026-03-04T05:06:07+00:00"}
+    for before in (full, bare):
+        plain, page = with_audit(to_json(Released.public(before)), Released.public(later))
+        after = Released.public(replace(before, audit=later))
+        assert (plain, page) == (to_json(after), to_html(after)), "as if the audit had been on file"
+        assert problems(json.loads(plain)) == []
+        assert "with the audit of 2026-03-04 05:06:07 UTC put in later" in Page(page).text
+        assert up(later["findings"][0]["claim"]) in Page(page).text
+    assert "put in later" not in to_html(Released.public(full)), "that audit was made before"
+
+
+def test_an_audit_is_put_only_into_reports_of_this_format_and_only_if_released(full: PrivacyReport) -> None:
+    plain = to_json(Released.public(full))
+    with pytest.raises(InputError, match="format"):
+        with_audit(plain.replace("pate-privacy-report-1", "pate-privacy-report-0"), Released.public(full.audit or {}))
+    with pytest.raises(PrivacyViolation):
+        with_audit(plain, Private(full.audit))  # type: ignore[arg-type]
 
 
 def test_text_of_the_configuration_cannot_become_markup(bare: PrivacyReport) -> None:
