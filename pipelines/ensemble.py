@@ -19,6 +19,7 @@ import numpy as np
 
 from pate.data import Study
 from pate.features import PackedEncoder
+from pate.models.training import Strategy
 from pate.teachers import suffix_of
 from pate.votes import VoteFile
 from pipelines.bundles import StoredBundle, train_and_keep, votes_of
@@ -97,15 +98,22 @@ class Ensemble:
         )
 
 
-def make_plan(config: Config, holder: Holder, session: RaySession) -> Plan:
-    """Choose bundles, strategy, threads and device from the configuration and the machine.
+def best_strategy(kind: str, device: str) -> Strategy:
+    """How a bundle of models of a kind trains fastest where the configuration does not say it.
 
-    Fused training wins for linear models and MLPs, one model after the other for convolutions on a CPU.
+    Measured on 2 cores: linear models and MLPs are faster fused; of a small CNN two single-threaded tasks, each with
+    one model after the other, are 1.7 times as fast as two fused ones. Not measured: on a GPU everything is fused,
+    since one small model keeps only a small part of it busy.
     """
+    return "fused" if kind in MLP_KINDS or device == "cuda" else "sequential"
+
+
+def make_plan(config: Config, holder: Holder, session: RaySession) -> Plan:
+    """Choose bundles, strategy, threads and device from the configuration and the machine."""
     device = "cuda" if config.teachers.num_gpus > 0 and session.gpus > 0 else "cpu"
     strategy = config.teachers.strategy
     if strategy == "auto":
-        strategy = "fused" if config.teachers.model.kind in MLP_KINDS else "sequential"
+        strategy = best_strategy(config.teachers.model.kind, device)
     slots = max(1, int(session.cpus / config.teachers.num_cpus))
     bundles, places = make_bundles(holder.places(), size=config.teachers.bundle_size, slots=slots)
     threads = max(1, int(config.teachers.num_cpus))

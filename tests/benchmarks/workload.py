@@ -18,6 +18,7 @@ from pate.models.training import Strategy
 from pate.randomness import derive_seed, generator
 from pate.teachers import BundleWeights, train_bundle
 from pate.teachers.weights import unpack
+from pipelines.ensemble import best_strategy
 from pipelines.ray_runtime import RaySession, ray_session
 from pipelines.ray_tasks import Job
 
@@ -47,7 +48,7 @@ class Workload:
     @property
     def rule(self) -> Strategy:
         """How pate trains it unless told otherwise."""
-        return "sequential" if self.kind == "cnn" else "fused"
+        return best_strategy(self.kind, DEVICE)
 
     def train(self, epochs: int) -> TrainSpec:
         return TrainSpec(epochs=epochs, batch_size=32, learning_rate=0.003, weight_decay=0.01, schedule="constant")

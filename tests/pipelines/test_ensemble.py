@@ -14,6 +14,7 @@ import pytest
 
 from pate.data import partition
 from pate.errors import InputError, QuorumLost
+from pate.models import ModelSpec
 from pate.teachers import vote
 from pate.votes import VoteMatrix
 from pipelines import ensemble
@@ -81,6 +82,35 @@ def wounded(team: Ensemble, dying: set[int], **faults: int) -> Ensemble:
 def trained(team: Ensemble) -> list[str]:
     rows = [json.loads(line) for line in (team.folder / ensemble.JOURNAL).read_text().splitlines()]
     return [row["task"] for row in rows if row["outcome"] == "done" and row["task"].startswith("train")]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a plan asks of a cluster; one with a GPU need not be here."""
+
+    cpus: int = 2
+    gpus: int = 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "gpus", "declared", "chosen"),
+    [
+        ("logistic", 0, "auto", "fused"),
+        ("mlp", 0, "auto", "fused"),
+        ("cnn", 0, "auto", "sequential"),
+        ("cnn", 1, "auto", "fused"),
+        ("mlp", 1, "auto", "fused"),
+        ("cnn", 1, "sequential", "sequential"),
+        ("cnn", 0, "fused", "fused"),
+    ],
+)
+def test_convolutions_are_fused_on_a_gpu_and_a_declared_strategy_is_kept(
+    team: Ensemble, kind: str, gpus: int, declared: str, chosen: str
+) -> None:
+    wanted = {"model": ModelSpec(kind=kind), "strategy": declared, "num_gpus": 0.5}
+    config = team.config.model_copy(update={"teachers": team.config.teachers.model_copy(update=wanted)})
+    plan = ensemble.make_plan(config, team.holder, Machine(gpus=gpus))
+    assert (plan.strategy, plan.device) == (chosen, "cuda" if gpus else "cpu")
 
 
 def test_lost_teachers_stop_a_run_or_abstain_as_declared_and_come_back_when_it_is_resumed(
