@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from pate.errors import expected
-from pipelines.cli.words import add_command
+from pipelines.cli.words import JsonOption, add_command, print_json
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -39,6 +39,7 @@ def new(
     columns: Annotated[str | None, typer.Option(help="columns of files without a header, separated by commas")] = None,
     missing: Annotated[list[str] | None, typer.Option(help="text that means a missing value; repeatable")] = None,
     separator: Annotated[str, typer.Option(help="between the values of a line")] = ",",
+    as_json: JsonOption = False,
 ) -> None:
     """Look at the columns, write a folder with a commented configuration, print the steps to a student."""
     from pipelines.config import load  # noqa: PLC0415 - loads torch
@@ -64,11 +65,15 @@ def new(
     path = folder / f"{study}.yaml"
     write_atomically(path, to_yaml(found))
     run_id = load(path).run_id
-    for one in found.looks:
+    for one in () if as_json else found.looks:
         print(f"  {one.name}: {one.words()} -> {one.role}", file=sys.stderr)
     ready = found.benchmark is not None or bool(found.wish.public)
     steps = _steps(path, run_id, ready=ready)
     write_atomically(folder / "STEPS.md", f"# Steps to a student\n\n{steps}")
+    if as_json:
+        columns_found = [{"name": one.name, "looks": one.words(), "role": one.role} for one in found.looks]
+        print_json({"config": str(path), "run_id": run_id, "ready": ready, "columns": columns_found})
+        return
     print(f"Wrote {path} from the columns of {len(found.wish.private)} file(s). Next:\n\n{steps}", end="")
 
 

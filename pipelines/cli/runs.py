@@ -124,12 +124,18 @@ def schema(
     print(json.dumps(json_schema(), indent=2))
 
 
-def incident(identifier: Annotated[str, typer.Argument(metavar="ID", help="from the error's line")]) -> None:
+def incident(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="from the error's line")], as_json: JsonOption = False
+) -> None:
     """Show the private side of an error to whoever may read the private folder."""
     found = [path for path in home().glob(f"**/incidents/{identifier}") if identifier.isalnum()]
     if not found:
         raise expected("the id of an incident", "copy it from the error's line", id=identifier)
-    print(found[0].read_text())
+    text = found[0].read_text()
+    if as_json:
+        print_json({"id": identifier, "text": text})
+    else:
+        print(text)
 
 
 def _load(path: Path, seed: int | None) -> Any:

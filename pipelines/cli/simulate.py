@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from pate.errors import expected
-from pipelines.cli.words import add_command
+from pipelines.cli.words import JsonOption, add_command, print_json
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,52}")
 
@@ -35,6 +35,7 @@ def simulate(
     evaluation: Annotated[int, typer.Option(help="labelled public records")] = 300,
     kind: Annotated[Literal["csv", "parquet"], typer.Option("--format", help="of the files")] = "csv",
     seed: Annotated[int, typer.Option(min=0, help="of everything")] = 0,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a synthetic consortium and print the steps of the rehearsal."""
     from pate.data.simulated import ConsortiumSpec, simulate_consortium  # noqa: PLC0415
@@ -53,6 +54,9 @@ def simulate(
     )  # fmt: skip
     path = write_consortium(folder, spec, simulate_consortium(spec), kind, group_size)
     run_id = load(path).run_id
+    if as_json:
+        print_json({"config": str(path), "run_id": run_id, "sites": sites, "patients": patients, "to_fail": spec.lost})
+        return
     print(f"Wrote {sites} synthetic hospitals with {patients} patients to {folder}. Next:\n\n{_steps(path, run_id)}")
     if overlap and group_size == 1:
         print(f"{overlap} patients are known to two hospitals: the run will be refused with that number, until")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -45,6 +46,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_no_value_of_a_private_record_is_printed_or_copied(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     patients(place / "p.csv", 300, 0)
     asked = ["new", "mine", "--from", "p.csv", "--label", "result", "--positive", "yes", "--unit", "patient"]
+    assert run([*asked[:1], "again", *asked[2:], "--json"]) == 0
+    plain = capsys.readouterr()
+    assert json.loads(plain.out)["config"] == "again/again.yaml"
+    assert (plain.err, CANARY in plain.out, "7731001" in plain.out) == ("", False, False)
     assert run(asked) == 0
     printed = capsys.readouterr()
     written = "".join(path.read_text() for path in (place / "mine").iterdir())

@@ -17,9 +17,7 @@ from pipelines.cli.words import EXIT_CODES
 ROOT = Path(__file__).parents[2]
 COMMANDS = dict(_commands(typer.main.get_command(app)))
 WITHOUT_JSON = {
-    "pate new", "pate simulate",  # write a folder and say what to do next
     "pate ui",  # does not end
-    "pate incident",  # shows a text
     "pate schema", "pate ledger export",  # print JSON anyway
 }  # fmt: skip
 

@@ -43,8 +43,10 @@ def test_the_configuration_loads_and_deals_every_hospital_its_own_teachers(place
         assert len(set(study.private.sites_N[parts.rows(teacher)])) == 1
 
 
-def test_data_and_configuration_say_that_they_are_synthetic(place: Path) -> None:
-    assert run(["simulate", "reh", *SMALL]) == 0
+def test_data_and_configuration_say_that_they_are_synthetic(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["simulate", "reh", *SMALL, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["run_id"] == load(Path(told["config"])).run_id
     text = (place / "reh" / "config.yaml").read_text()
     assert "SYNTHETIC DATA" in text
     assert load(place / "reh" / "config.yaml").data.data_id.startswith("synthetic-")
@@ -87,7 +89,10 @@ def test_patients_of_two_hospitals_are_refused_with_their_number_and_an_incident
     assert "synthetic-" not in printed.err
     (incident,) = re.findall(r"pate incident (\w+)", printed.err)
     assert run(["incident", incident]) == 0
-    assert len(set(re.findall(r"synthetic-\d+", capsys.readouterr().out))) == 5
+    shown = capsys.readouterr().out
+    assert len(set(re.findall(r"synthetic-\d+", shown))) == 5
+    assert run(["incident", incident, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"id": incident, "text": shown.removesuffix("\n")}
 
 
 def test_declared_overlap_is_dealt_and_charged_for_two_votes(place: Path) -> None:
