@@ -9,7 +9,7 @@ import pytest
 
 from pate.errors import PrivacyViolation
 from pate.values import Released
-from pipelines.delivery import BackgroundDelivery, Cursor, Delivery, mlflow_runs, pending
+from pipelines.delivery import BackgroundDelivery, Cursor, Delivery, mlflow_runs, pending, runs_page
 from pipelines.destination import Destination, destination
 from pipelines.outbox import Outbox
 from pipelines.tracking import Tracker
@@ -37,6 +37,18 @@ def test_a_cursor_is_kept_per_destination(tmp_path: Path, where: Destination) ->
     assert mlflow_runs(tmp_path) == {"a", "b"}
     assert mlflow_runs(tmp_path / "elsewhere") == frozenset()
     assert not any(b"secret" in path.read_bytes() for path in (tmp_path / "tracking").iterdir())
+
+
+def test_the_page_of_runs_is_that_of_the_destinations_own_experiment(tmp_path: Path, where: Destination) -> None:
+    assert runs_page(tmp_path, where) == ""
+    publics = [tmp_path / "runs" / name / "public" for name in ("begun", "elsewhere", "here")]
+    for public in publics:
+        (public / "tracking").mkdir(parents=True)
+    other = destination("https://tracking.invalid", home=tmp_path)
+    Cursor(sequence=2, experiment_id="7").write(publics[1], other)
+    assert runs_page(tmp_path, where) == ""
+    Cursor(sequence=2, experiment_id="3").write(publics[2], where)
+    assert runs_page(tmp_path, where) == "/#/experiments/3/runs?workflowType=machine_learning"
 
 
 def test_a_run_is_delivered_while_it_goes_on_and_to_the_end(

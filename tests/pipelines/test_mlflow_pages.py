@@ -107,7 +107,7 @@ def test_the_address_that_is_printed_lists_campaigns_as_training_and_not_as_lang
 ) -> None:
     page.goto(printed)
     page.get_by_role("link", name=campaign.info.run_name).first.wait_for()
-    shown = page.inner_text("nav")
+    shown = page.inner_text("body")
     for text in ("Runs", "Models", "Model registry"):
         assert text in shown
     for text in ("Judges", "Prompts", "Sessions", "AI Gateway"):
