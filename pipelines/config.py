@@ -92,6 +92,9 @@ class TeachersConfig(Section):
         Annotated[ModelSpec, Tag("network")] | Annotated[TreesSpec, Tag("trees")], Discriminator(_model_tag)
     ]
     training: TrainSpec | None = Field(None, description="how networks are fitted; trees say it in model")
+    see: Literal["features", "inputs"] = Field(
+        "features", description="the representation, where there is one; or the inputs themselves"
+    )
     bundle_size: Count = Field(25, description="teachers in one task")
     strategy: Literal["sequential", "fused", "auto"] = "auto"
     num_cpus: Positive = Field(1.0, description="processor cores of one task")

@@ -150,7 +150,8 @@ def _tuning(config: Config, others: int) -> list[str]:
     ]
     if config.features is not None:
         kind = "learned from the public pool alone" if config.features.kind == "simclr" else "trained elsewhere"
-        said.append(f"Teachers see inputs through an encoder ({config.features.kind}) that was {kind}.")
+        who = "Teachers see inputs" if config.teachers.see == "features" else "Inputs to ask were chosen"
+        said.append(f"{who} through an encoder ({config.features.kind}) that was {kind}.")
     if others:
         said.append(
             f"{others} other finished runs of this task are kept beside this one. Whoever chooses among runs by their "

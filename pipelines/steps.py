@@ -67,6 +67,11 @@ class Run:
         return run_stage(self.store, name, inputs, work, self.progress)
 
     @property
+    def teachers_encoder(self) -> PackedEncoder | None:
+        """Through which teachers see inputs; ``None``: they see the inputs themselves."""
+        return self.encoder if self.config.teachers.see == "features" else None
+
+    @property
     def secure(self) -> bool:
         """Whether noise comes from operating-system entropy."""
         return self.config.labelling.insecure_seeded_noise is None
@@ -173,7 +178,9 @@ def train(run: Run, holder: Holder, ray: OnDemand) -> None:
     def work() -> Done:
         totals = ensemble.places_of(teachers)
         with run.tracker.phase("teachers") as tracker, run.progress.bars("teachers", totals) as on_done:
-            roster = ensemble.train_teachers(replace(teachers, on_done=on_done), ray.session(), encoder=run.encoder)
+            roster = ensemble.train_teachers(
+                replace(teachers, on_done=on_done), ray.session(), encoder=run.teachers_encoder
+            )
             found = Released.public({"teachers_enrolled": roster.enrolled, "teachers_lost": len(roster.lost)})
             tracker.metrics(found)
             run.tracker.metrics(found)
@@ -196,7 +203,7 @@ def vote(run: Run, holder: Holder, queries: Released[list[int]], ray: OnDemand) 
     teachers = team(run, holder)
 
     def work() -> Done:
-        inputs = representation.seen_by_teachers(run.study.pool.inputs[queries.value], run.encoder)
+        inputs = representation.seen_by_teachers(run.study.pool.inputs[queries.value], run.teachers_encoder)
         with run.progress.bars("votes", ensemble.places_of(teachers)) as on_done:
             voted = ensemble.collect_votes(path, replace(teachers, on_done=on_done), inputs, ray.session())
         line = f"{run.config.partition.teachers} teachers asked about {len(inputs)} inputs"
@@ -352,7 +359,7 @@ def compare_with_truth(run: Run, holder: Holder, votes: VoteMatrix, ray: OnDeman
     def work() -> Done:
         study, config = run.study, run.config
         evaluation = study.evaluation
-        inputs = representation.seen_by_teachers(evaluation.inputs, run.encoder)
+        inputs = representation.seen_by_teachers(evaluation.inputs, run.teachers_encoder)
         file = run.store.private_folder("votes") / "evaluation.npy"
         teachers = team(run, holder)
         with run.progress.bars("benchmark", ensemble.places_of(teachers)) as on_done:

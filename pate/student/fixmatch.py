@@ -78,10 +78,10 @@ class FixMatch:
         def batch_loss(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
             easy = self.weak(torch.cat([batch.inputs, batch.unlabelled]), generator)
             hard = self.strong(batch.unlabelled, generator)
-            logits, logits_easy, logits_hard = network(torch.cat([easy, hard])).split(
-                [len(batch.labels), len(hard), len(hard)]
-            )
-            belief = logits_easy.detach().softmax(dim=1)
+            labelled, unlabelled = easy[: len(batch.labels)], easy[len(batch.labels) :]
+            with torch.no_grad():  # targets: nothing flows back, so nothing is kept for it
+                belief = network(unlabelled).softmax(dim=1)
+            logits, logits_hard = network(torch.cat([labelled, hard])).split([len(labelled), len(hard)])
             confidence, guess = (belief if align is None else align(belief)).max(dim=1)
             used = (confidence >= self.threshold).float()
             surprise = functional.cross_entropy(logits_hard, guess, reduction="none")

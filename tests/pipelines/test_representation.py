@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from safetensors import safe_open
 
 from pate.data import PrivateRecords, Study
 from pate.errors import InputError
@@ -103,12 +104,19 @@ def test_a_weights_path_stays_out_of_what_is_published(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("ray")
-def test_a_run_with_features_and_central_queries_ends_with_a_student(tmp_path: Path, shell: Any) -> None:
+@pytest.mark.parametrize(("see", "numbers"), [("features", GRAPH["diffusion"]["width"]), ("inputs", 64)])
+def test_a_run_with_features_and_central_queries_ends_with_a_student(
+    tmp_path: Path, shell: Any, see: str, numbers: int
+) -> None:
     content = yaml.safe_load((CONFIGS / "smoke.yaml").read_text())
     content["name"] = "graph"
     content["features"] = GRAPH
+    content["teachers"]["see"] = see
     content["labelling"]["queries"] = "central"
     (tmp_path / "graph.yaml").write_text(yaml.safe_dump(content))
     summary = shell.json("run", str(tmp_path / "graph.yaml"))
     assert 0 <= summary["student_accuracy"] <= 1
+    weights = next((shell.home / "runs" / summary["run_id"] / "private" / "teachers").glob("*.safetensors"))
+    with safe_open(weights, framework="np") as file:
+        assert numbers in {size for name in file.keys() for size in file.get_tensor(name).shape}  # noqa: SIM118
     assert (shell.home / "runs" / summary["run_id"] / "public" / "features" / "encoder.safetensors").exists()
