@@ -89,11 +89,13 @@ def measure(
     given_Q = labels.labels_Q >= 0
     plurality_Q = votes.histogram().counts_QC.argmax(axis=1)
     labels_E = study.evaluation.labels_E
-    alone_T = [mean_recall(labels_E, votes_E) for votes_E in evaluation_votes.labels_TQ]
+    votes_TE = evaluation_votes.labels_TQ
+    votes_TE = votes_TE[(votes_TE >= 0).any(axis=1)]  # whom the infrastructure lost says nothing about the others
+    alone_T = [mean_recall(labels_E, votes_E) for votes_E in votes_TE]
     figures = Figures(
         label_accuracy=float((labels.labels_Q == truth_Q)[given_Q].mean()) if given_Q.any() else float("nan"),
         plurality_accuracy=float((plurality_Q == truth_Q).mean()),
-        single_teacher_accuracy=float((evaluation_votes.labels_TQ == labels_E[None, :]).mean()),
+        single_teacher_accuracy=float((votes_TE == labels_E[None, :]).mean()),
         single_teacher_balanced_accuracy=mean_over_runs(alone_T),
         pooled_accuracy=pooled.accuracy.value,
         pooled_balanced_accuracy=pooled.balanced_accuracy,
