@@ -37,3 +37,16 @@ def test_the_curve_is_measured_fitted_and_drawn(tmp_path: Path) -> None:
     run("scaling_curve.py", *words)
     assert "A prediction, not a measurement" in readme.read_text()
     assert plot.read_text().startswith("<?xml")
+
+
+def test_what_many_teachers_know_is_measured_on_the_split_for_development(tmp_path: Path, data_dir: Path) -> None:
+    figures, readme = tmp_path / "figures.json", tmp_path / "README.md"
+    readme.write_text(
+        "<!-- many teachers: written by a benchmark -->\n<!-- end of many teachers -->\n", encoding="utf-8"
+    )
+    small = ["--teachers", "20", "--records", "60", "--epochs", "1", "--votes", "40", "100"]
+    run("many_teachers.py", *small, "--json", str(figures), "--readme", str(readme))
+    found = json.loads(figures.read_text())
+    assert found["plurality"] > found["mean_teacher"] > 0.3
+    assert found["votes"] == 40 * 100
+    assert "20 x 60" in readme.read_text()
