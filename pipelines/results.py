@@ -10,7 +10,9 @@ from typing import Any
 
 from pate.accounting.rounding import up
 from pate.errors import InputError, expected
+from pate.student.metrics import Interval
 from pipelines import summary
+from pipelines.benchmark import Figures
 from pipelines.evaluation import words
 from pipelines.store import RunStore, write_atomically
 
@@ -22,7 +24,7 @@ SWEEP_START, SWEEP_END = "<!-- sweep: written by `pate sweep` -->", "<!-- end of
 """Where a file holds the results over several seeds."""
 COLUMNS = (
     "run", "teachers", "asked, answered", "epsilon at delta (accountant)", "labels right", "student",
-    "one teacher", "pooled, no privacy",
+    "one teacher alone", "pooled, no privacy",
 )  # fmt: skip
 
 
@@ -38,7 +40,8 @@ def table(stores: list[RunStore]) -> str:
         [
             *rows,
             "",
-            "In brackets: 95% intervals, over patients or hospitals where the evaluation set names them. "
+            "In brackets: 95% intervals, over patients or hospitals where the evaluation set names them; of one teacher "
+            "alone: of the mean over teachers. "
             f"Measured at commit {commit()} on {machine()}; one run each, seed as in the run's name.",
         ]
     )
@@ -111,6 +114,22 @@ def _cells(store: RunStore) -> list[str]:
         f"{up(facts['epsilon'], 2)} at {facts['delta']:g} ({facts['accountant']}){_sanitised(facts.get('sanitised'))}",
         f"{figures.label_accuracy:.1%}",
         words(facts, strong="**"),
-        f"{figures.single_teacher_accuracy:.1%}",
-        f"{figures.pooled_accuracy:.1%}",
+        f"{figures.single_teacher_accuracy:.1%}{_balanced(figures, figures.single_teacher_balanced_accuracy)}",
+        f"{figures.pooled_accuracy:.1%}{_auroc(figures)}{_balanced(figures, figures.pooled_balanced_accuracy)}",
     ]
+
+
+def _balanced(figures: Figures, found: Interval) -> str:
+    """For two classes, of which one may be rare."""
+    return "" if figures.pooled_auroc is None else f", balanced {found.value:.1%}{_ends(found, 100, 1)}"
+
+
+def _auroc(figures: Figures) -> str:
+    found = figures.pooled_auroc
+    return "" if found is None else f", AUROC {found.value:.3f}{_ends(found, 1, 3)}"
+
+
+def _ends(found: Interval, factor: float, digits: int) -> str:
+    if found.low is None or found.high is None:
+        return ""
+    return f" [{found.low * factor:.{digits}f}, {found.high * factor:.{digits}f}]"
