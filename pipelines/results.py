@@ -40,8 +40,8 @@ def table(stores: list[RunStore]) -> str:
         [
             *rows,
             "",
-            "In brackets: 95% intervals, over patients or hospitals where the evaluation set names them; of one teacher "
-            "alone: of the mean over teachers. "
+            "In brackets: 95% intervals, over patients or hospitals where the evaluation set names them; one teacher "
+            "alone: of the mean. "
             f"Measured at commit {commit()} on {machine()}; one run each, seed as in the run's name.",
         ]
     )
