@@ -90,7 +90,7 @@ def record_configuration(run: Run) -> None:
     settings = run.config.model_dump(mode="json", exclude={"tracking", "ray"})  # addresses are nobody else's business
     write_atomically(run.store.public / "config.json", json.dumps(settings, indent=1))
     tracker.params(Released.public(run.config.content()))
-    tracker.params(Released.public({"environment": versions()}))
+    tracker.tags(Released.public({"environment": versions()}))  # no parameter: a run may go on after an upgrade
     for row in run.public_marks():
         tracker.dataset(
             Released.public(

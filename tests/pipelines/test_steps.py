@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from pipelines import steps
 from pipelines.config import load
 from pipelines.destination import destination
@@ -16,7 +18,9 @@ from pipelines.tracking import Tracker
 SMOKE = Path(__file__).parents[2] / "configs" / "smoke.yaml"
 
 
-def test_what_changes_no_result_may_change_while_a_run_is_resumed(tmp_path: Path) -> None:
+def test_what_changes_no_result_may_change_while_a_run_is_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     study = load_study(load(SMOKE))
     changes = (
         {},
@@ -33,6 +37,7 @@ def test_what_changes_no_result_may_change_while_a_run_is_resumed(tmp_path: Path
         store = RunStore(tmp_path, config.run_id)
         assert store.exists() == (number > 0), "the same run"
         store.create()
+        monkeypatch.setattr(steps, "versions", lambda number=number: {"torch": f"2.{number}"})
         with Tracker.open(store.public, run_id=config.run_id, insecure=False) as tracker:
             where = destination(config.tracking.uri, home=tmp_path, experiment="pate")
             run = steps.Run(
