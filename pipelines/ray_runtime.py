@@ -22,7 +22,7 @@ import ray
 from ray.exceptions import RayError
 
 from pate.errors import PateError, Unavailable, expected
-from pipelines.ray_tasks import Job, Limits, Lost, Needs, Tasks
+from pipelines.ray_tasks import QUEUED, Job, Limits, Lost, Needs, Tasks
 
 CONNECT_SECONDS = 5.0
 USUAL_LIMITS = Limits()
@@ -54,6 +54,7 @@ class RaySession:
         num_cpus: float,
         num_gpus: float = 0.0,
         threads: int = 1,
+        ahead: int = QUEUED,
         limits: Limits = USUAL_LIMITS,
     ) -> Iterator[tuple[int, Any]]:
         """Run jobs, a bounded number at a time, and yield ``(position, result)`` as they finish.
@@ -63,13 +64,14 @@ class RaySession:
             num_cpus: cores of one task.
             num_gpus: GPUs of one task; fractions share one.
             threads: torch threads inside a task.
+            ahead: tasks sent for each one that can run at once.
             limits: when to try again and when to give up.
 
         Raises:
             InputError: no node is large enough for a task, or a task refused its input.
             PateError: a task failed; the details are private.
         """
-        needs = Needs(num_cpus=num_cpus, num_gpus=num_gpus, threads=threads)
+        needs = Needs(num_cpus=num_cpus, num_gpus=num_gpus, threads=threads, ahead=ahead)
         for position, result in self.try_all(jobs, needs, limits):
             if isinstance(result, Lost):
                 raise PateError(

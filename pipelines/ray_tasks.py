@@ -67,6 +67,8 @@ class Needs:
         threads: torch threads.
         label: the node label whose value is the name of a place.
         incidents: private folder at a place for the text of errors, which never leaves it.
+        ahead: tasks sent for each one that can run at once. 1 for tasks that have tasks of their own: while they wait
+            for those, Ray would start others in their place.
     """
 
     num_cpus: float
@@ -74,6 +76,7 @@ class Needs:
     threads: int = 1
     label: str = "site"
     incidents: Path | None = None
+    ahead: int = QUEUED
 
 
 @final
@@ -175,7 +178,7 @@ class Tasks:
         for place, waiting in self._waiting.items():
             slots = sum(_slots(node, self._needs) for node in self._nodes[place])
             sent = sum(attempt.job.place == place for attempt in self._running.values())
-            while waiting and sent < QUEUED * slots and waiting[0].not_before <= time.monotonic():
+            while waiting and sent < self._needs.ahead * slots and waiting[0].not_before <= time.monotonic():
                 attempt = waiting.popleft()
                 self._running[_start(attempt, self._needs)] = attempt
                 sent += 1

@@ -156,7 +156,7 @@ def sweep(configs: list[Config], base: Path, command: str, *, parallel: int = 1)
             for own in configs
         ]
         share = session.cpus / parallel
-        for _, member in session.run(jobs, num_cpus=share, threads=max(1, int(share))):
+        for _, member in session.run(jobs, num_cpus=share, threads=max(1, int(share)), ahead=1):
             done = sorted([*done, member], key=lambda own: own.seed)
             yield row_of(done, command), done
 

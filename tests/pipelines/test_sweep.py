@@ -136,12 +136,17 @@ def test_the_readme_needs_a_file_of_rows(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.xdist_group("ray")
 def test_a_sweep_of_real_runs_is_one_parent_at_the_tracker_and_can_be_started_again(shell: Any, tmp_path: Path) -> None:
     file = tmp_path / "results.json"
-    arguments = ("sweep", str(CONFIGS / "smoke.yaml"), "--seeds", "2", "--parallel", "2", "--results", str(file))
+    arguments = ("sweep", str(CONFIGS / "smoke.yaml"), "--seeds", "3", "--parallel", "2", "--results", str(file))
     (first,) = shell.json(*arguments)
-    assert first["seeds"] == [0, 1]
+    assert first["seeds"] == [0, 1, 2]
+    folders = list((shell.home / "runs").glob("*/public"))
+    began, ended = (
+        sorted((folder / name).stat().st_mtime for folder in folders) for name in ("config.json", "summary.json")
+    )
+    assert began[2] >= ended[0], "never more than two at a time"
     assert json.loads(file.read_text()) == [first]
     accounts = PrivacyLedger(shell.home / "ledger").accounts()
-    assert len(accounts) == 2, "one simulated account for each run"
+    assert len(accounts) == 3, "one simulated account for each run"
     runs = {path.name: path.stat().st_mtime_ns for path in (shell.home / "runs").glob("*/public/summary.json")}
     (second,) = shell.json(*arguments)
     assert {key: second[key] for key in first if key != "minutes"} == {k: first[k] for k in first if k != "minutes"}
@@ -149,7 +154,7 @@ def test_a_sweep_of_real_runs_is_one_parent_at_the_tracker_and_can_be_started_ag
     assert again == runs, "finished runs are taken as they are"
     client = mlflow.MlflowClient(f"sqlite:///{shell.home}/mlflow/mlflow.db")
     (experiment,) = client.search_experiments(filter_string="name = 'pate'")
-    (parent,) = client.search_runs([experiment.experiment_id], "tags.`pate.sweep` = 'smoke, 2 seeds'")
+    (parent,) = client.search_runs([experiment.experiment_id], "tags.`pate.sweep` = 'smoke, 3 seeds'")
     assert parent.data.metrics["accuracy_mean"] == pytest.approx(first["accuracy_mean"])
     below = client.search_runs([experiment.experiment_id], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
-    assert len(below) == 2
+    assert len(below) == 3
