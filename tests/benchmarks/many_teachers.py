@@ -2,8 +2,8 @@
 
     python tests/benchmarks/many_teachers.py --readme README.md
 
-Teachers are those of configs/mnist.yaml, heads on a representation that was learned from the public pool alone, on
-rotation 5, a split for development. They vote on the whole pool, without noise and without a release: the accuracies
+Teachers are those of configs/mnist_low_epsilon.yaml, heads on a representation that was learned from the public pool
+alone, on rotation 5, a split for development. They vote on the whole pool, without noise and without a release: the accuracies
 exist because MNIST is public.
 """
 
@@ -42,9 +42,9 @@ VOTES = (5_000, 10_000)
 
 
 def configuration(teachers: int, records: int, epochs: int | None) -> Config:
-    """configs/mnist.yaml on the split for development, with so many teachers."""
+    """configs/mnist_low_epsilon.yaml on the split for development, with so many teachers."""
     data = {"source": "mnist", "data_id": "mnist-rotation-5", "rotation": ROTATION, "private": teachers * records}
-    config = load(ROOT / "configs" / "mnist.yaml", {"data": data, "partition": {"teachers": teachers}})
+    config = load(ROOT / "configs" / "mnist_low_epsilon.yaml", {"data": data, "partition": {"teachers": teachers}})
     if epochs is None:
         return config
     train = replace(config.features.train, epochs=epochs)
@@ -112,8 +112,8 @@ def table(known: dict[str, Any], held: dict[str, float], asked: tuple[int, int])
             f"| {known['voting_seconds']:.0f} s |",
             "",
             f"On the 9,000 public images of rotation {ROTATION}, a split for development; without noise, and known "
-            f"only because MNIST is public. Teachers as in `configs/mnist.yaml`: heads on an encoder that saw the "
-            f"public images alone, {known['passes']} passes; training includes its application to every record. "
+            f"only because MNIST is public. Teachers as in `configs/mnist_low_epsilon.yaml`: heads on an encoder that saw "
+            f"the public images alone, {known['passes']} passes; training includes its application to every record. "
             f"Measured on {machine()}.",
             "",
             f"Votes of {asked[0]:,} teachers on {asked[1]:,} inputs: the driver held **{gigabytes:.2f} GB** at most "
