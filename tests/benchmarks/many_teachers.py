@@ -3,8 +3,8 @@
     python tests/benchmarks/many_teachers.py --readme README.md
 
 Teachers are those of configs/mnist_low_epsilon.yaml, heads on a representation that was learned from the public pool
-alone, on rotation 5, a split for development. They vote on the whole pool, without noise and without a release: the accuracies
-exist because MNIST is public.
+alone, on rotation 5, a split for development. They vote on the whole pool, without noise and without a release: the
+accuracies exist because MNIST is public.
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ def table(known: dict[str, Any], held: dict[str, float], asked: tuple[int, int])
             f"| {known['voting_seconds']:.0f} s |",
             "",
             f"On the 9,000 public images of rotation {ROTATION}, a split for development; without noise, and known "
-            f"only because MNIST is public. Teachers as in `configs/mnist_low_epsilon.yaml`: heads on an encoder that saw "
-            f"the public images alone, {known['passes']} passes; training includes its application to every record. "
+            f"only because MNIST is public. Teachers as in `configs/mnist_low_epsilon.yaml`: heads on an encoder "
+            f"that saw the public images alone, {known['passes']} passes; training includes its application to every record. "
             f"Measured on {machine()}.",
             "",
             f"Votes of {asked[0]:,} teachers on {asked[1]:,} inputs: the driver held **{gigabytes:.2f} GB** at most "
