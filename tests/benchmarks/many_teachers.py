@@ -113,8 +113,8 @@ def table(known: dict[str, Any], held: dict[str, float], asked: tuple[int, int])
             "",
             f"On the 9,000 public images of rotation {ROTATION}, a split for development; without noise, and known "
             f"only because MNIST is public. Teachers as in `configs/mnist_low_epsilon.yaml`: heads on an encoder "
-            f"that saw the public images alone, {known['passes']} passes; training includes its application to every record. "
-            f"Measured on {machine()}.",
+            f"that saw the public images alone, {known['passes']} passes; training includes its application to every "
+            f"record. Measured on {machine()}.",
             "",
             f"Votes of {asked[0]:,} teachers on {asked[1]:,} inputs: the driver held **{gigabytes:.2f} GB** at most "
             f"(target: less than 1), {held['seconds']:.0f} s from the first question to the histograms, "
