@@ -7,6 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias, final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -89,6 +90,11 @@ BatchLoss: TypeAlias = Callable[[nn.Module, Batch], tuple[Tensor, Tensor]]
 """(network, batch) -> loss, and the part of the unlabelled inputs that took part in it."""
 
 
+TRIES = 3
+"""Fits, each from other weights, before a student that gives every input the same answer is taken as it is."""
+_SAME = 1e-6
+
+
 def learn(
     pool: LabeledPool,
     spec: StudentSpec,
@@ -102,6 +108,9 @@ def learn(
 ) -> Student:
     """Minimise ``batch_loss`` over labelled batches and batches of the whole pool.
 
+    Few labels and a robust loss, which stops pulling where the network is sure, can end in one that gives every input
+    the same answer. That shows on the released labels alone, and the fit begins again from other weights.
+
     Args:
         pool: public inputs and released labels.
         spec: what all learners share.
@@ -109,12 +118,46 @@ def learn(
         unlabelled_ratio: unlabelled inputs per labelled one in a batch; 0 for none.
         seed: of weights, order and held-out labels.
         device: where to compute.
-        on_progress: called with each point of the curve.
+        on_progress: called with each point of the curve; steps begin again where a fit does.
         start: a public encoder of the same architecture to begin with.
 
     Raises:
         InputError: the encoder is of another architecture.
     """
+    for attempt in range(TRIES):
+        student = _fit(
+            pool,
+            spec,
+            batch_loss,
+            unlabelled_ratio=unlabelled_ratio,
+            seed=derive_seed(seed, "again", attempt) if attempt else seed,
+            device=device,
+            on_progress=on_progress,
+            start=start,
+        )
+        if not _tells_nothing_apart(student, pool):
+            break
+    return student
+
+
+def _tells_nothing_apart(student: Student, pool: LabeledPool) -> bool:
+    """Whether all answers are the same, or none is a number, although the labels differ."""
+    inputs, labels = pool.labelled()
+    proba_LC = student.predict_proba(inputs)
+    return bool(labels.min() < labels.max()) and not np.ptp(proba_LC, axis=0).max() > _SAME
+
+
+def _fit(
+    pool: LabeledPool,
+    spec: StudentSpec,
+    batch_loss: BatchLoss,
+    *,
+    unlabelled_ratio: int,
+    seed: int,
+    device: str | torch.device,
+    on_progress: OnProgress | None,
+    start: Encoder | None,
+) -> Student:
     taught, held_out = pool.split(spec.held_out, seed)
     network = build(spec.model, pool.input_shape, pool.classes, derive_seed(seed, "weights"))
     if start is not None:

@@ -9,7 +9,7 @@ from pate.models.architectures import ModelSpec
 from pate.models.augmentation import Augmentation
 from pate.models.training import TrainSpec
 from pate.student.fixmatch import FixMatch
-from pate.student.learning import StudentSpec
+from pate.student.learning import TRIES, Batch, StudentSpec, learn
 from pate.student.pool import LabeledPool
 from pate.student.pseudo_label import PseudoLabel
 from pate.student.supervised import Supervised
@@ -87,3 +87,35 @@ def test_a_single_released_label_is_enough(clusters) -> None:
 def test_an_unusable_spec_is_refused(fields) -> None:
     with pytest.raises(InputError):
         StudentSpec(model=ModelSpec(), train=TRAIN, **fields)
+
+
+def fits_until_one_learns(pool: LabeledPool, dead: int) -> tuple[int, np.ndarray]:
+    """How many fits there were if the first ``dead`` ones end without weights, and what the student answers."""
+    fits = 0
+
+    def batch_loss(network: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        nonlocal fits
+        fits += batch.progress == 0
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.mul_(float(fits > dead))
+        loss = torch.nn.functional.cross_entropy(network(batch.inputs), batch.labels)
+        return loss * (fits > dead), torch.zeros(())
+
+    spec = StudentSpec(model=ModelSpec(), train=TRAIN)
+    student = learn(pool, spec, batch_loss, unlabelled_ratio=0, seed=1, device="cpu", on_progress=None)
+    return fits, student.predict_proba(pool.inputs)
+
+
+def test_a_fit_that_ends_in_the_same_answer_for_all_begins_again(digits) -> None:
+    fits, proba = fits_until_one_learns(digits.pool, dead=1)
+    assert fits == 2
+    assert np.ptp(proba, axis=0).max() > 0.5
+    fits, proba = fits_until_one_learns(digits.pool, dead=TRIES)
+    assert fits == TRIES, "it gives up"
+    assert np.ptp(proba, axis=0).max() == 0
+
+
+def test_one_answer_for_all_is_right_where_all_labels_are_the_same(digits) -> None:
+    labels = np.where(np.arange(len(digits.pool.inputs)) < 5, 3, -1)
+    assert fits_until_one_learns(LabeledPool.of(digits.pool.inputs, labels, 10), dead=9)[0] == 1
