@@ -27,7 +27,7 @@ from ray._common.utils import get_system_memory
 from ray._private.utils import get_used_memory
 from ray.cluster_utils import Cluster
 
-# needs the memory of the machine for itself, so it is not run beside other tests: pytest -m benchmark tests/faults/test_memory.py
+# needs the memory of the machine for itself: pytest -m benchmark tests/faults/test_memory.py
 pytestmark = [
     pytest.mark.benchmark,
     pytest.mark.xdist_group("ray"),
