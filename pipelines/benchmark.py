@@ -13,6 +13,7 @@ import numpy as np
 
 from pate.data import EvaluationSet, Study
 from pate.errors import expected
+from pate.features import PackedEncoder
 from pate.models import Records, TreesSpec, build, fit, fit_trees
 from pate.public_sets import PublicSource
 from pate.randomness import derive_seed
@@ -23,6 +24,7 @@ from pate.votes import VoteMatrix
 from pipelines.campaign import Labels
 from pipelines.config import Config
 from pipelines.evaluation import SEED
+from pipelines.representation import seen
 from pipelines.store import write_atomically
 
 POOLED_PASSES = 4
@@ -104,13 +106,22 @@ def measure(
     return BenchmarkOnly(figures, source)
 
 
-def train_pooled(inputs: Any, labels: Any, evaluation: EvaluationSet, *, config: Config, classes: int) -> ClassMetrics:
-    """Figures of the student's model trained, without any privacy, on all private records."""
+def train_pooled(
+    inputs: Any,
+    labels: Any,
+    evaluation: EvaluationSet,
+    *,
+    config: Config,
+    classes: int,
+    encoder: PackedEncoder | None = None,
+) -> ClassMetrics:
+    """Figures of the student's model trained, without any privacy, on all private records, or on their features."""
     import torch  # noqa: PLC0415 - a task on a worker
 
-    model = _fit_pooled(config.student.spec, np.array(inputs), np.array(labels), classes, config.seed)
+    own, others = seen(np.array(inputs), encoder), seen(np.array(evaluation.inputs), encoder)
+    model = _fit_pooled(config.student.spec, own, np.array(labels), classes, config.seed)
     with torch.inference_mode():
-        proba_EC = model.eval()(torch.from_numpy(np.array(evaluation.inputs))).softmax(dim=1).numpy()
+        proba_EC = model.eval()(torch.from_numpy(others)).softmax(dim=1).numpy()
     return class_metrics(proba_EC, evaluation.labels_E, seed=SEED, units_E=evaluation.units_E)
 
 

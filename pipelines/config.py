@@ -267,8 +267,13 @@ class Config(Section):
             raise ValueError(
                 f"Expected labelling.max_asked <= data.pool={self.data.pool}, got {self.labelling.max_asked}; ask fewer"
             )
-        if self.student.start == "features" and self.features is None:
-            raise ValueError("Expected a features section for student.start='features', got none; add it")
+        for name in ("start", "see"):
+            if getattr(self.student, name) == "features" and self.features is None:
+                raise ValueError(f"Expected a features section for student.{name}='features', got none; add it")
+        if self.student.start == self.student.see == "features":
+            raise ValueError(
+                "Expected student.start or student.see to be 'features', got both; a head on the encoder starts fresh"
+            )
         bound = self.campaign_epsilon()
         if bound.epsilon > self.privacy.epsilon:
             raise ValueError(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, PrivateAttr
 
-from pate.features import Backbone, Diffusion, Inputs, Representation, SimCLR
+from pate.features import Backbone, Diffusion, Inputs, Representation, Scattering, SimCLR
 from pate.features.backbone import Architecture
 from pate.models import ModelSpec, TrainSpec
 from pate.models.augmentation import Augmentation
@@ -66,6 +66,20 @@ class BackboneConfig(Section):
         )
 
 
+class ScatteringConfig(Section):
+    """What wavelets tell of an image (Bruna, Mallat 2013), along the directions in which the pool differs most."""
+
+    kind: Literal["scattering"]
+    scales: int = Field(2, ge=1, le=6, description="wavelets of 1, 2, 4, ... pixels; means over twice the last")
+    angles: Count = Field(8, description="directions of the wavelets")
+    components: Count = Field(100, description="principal components over the pool that are kept")
+    diffusion: Diffusion | None = _DIFFUSION
+    threads: Count = Field(1, description="torch threads")
+
+    def build(self) -> Representation:
+        return Scattering(scales=self.scales, angles=self.angles, components=self.components, diffusion=self.diffusion)
+
+
 class InputsConfig(Section):
     """The inputs themselves, for tables and small images."""
 
@@ -77,4 +91,6 @@ class InputsConfig(Section):
         return Inputs(diffusion=self.diffusion)
 
 
-FeaturesConfig: TypeAlias = Annotated[SimCLRConfig | BackboneConfig | InputsConfig, Field(discriminator="kind")]
+FeaturesConfig: TypeAlias = Annotated[
+    SimCLRConfig | ScatteringConfig | BackboneConfig | InputsConfig, Field(discriminator="kind")
+]

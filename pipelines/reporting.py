@@ -149,7 +149,7 @@ def _tuning(config: Config, others: int) -> list[str]:
         "The student saw public inputs and released labels only. The evaluation set was used once, at the end.",
     ]
     if config.features is not None:
-        kind = "learned from the public pool alone" if config.features.kind == "simclr" else "trained elsewhere"
+        kind = "trained elsewhere" if config.features.kind == "backbone" else "made from the public pool alone"
         who = "Teachers see inputs" if config.teachers.see == "features" else "Inputs to ask were chosen"
         said.append(f"{who} through an encoder ({config.features.kind}) that was {kind}.")
     if others:

@@ -68,8 +68,8 @@ def choose_queries(config: Config, study: Study, encoder: PackedEncoder | None) 
     return Released.public(central_queries(_features(pool, encoder), count, config.seed))
 
 
-def seen_by_teachers(inputs: Any, encoder: PackedEncoder | None) -> Any:
-    """Public inputs as teachers see them: themselves, or their features. Shape ``[Q, ...]``."""
+def seen(inputs: Any, encoder: PackedEncoder | None) -> Any:
+    """Public inputs as teachers or a student see them: themselves, or their features. Shape ``[Q, ...]``."""
     return inputs if encoder is None else encoder.open().encode(inputs)
 
 

@@ -72,6 +72,11 @@ class Run:
         return self.encoder if self.config.teachers.see == "features" else None
 
     @property
+    def student_encoder(self) -> PackedEncoder | None:
+        """The first part of the student; ``None``: it sees the inputs themselves."""
+        return self.encoder if self.config.student.see == "features" else None
+
+    @property
     def secure(self) -> bool:
         """Whether noise comes from operating-system entropy."""
         return self.config.labelling.insecure_seeded_noise is None
@@ -203,7 +208,7 @@ def vote(run: Run, holder: Holder, queries: Released[list[int]], ray: OnDemand) 
     teachers = team(run, holder)
 
     def work() -> Done:
-        inputs = representation.seen_by_teachers(run.study.pool.inputs[queries.value], run.teachers_encoder)
+        inputs = representation.seen(run.study.pool.inputs[queries.value], run.teachers_encoder)
         with run.progress.bars("votes", ensemble.places_of(teachers)) as on_done:
             voted = ensemble.collect_votes(path, replace(teachers, on_done=on_done), inputs, ray.session())
         line = f"{run.config.partition.teachers} teachers asked about {len(inputs)} inputs"
@@ -312,13 +317,16 @@ def teach(run: Run, released: Released[Campaign]) -> Released[Student]:
                 curve = {k: v for k, v in asdict(point).items() if k != "step" and v is not None}
                 tracker.metrics(Released.public({f"student_{k}": v for k, v in curve.items()}), step=point.step)
 
+            encoder = run.student_encoder
             student = learner.fit(
-                LabeledPool.of(pool.inputs, labels_M, classes),
+                LabeledPool.of(representation.seen(pool.inputs, encoder), labels_M, classes),
                 seed=derive_seed(run.config.seed, "student"),
                 device=device,
                 on_progress=on_progress,
                 start=run.encoder.open() if run.encoder and run.config.student.start == "features" else None,
             )
+        if encoder is not None:
+            student = student.behind(encoder.open(), run.study.input_shape)
         example = Released.public(pool.inputs[:8])
         save_exported(Released.public(student.network), example, folder)
         line = f"{run.config.student.learner} on {int((labels_M >= 0).sum())} labels and {len(pool)} public inputs"
@@ -359,7 +367,7 @@ def compare_with_truth(run: Run, holder: Holder, votes: VoteMatrix, ray: OnDeman
     def work() -> Done:
         study, config = run.study, run.config
         evaluation = study.evaluation
-        inputs = representation.seen_by_teachers(evaluation.inputs, run.teachers_encoder)
+        inputs = representation.seen(evaluation.inputs, run.teachers_encoder)
         file = run.store.private_folder("votes") / "evaluation.npy"
         teachers = team(run, holder)
         with run.progress.bars("benchmark", ensemble.places_of(teachers)) as on_done:
@@ -377,6 +385,7 @@ def compare_with_truth(run: Run, holder: Holder, votes: VoteMatrix, ray: OnDeman
                 "evaluation": evaluation,
                 "config": config,
                 "classes": len(study.classes),
+                "encoder": run.student_encoder,
             },
         )
         ((_, alone),) = ray.session().run([pooled], num_cpus=1)

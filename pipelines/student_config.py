@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from pate.models import TreesSpec
 from pate.models.augmentation import Augmentation
@@ -19,6 +19,10 @@ class LearnerConfig(Section):
     threads: Count = Field(1, description="torch threads; small networks are fastest with one")
     start: Literal["fresh", "features"] = Field(
         "fresh", description="features: begin with the weights of the encoder, which must be the same network"
+    )
+
+    see: Literal["inputs", "features"] = Field(
+        "inputs", description="features: the student is a head on the encoder, which becomes its first part"
     )
 
     @abstractmethod
@@ -102,14 +106,14 @@ class BoostedTreesConfig(LearnerConfig):
     threshold: float = Field(0.8, ge=0, le=1, description="confidence that a guess needs to take part")
     weight: float = Field(0.5, gt=0, le=1, description="of a guess, where a released label weighs 1")
 
-    @field_validator("start")
+    @field_validator("start", "see")
     @classmethod
-    def _without_weights(cls, start: str) -> str:
-        if start != "fresh":
+    def _without_network(cls, chosen: str, info: ValidationInfo) -> str:
+        if chosen == "features":
             raise ValueError(
-                f"Expected start: fresh for boosted-trees, which have no weights, got {start!r}; remove it"
+                f"Expected no {info.field_name}: features for boosted-trees, which are no network, got it; remove it"
             )
-        return start
+        return chosen
 
     def build(self) -> Learner:
         return BoostedTrees(

@@ -94,16 +94,17 @@ class Encoder(nn.Module):
                 input_shape=tuple(inputs_N.shape[1:]),
             )
         self.to(device).eval()
-        with torch.inference_mode():
-            parts = [function(piece.to(device)).cpu().numpy() for piece in torch.split(inputs_N, _CHUNK) if len(piece)]
-        return np.concatenate([np.zeros((0, width), dtype=np.float32), *parts])
+        if len(inputs_N) == 0:
+            return np.zeros((0, width), dtype=np.float32)
+        found: npt.NDArray[np.float32] = in_pieces(function, inputs_N, device).numpy()
+        return found
 
     def standardise(self, pool: FloatArray | Tensor, device: str | torch.device = "cpu") -> Encoder:
         """Take mean and deviation of each feature, and the graph, from the public pool; returns the encoder itself."""
-        pool_M = public_inputs(pool)
-        self.to(device).eval()
-        with torch.inference_mode():
-            raw = torch.cat([self.body(piece.to(device)).cpu() for piece in torch.split(pool_M, _CHUNK)])
+        return self.standardise_features(in_pieces(self.body.to(device).eval(), public_inputs(pool), device))
+
+    def standardise_features(self, raw: Tensor) -> Encoder:
+        """The same from what the body makes of the public pool. Shape of ``raw``: ``[M, D]``."""
         self.cpu()
         self.mean = raw.mean(dim=0)
         self.std = raw.std(dim=0, correction=0) + 1e-3
@@ -185,6 +186,12 @@ class Representation(Protocol):
     ) -> Encoder:
         """An encoder made from the public pool ``[M, *input_shape]`` alone."""
         ...
+
+
+@torch.inference_mode()
+def in_pieces(function: Callable[[Tensor], Tensor], inputs: Tensor, device: str | torch.device) -> Tensor:
+    """What a function makes of inputs, on the CPU; computed in pieces, so that no more than one is held on the way."""
+    return torch.cat([function(piece.to(device)).cpu() for piece in torch.split(inputs, _CHUNK)])
 
 
 def body_of(network: nn.Module) -> nn.Sequential:

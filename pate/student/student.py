@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -72,6 +72,15 @@ class Student:
         """The likeliest class of each input ``[N]``, ties to the lowest."""
         classes_N: npt.NDArray[np.int64] = self.predict_proba(inputs).argmax(axis=1)
         return classes_N
+
+    def behind(self, encoder: nn.Module, input_shape: tuple[int, ...]) -> Student:
+        """The student of what a public encoder sees that this one is of its features.
+
+        Args:
+            encoder: inputs ``[N, *input_shape]`` -> what this student takes.
+            input_shape: shape of one input.
+        """
+        return replace(self, network=nn.Sequential(encoder.cpu().eval(), self.network), input_shape=input_shape)
 
     def exported(self) -> torch.export.ExportedProgram:
         """The network as a graph that accepts any number of inputs, for the pt2 format."""

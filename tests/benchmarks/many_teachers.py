@@ -63,7 +63,7 @@ def knowledge(config: Config, folder: Path) -> BenchmarkOnly[dict[str, Any]]:
     with ray_session(num_cpus=CORES) as session:
         train_teachers(team, session, encoder=encoder)
         clock.append(time.perf_counter())
-        inputs = representation.seen_by_teachers(study.pool.inputs, encoder)
+        inputs = representation.seen(study.pool.inputs, encoder)
         voted = collect_votes(store.private / "votes.npy", team, inputs, session)
     clock.append(time.perf_counter())
     votes = VoteMatrix.load(store.private / "votes.npy", len(study.classes), voted.sha256)

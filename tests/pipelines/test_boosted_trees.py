@@ -45,7 +45,8 @@ def test_a_configuration_says_how_networks_are_trained_and_trees_say_it_themselv
         ({"teachers": {"model": TREES | {"subsample": 2}}}, r"teachers\.model: Expected 0 < subsample <= 1"),
         ({"student": STUDENT | {"spec": {"depht": 2}}}, r"unknown key student\.spec\.depht"),
         ({"teachers": {"model": TREES, "num_gpus": 0.5}}, "num_gpus=0 for boosted-trees"),
-        ({"student": STUDENT | {"start": "features"}}, "start: fresh for boosted-trees"),
+        ({"student": STUDENT | {"start": "features"}}, "no start: features for boosted-trees"),
+        ({"student": STUDENT | {"see": "features"}}, "no see: features for boosted-trees"),
         ({"student": STUDENT | {"self_training": -1}}, r"student\.self_training=-1"),
     ],
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from safetensors import safe_open
 
@@ -14,6 +16,7 @@ from pate.data import PrivateRecords, Study
 from pate.errors import InputError
 from pipelines import representation
 from pipelines.config import Config, load
+from pipelines.exported_model import load_exported
 from pipelines.progress import Quiet
 from pipelines.sources import load_study
 from pipelines.store import RunStore
@@ -26,6 +29,8 @@ SIMCLR = {
     "train": {"steps": 3, "batch_size": 32},
     "augmentation": {"shift": 0.1},
 }
+
+WAVELETS = {"kind": "scattering", "scales": 1, "angles": 4, "components": 20}
 
 
 def configuration(folder: Path, **changes: Any) -> Config:
@@ -46,7 +51,7 @@ def with_other_private_records(study: Study) -> Study:
     return Study(task=study.task, classes=study.classes, private=private, pool=study.pool, evaluation=study.evaluation)
 
 
-@pytest.mark.parametrize("features", [GRAPH, SIMCLR], ids=["inputs", "simclr"])
+@pytest.mark.parametrize("features", [GRAPH, SIMCLR, WAVELETS], ids=["inputs", "simclr", "scattering"])
 def test_other_private_records_give_the_same_encoder_and_the_same_queries(
     tmp_path: Path, features: dict[str, Any]
 ) -> None:
@@ -87,6 +92,10 @@ def test_random_queries_are_what_they_were_without_a_representation(tmp_path: Pa
 def test_a_student_that_begins_with_features_needs_them(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="features section"):
         configuration(tmp_path, student={"start": "features"})
+    with pytest.raises(InputError, match="features section for student.see"):
+        configuration(tmp_path, student={"see": "features"})
+    with pytest.raises(InputError, match="got both"):
+        configuration(tmp_path, features=GRAPH, student={"start": "features", "see": "features"})
 
 
 def test_a_weights_path_stays_out_of_what_is_published(tmp_path: Path) -> None:
@@ -120,3 +129,33 @@ def test_a_run_with_features_and_central_queries_ends_with_a_student(
     with safe_open(weights, framework="np") as file:
         assert numbers in {size for name in file.keys() for size in file.get_tensor(name).shape}  # noqa: SIM118
     assert (shell.home / "runs" / summary["run_id"] / "public" / "features" / "encoder.safetensors").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("ray")
+@pytest.mark.parametrize("features", [WAVELETS, {**GRAPH, **WAVELETS}], ids=["wavelets", "diffused"])
+def test_a_student_on_features_is_a_head_behind_the_encoder(
+    tmp_path: Path, shell: Any, features: dict[str, Any]
+) -> None:
+    """The exported file takes images, and its scores are a linear function of their features."""
+    content = yaml.safe_load((CONFIGS / "smoke.yaml").read_text())
+    model, train = {"kind": "logistic"}, {"steps": 200, "learning_rate": 0.02}
+    content.update(
+        name="head",
+        features=features,
+        student={"learner": "supervised", "see": "features", "spec": {"model": model, "train": train}},
+    )
+    content["teachers"]["model"] = model
+    (tmp_path / "head.yaml").write_text(yaml.safe_dump(content))
+    run = shell.json("run", str(tmp_path / "head.yaml"))["run_id"]
+    config, public = load(tmp_path / "head.yaml"), shell.home / "runs" / run / "public"
+    student = load_exported(public / "student")
+    images = load_study(config).evaluation.inputs
+    encoder = config.features.build().empty(images.shape[1:])
+    packed = (public / "features" / representation.ENCODER_FILE).read_bytes()
+    encoder.unpack(packed, hashlib.sha256(packed).hexdigest())
+    with torch.inference_mode():
+        scores = student(torch.from_numpy(images)).numpy()
+    seen = np.concatenate([encoder.encode(images), np.ones((len(images), 1), dtype=np.float32)], axis=1)
+    weights, *_ = np.linalg.lstsq(seen, scores, rcond=None)
+    np.testing.assert_allclose(seen @ weights, scores, atol=1e-3 * np.abs(scores).max())

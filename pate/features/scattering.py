@@ -1,0 +1,177 @@
+"""Scattering: what wavelets tell of an image, with nothing to learn but which directions of it matter in the pool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pate.errors import expected
+from pate.features.diffusion import Diffusion
+from pate.features.encoder import Encoder, in_pieces, public_inputs
+from pate.features.principal import principal_components
+from pate.models.architectures import Shape
+from pate.models.training import AfterStep, FloatArray
+
+_FREQUENCY = 3 * np.pi / 4  # of the finest wavelet, radians per pixel
+_SPREAD = 0.8  # of the finest envelope, pixels
+_FLOOR = 0.01  # added before logarithms, for pixels of the order of 1
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scattering:
+    """Principal components of the logarithms of an image's scattering coefficients.
+
+    Coefficients are local means of ``|image * wavelet|`` and of ``||image * wavelet| * coarser wavelet|``: they change
+    little when the image is shifted or bent a little, and keep what pixels' means lose (Bruna, Mallat 2013, "Invariant
+    scattering convolution networks"). Linear models on them learn from few records, also under differential privacy
+    (Tramer, Boneh 2021).
+
+    Attributes:
+        scales: J; wavelets of ``2 ** 0 .. 2 ** (J - 1)`` pixels, means over ``2 ** J``.
+        angles: L; directions of the wavelets over half a turn.
+        components: principal components that are kept.
+        diffusion: whether and how features are placed on the graph of the pool.
+    """
+
+    scales: int = 2
+    angles: int = 8
+    components: int = 100
+    diffusion: Diffusion | None = None
+
+    def __post_init__(self) -> None:
+        if min(self.scales, self.angles, self.components) < 1:
+            raise expected("scales, angles and components >= 1", "2, 8 and 100 are usual", scales=self.scales)
+
+    def empty(self, input_shape: Shape) -> Encoder:
+        """An encoder of this kind without directions; see ``Representation``."""
+        return Encoder(nn.Sequential(*self._parts(input_shape)), input_shape, self.diffusion)
+
+    def updates(self, inputs: int) -> int:
+        """None: nothing is trained."""
+        return 0
+
+    def fit(
+        self,
+        pool: FloatArray | Tensor,
+        *,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        after_step: AfterStep | None = None,
+    ) -> Encoder:
+        """Take the directions from the public images ``[M, channels, height, width]``; nothing is random.
+
+        Raises:
+            PrivacyViolation: private-tagged data.
+            InputError: no images, too small ones, or fewer than components.
+        """
+        pool_M = public_inputs(pool)
+        shape = tuple(pool_M.shape[1:])
+        coefficients, directions = self._parts(shape)
+        raw = in_pieces(coefficients.to(device), pool_M, device)
+        directions.weight.copy_(principal_components(raw, self.components))
+        encoder = Encoder(nn.Sequential(coefficients, directions), shape, self.diffusion)
+        return encoder.standardise_features(directions(raw))
+
+    def _parts(self, input_shape: Shape) -> tuple[LogScattering, nn.Linear]:
+        coefficients = LogScattering(input_shape, self.scales, self.angles)
+        directions = nn.Linear(coefficients.width, self.components, bias=False).requires_grad_(requires_grad=False)
+        return coefficients, directions
+
+
+@final
+class LogScattering(nn.Module):
+    """From images ``[N, channels, height, width]`` to logarithms of their coefficients ``[N, width]``.
+
+    Args:
+        input_shape: of one image.
+        scales: J.
+        angles: L.
+
+    Raises:
+        InputError: no image, or one smaller than ``2 ** scales`` pixels.
+    """
+
+    wavelets: Tensor
+    rows: Tensor
+    columns: Tensor
+
+    def __init__(self, input_shape: Shape, scales: int, angles: int) -> None:
+        super().__init__()
+        window = 2**scales
+        if len(input_shape) != 3 or min(input_shape[1:]) < window:
+            raise expected(
+                f"images of at least {window} pixels a side for scattering",
+                "choose fewer scales, or leave features out for tables",
+                input_shape=input_shape,
+            )
+        channels, height, width = input_shape
+        self.margin = window  # zeros around the image: filters wrap around its end
+        size = (height + 2 * window, width + 2 * window)
+        means = [_local_means(length, window) for length in (height, width)]
+        for name, values in (("wavelets", _morlet(size, scales, angles)), ("rows", means[0]), ("columns", means[1])):
+            self.register_buffer(name, torch.from_numpy(values.astype(np.float32)), persistent=False)
+        maps = 1 + scales * angles + scales * (scales - 1) // 2 * angles**2
+        self.width = channels * maps * len(means[0]) * len(means[1])
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Zeroth order first, then by scale: the first order, and the second by angle and coarser scale."""
+        padded = functional.pad(images, [self.margin] * 4)
+        found = [self._means(padded).unsqueeze(2)]
+        spectrum = torch.fft.fft2(padded)
+        for scale, wavelets in enumerate(self.wavelets):
+            first = _modulus(spectrum, wavelets)
+            found.append(self._means(first))
+            coarser = self.wavelets[scale + 1 :].flatten(0, 1)
+            if len(coarser):
+                found += [self._means(_modulus(torch.fft.fft2(own), coarser)) for own in first.unbind(2)]
+        return torch.cat(found, dim=2).flatten(1).abs().add(_FLOOR).log()
+
+    def _means(self, maps: Tensor) -> Tensor:
+        return self.rows @ maps @ self.columns.T
+
+
+def _modulus(spectrum: Tensor, wavelets: Tensor) -> Tensor:
+    """``|image * wavelet|`` for each wavelet, from the image's spectrum. Shape ``[N, channels, L, height, width]``."""
+    modulus: Tensor = torch.fft.ifft2(spectrum.unsqueeze(2) * wavelets).abs()
+    return modulus
+
+
+def _morlet(size: tuple[int, int], scales: int, angles: int) -> npt.NDArray[np.float64]:
+    """Morlet wavelets of mean zero in the frequency domain, where they are real. Shape ``[J, L, height, width]``."""
+    axes = [2 * np.pi * np.fft.fftfreq(length) for length in size]
+    turns = 2 * np.pi * np.arange(-1, 2)  # a sampled filter's spectrum repeats; three periods hold all of it
+    down, right = np.meshgrid(*[(axis[:, None] + turns).ravel() for axis in axes], indexing="ij")
+
+    def bump(centre: float, angle: float, spread: float) -> npt.NDArray[np.float64]:
+        along = down * np.cos(angle) + right * np.sin(angle) - centre
+        across = right * np.cos(angle) - down * np.sin(angle)
+        values = np.exp(-(spread**2) / 2 * (along**2 + (across * angles / 4) ** 2))
+        periods: npt.NDArray[np.float64] = values.reshape(size[0], 3, size[1], 3).sum(axis=(1, 3))
+        return periods
+
+    made = []
+    for scale in range(scales):
+        for angle in np.pi * np.arange(angles) / angles:
+            wave = bump(_FREQUENCY / 2**scale, angle, _SPREAD * 2**scale)
+            envelope = bump(0.0, angle, _SPREAD * 2**scale)
+            made.append(wave - envelope * (wave[0, 0] / envelope[0, 0]))
+    return np.reshape(made, (scales, angles, *size))
+
+
+def _local_means(length: int, window: int) -> npt.NDArray[np.float64]:
+    """Gaussian weights, around the middle of each window of the image, on the pixels of the padded one.
+
+    Shape ``[length // window, length + 2 window]``.
+    """
+    middles = window + window / 2 - 0.5 + window * np.arange(length // window)
+    away = np.arange(length + 2 * window) - middles[:, None]
+    weights = np.exp(-((away / (_SPREAD * window / 2)) ** 2) / 2)
+    normalised: npt.NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
+    return normalised
