@@ -19,6 +19,7 @@ from pate.accounting.gaussian import gaussian_rdp
 from pate.accounting.rounding import significant
 from pate.errors import expected
 
+_DIGITS = 5  # of noise, so that equal noises share the accountants' tables
 TEST_INFORMATION = 0.638
 """Squared shift of the unit Gaussian that costs what one threshold test costs, per ``1/sigma^2``: about ``2/pi``."""
 LOOSENESS = {"worst_case": 1.0, "worst_case_rdp": 1.15, "gaussian": 1.8}
@@ -55,7 +56,7 @@ def calibrate(
     low, high = 0.0, math.inf
     factor = _guess(event, epsilon, delta, accountant) * (1 + tolerance / 2)
     while high > low * (1 + tolerance):
-        factor = _five_digits(factor)
+        factor = significant(factor, _DIGITS)
         if factor > _MOST_FACTOR:
             raise expected("a budget that some noise meets", "raise epsilon or delta", epsilon=epsilon, delta=delta)
         found = cost(factor)
@@ -113,15 +114,15 @@ def scaled(event: PrivacyEvent, factor: float) -> PrivacyEvent:
     if isinstance(event, Repeated):
         return Repeated(event=scaled(event.event, factor), count=event.count)
     if isinstance(event, LNMax):
-        return replace(event, scale=_five_digits(event.scale * factor))
+        return replace(event, scale=significant(event.scale * factor, _DIGITS))
     if isinstance(event, ConfidentGNMax):
         return replace(
             event,
-            sigma=_five_digits(event.sigma * factor),
-            sigma_threshold=_five_digits(event.sigma_threshold * factor),
+            sigma=significant(event.sigma * factor, _DIGITS),
+            sigma_threshold=significant(event.sigma_threshold * factor, _DIGITS),
         )
     if isinstance(event, GNMax | ThresholdTest):
-        return replace(event, sigma=_five_digits(event.sigma * factor))
+        return replace(event, sigma=significant(event.sigma * factor, _DIGITS))
     return event
 
 
@@ -188,12 +189,7 @@ def _next(factor: float, excess: float, low: float, high: float, tolerance: floa
 
 def rounded_down(value: float) -> float:
     """At most ``value``, with five significant digits."""
-    return _five_digits(value * (1 - 1e-4))
-
-
-def _five_digits(value: float) -> float:
-    """Rounded up, so that equal noises share the accountants' tables."""
-    return significant(value, 5)
+    return significant(value * (1 - 1e-4), _DIGITS)
 
 
 def _require_budget(epsilon: float, delta: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
@@ -77,9 +78,9 @@ def build(spec: ModelSpec, input_shape: Shape, classes: int, seed: int) -> nn.Mo
             case "logistic" | "mlp":
                 network = _dense(input_shape, spec.widths, classes)
             case "cnn":
-                network = _convolutional(input_shape, spec.widths, classes)
+                network = _convolutional(input_shape, spec.widths, classes, _pooled_block)
             case "strided_cnn":
-                network = _strided(input_shape, spec.widths, classes)
+                network = _convolutional(input_shape, spec.widths, classes, _strided_block)
             case "resnet18":
                 network = _resnet18(input_shape, classes)
     return nn.Sequential(FixedScaling(spec.input_mean, spec.input_std, input_shape), *network)
@@ -148,23 +149,24 @@ def _dense(input_shape: Shape, widths: tuple[int, ...], classes: int) -> list[nn
     return [*layers, nn.Linear(features, classes)]
 
 
-def _convolutional(input_shape: Shape, widths: tuple[int, ...], classes: int) -> list[nn.Module]:
+def _convolutional(
+    input_shape: Shape, widths: tuple[int, ...], classes: int, block: Callable[[int, int], list[nn.Module]]
+) -> list[nn.Module]:
     channels, height, width_px = input_shape
     layers: list[nn.Module] = []
     for width in widths:
-        # ReLU after pooling is the same function (ReLU keeps order) at a quarter of the work
-        layers += [nn.Conv2d(channels, width, 3, padding=1), group_norm(width), nn.MaxPool2d(2), nn.ReLU()]
+        layers += block(channels, width)
         channels, height, width_px = width, height // 2, width_px // 2
     return [*layers, nn.Flatten(), nn.Linear(channels * height * width_px, classes)]
 
 
-def _strided(input_shape: Shape, widths: tuple[int, ...], classes: int) -> list[nn.Module]:
-    channels, height, width_px = input_shape
-    layers: list[nn.Module] = []
-    for width in widths:
-        layers += [nn.Conv2d(channels, width, 4, stride=2, padding=1), group_norm(width), nn.ReLU()]
-        channels, height, width_px = width, height // 2, width_px // 2
-    return [*layers, nn.Flatten(), nn.Linear(channels * height * width_px, classes)]
+def _pooled_block(channels: int, width: int) -> list[nn.Module]:
+    # ReLU after pooling is the same function (ReLU keeps order) at a quarter of the work
+    return [nn.Conv2d(channels, width, 3, padding=1), group_norm(width), nn.MaxPool2d(2), nn.ReLU()]
+
+
+def _strided_block(channels: int, width: int) -> list[nn.Module]:
+    return [nn.Conv2d(channels, width, 4, stride=2, padding=1), group_norm(width), nn.ReLU()]
 
 
 def group_norm(channels: int) -> nn.GroupNorm:

@@ -10,18 +10,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pate.errors import expected
-from pate.features.encoder import Encoder
 from pate.models.augmentation import Augmentation
 from pate.randomness import derive_seed
 from pate.student.generalised_cross_entropy import GeneralisedCrossEntropy
-from pate.student.learning import Batch, OnProgress, StudentSpec, learn
+from pate.student.learning import Batch, NetworkLearner, Objective
 from pate.student.pool import LabeledPool
-from pate.student.student import Student
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FixMatch:
+class FixMatch(NetworkLearner):
     """Adds to the loss on labels: where the prediction on a weakly changed image is confident, the prediction on
     the strongly changed one must name the same class.
 
@@ -40,7 +38,6 @@ class FixMatch:
             labels may die out.
     """
 
-    spec: StudentSpec
     weak: Augmentation
     strong: Augmentation
     threshold: float = 0.95
@@ -59,16 +56,8 @@ class FixMatch:
                 weight=self.weight,
             )
 
-    def fit(
-        self,
-        pool: LabeledPool,
-        *,
-        seed: int,
-        device: str | torch.device = "cpu",
-        on_progress: OnProgress | None = None,
-        start: Encoder | None = None,
-    ) -> Student:
-        """Train a student on images; see ``pate.student.learning.Learner``."""
+    def objective(self, pool: LabeledPool, seed: int, device: str | torch.device) -> Objective:
+        """The loss above, see ``NetworkLearner``."""
         if len(pool.input_shape) != 3:
             raise expected("images for FixMatch", "choose PseudoLabel for tabular inputs", input_shape=pool.input_shape)
         criterion = GeneralisedCrossEntropy(self.spec.robustness)
@@ -87,16 +76,7 @@ class FixMatch:
             surprise = functional.cross_entropy(logits_hard, guess, reduction="none")
             return criterion(logits, batch.labels).mean() + self.weight * (used * surprise).mean(), used.mean()
 
-        return learn(
-            pool,
-            self.spec,
-            batch_loss,
-            unlabelled_ratio=self.unlabelled_ratio,
-            seed=seed,
-            device=device,
-            on_progress=on_progress,
-            start=start,
-        )
+        return Objective(batch_loss, self.unlabelled_ratio)
 
 
 @final

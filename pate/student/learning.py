@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -90,54 +91,72 @@ BatchLoss: TypeAlias = Callable[[nn.Module, Batch], tuple[Tensor, Tensor]]
 """(network, batch) -> loss, and the part of the unlabelled inputs that took part in it."""
 
 
+class Objective(NamedTuple):
+    """What a learner minimises, over labelled batches and batches of the whole pool."""
+
+    loss: BatchLoss
+    unlabelled_ratio: int
+    """Unlabelled inputs per labelled one in a batch; 0 for none."""
+
+
 TRIES = 3
 """Fits, each from other weights, before a student that gives every input the same answer is taken as it is."""
 _SAME = 1e-6
 
 
-def learn(
-    pool: LabeledPool,
-    spec: StudentSpec,
-    batch_loss: BatchLoss,
-    *,
-    unlabelled_ratio: int,
-    seed: int,
-    device: str | torch.device,
-    on_progress: OnProgress | None,
-    start: Encoder | None = None,
-) -> Student:
-    """Minimise ``batch_loss`` over labelled batches and batches of the whole pool.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkLearner(ABC):
+    """A learner of networks: says what to minimise, and shares how.
 
-    Few labels and a robust loss, which stops pulling where the network is sure, can end in one that gives every input
-    the same answer. That shows on the released labels alone, and the fit begins again from other weights.
-
-    Args:
-        pool: public inputs and released labels.
-        spec: what all learners share.
-        batch_loss: what this learner does with a batch.
-        unlabelled_ratio: unlabelled inputs per labelled one in a batch; 0 for none.
-        seed: of weights, order and held-out labels.
-        device: where to compute.
-        on_progress: called with each point of the curve; steps begin again where a fit does.
-        start: a public encoder of the same architecture to begin with.
-
-    Raises:
-        InputError: the encoder is of another architecture.
+    Attributes:
+        spec: network, fit, loss on labels and averaging.
     """
-    for attempt in range(TRIES):
-        student = _fit(
-            pool,
-            spec,
-            batch_loss,
-            unlabelled_ratio=unlabelled_ratio,
-            seed=derive_seed(seed, "again", attempt) if attempt else seed,
-            device=device,
-            on_progress=on_progress,
-            start=start,
-        )
-        if not _tells_nothing_apart(student, pool):
-            break
-    return student
+
+    spec: StudentSpec
+
+    @abstractmethod
+    def objective(self, pool: LabeledPool, seed: int, device: str | torch.device) -> Objective:
+        """What one fit minimises; made anew for each, so that nothing that it remembers outlives a fit.
+
+        Args:
+            pool: public inputs and released labels.
+            seed: of the fit.
+            device: where it computes.
+
+        Raises:
+            InputError: inputs that this learner cannot use.
+        """
+
+    def fit(
+        self,
+        pool: LabeledPool,
+        *,
+        seed: int,
+        device: str | torch.device = "cpu",
+        on_progress: OnProgress | None = None,
+        start: Encoder | None = None,
+    ) -> Student:
+        """Train a student; see ``Learner``.
+
+        Few labels and a robust loss, which stops pulling where the network is sure, can end in one that gives every
+        input the same answer. That shows on the released labels alone, and the fit begins again from other weights.
+
+        Args:
+            pool: public inputs and released labels.
+            seed: of weights, order and held-out labels.
+            device: where to compute.
+            on_progress: called with each point of the curve; steps begin again where a fit does.
+            start: a public encoder of the same architecture to begin with.
+
+        Raises:
+            InputError: the encoder is of another architecture, or the inputs are not for this learner.
+        """
+        for attempt in range(TRIES):
+            own = derive_seed(seed, "again", attempt) if attempt else seed
+            student = _fit(pool, self.spec, self.objective(pool, own, device), own, device, on_progress, start)
+            if not _tells_nothing_apart(student, pool):
+                break
+        return student
 
 
 def _tells_nothing_apart(student: Student, pool: LabeledPool) -> bool:
@@ -150,9 +169,7 @@ def _tells_nothing_apart(student: Student, pool: LabeledPool) -> bool:
 def _fit(
     pool: LabeledPool,
     spec: StudentSpec,
-    batch_loss: BatchLoss,
-    *,
-    unlabelled_ratio: int,
+    objective: Objective,
     seed: int,
     device: str | torch.device,
     on_progress: OnProgress | None,
@@ -169,13 +186,13 @@ def _fit(
     optimiser = optimiser_of(network.parameters(), spec.train)
     average = MovingAverage(network, spec.ema_decay)
     watch = _Watch(inputs=inputs, labels=labels, held_out=held_out, device=device)
-    size = spec.train.batch_size
+    size, ratio = spec.train.batch_size, objective.unlabelled_ratio
     order = shuffled_batches(len(labels), size, steps, derive_seed(seed, "labelled"))
-    order_all = shuffled_batches(len(everything), max(1, size * unlabelled_ratio), steps, derive_seed(seed, "pool"))
+    order_all = shuffled_batches(len(everything), max(1, size * ratio), steps, derive_seed(seed, "pool"))
     for step, (own, rest) in enumerate(zip(order, order_all, strict=True)):
-        unlabelled = everything[rest.to(device)] if unlabelled_ratio else everything[:0]
+        unlabelled = everything[rest.to(device)] if ratio else everything[:0]
         index = own.to(device)
-        loss, used = batch_loss(network, Batch(inputs[index], labels[index], unlabelled, step / steps))
+        loss, used = objective.loss(network, Batch(inputs[index], labels[index], unlabelled, step / steps))
         set_rate(optimiser, spec.train.rate(step, steps))
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

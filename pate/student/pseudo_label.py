@@ -10,16 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pate.errors import expected
-from pate.features.encoder import Encoder
 from pate.student.generalised_cross_entropy import GeneralisedCrossEntropy
-from pate.student.learning import Batch, OnProgress, StudentSpec, learn
+from pate.student.learning import Batch, NetworkLearner, Objective
 from pate.student.pool import LabeledPool
-from pate.student.student import Student
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PseudoLabel:
+class PseudoLabel(NetworkLearner):
     """Adds to the loss on labels the cross-entropy of unlabelled inputs with the class now held likeliest.
 
     ``mean_B l(y, f(x)) + a(t) * mean_U [max p >= threshold] CE(argmax p, f(u))``, ``p = softmax f(u)``; ``a`` is
@@ -34,7 +32,6 @@ class PseudoLabel:
         unlabelled_ratio: unlabelled inputs per labelled one in a batch.
     """
 
-    spec: StudentSpec
     weight: float = 1.0
     ramp: tuple[float, float] = (0.2, 0.7)
     threshold: float = 0.0
@@ -61,16 +58,8 @@ class PseudoLabel:
             return 0.0
         return self.weight if progress >= end else self.weight * (progress - start) / (end - start)
 
-    def fit(
-        self,
-        pool: LabeledPool,
-        *,
-        seed: int,
-        device: str | torch.device = "cpu",
-        on_progress: OnProgress | None = None,
-        start: Encoder | None = None,
-    ) -> Student:
-        """Train a student; see ``pate.student.learning.Learner``."""
+    def objective(self, pool: LabeledPool, seed: int, device: str | torch.device) -> Objective:
+        """The loss above, see ``NetworkLearner``."""
         criterion = GeneralisedCrossEntropy(self.spec.robustness)
 
         def batch_loss(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -87,13 +76,4 @@ class PseudoLabel:
             surprise = functional.cross_entropy(guesses, guess, reduction="none")
             return criterion(logits, batch.labels).mean() + weight * (used * surprise).mean(), used.mean()
 
-        return learn(
-            pool,
-            self.spec,
-            batch_loss,
-            unlabelled_ratio=self.unlabelled_ratio,
-            seed=seed,
-            device=device,
-            on_progress=on_progress,
-            start=start,
-        )
+        return Objective(batch_loss, self.unlabelled_ratio)

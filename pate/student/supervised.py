@@ -8,18 +8,16 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from pate.features.encoder import Encoder
 from pate.models.augmentation import Augmentation
 from pate.randomness import derive_seed
 from pate.student.generalised_cross_entropy import GeneralisedCrossEntropy
-from pate.student.learning import Batch, OnProgress, StudentSpec, learn
+from pate.student.learning import Batch, NetworkLearner, Objective
 from pate.student.pool import LabeledPool
-from pate.student.student import Student
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Supervised:
+class Supervised(NetworkLearner):
     """Minimises the loss on labelled inputs; unlabelled ones are not used.
 
     Attributes:
@@ -27,19 +25,10 @@ class Supervised:
         augmentation: of labelled images; ``None`` for none, as for tabular inputs.
     """
 
-    spec: StudentSpec
     augmentation: Augmentation | None = None
 
-    def fit(
-        self,
-        pool: LabeledPool,
-        *,
-        seed: int,
-        device: str | torch.device = "cpu",
-        on_progress: OnProgress | None = None,
-        start: Encoder | None = None,
-    ) -> Student:
-        """Train a student; see ``pate.student.learning.Learner``."""
+    def objective(self, pool: LabeledPool, seed: int, device: str | torch.device) -> Objective:
+        """The loss above, see ``NetworkLearner``."""
         criterion = GeneralisedCrossEntropy(self.spec.robustness)
         generator = torch.Generator().manual_seed(derive_seed(seed, "augmentation"))
 
@@ -47,13 +36,4 @@ class Supervised:
             inputs = batch.inputs if self.augmentation is None else self.augmentation(batch.inputs, generator)
             return criterion(network(inputs), batch.labels).mean(), torch.zeros((), device=batch.inputs.device)
 
-        return learn(
-            pool,
-            self.spec,
-            batch_loss,
-            unlabelled_ratio=0,
-            seed=seed,
-            device=device,
-            on_progress=on_progress,
-            start=start,
-        )
+        return Objective(batch_loss, 0)

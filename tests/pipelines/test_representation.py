@@ -92,7 +92,7 @@ def test_random_queries_are_what_they_were_without_a_representation(tmp_path: Pa
 def test_a_student_that_begins_with_features_needs_them(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="features section"):
         configuration(tmp_path, student={"start": "features"})
-    with pytest.raises(InputError, match="features section for student.see"):
+    with pytest.raises(InputError, match=r"features section for student\.see"):
         configuration(tmp_path, student={"see": "features"})
     with pytest.raises(InputError, match="got both"):
         configuration(tmp_path, features=GRAPH, student={"start": "features", "see": "features"})

@@ -9,7 +9,7 @@ from pate.models.architectures import ModelSpec
 from pate.models.augmentation import Augmentation
 from pate.models.training import TrainSpec
 from pate.student.fixmatch import FixMatch
-from pate.student.learning import TRIES, Batch, StudentSpec, learn
+from pate.student.learning import TRIES, Batch, NetworkLearner, Objective, StudentSpec
 from pate.student.pool import LabeledPool
 from pate.student.pseudo_label import PseudoLabel
 from pate.student.supervised import Supervised
@@ -102,8 +102,11 @@ def fits_until_one_learns(pool: LabeledPool, dead: int) -> tuple[int, np.ndarray
         loss = torch.nn.functional.cross_entropy(network(batch.inputs), batch.labels)
         return loss * (fits > dead), torch.zeros(())
 
-    spec = StudentSpec(model=ModelSpec(), train=TRAIN)
-    student = learn(pool, spec, batch_loss, unlabelled_ratio=0, seed=1, device="cpu", on_progress=None)
+    class Deadly(NetworkLearner):
+        def objective(self, *_: object) -> Objective:
+            return Objective(batch_loss, 0)
+
+    student = Deadly(spec=StudentSpec(model=ModelSpec(), train=TRAIN)).fit(pool, seed=1)
     return fits, student.predict_proba(pool.inputs)
 
 
