@@ -30,7 +30,7 @@ def record_sweep(where: Destination, name: str, row: dict[str, Any], folders: li
     Args:
         where: the destination of the campaigns.
         name: of the sweep: it is found by this again.
-        row: of ``sweep.Row``; numbers become metrics, the rest parameters. All on public benchmarks.
+        row: of ``sweep.Row``; numbers become metrics, names tags. All on public benchmarks.
         folders: public ones of the campaigns; what the tracker does not have of them yet is delivered first.
 
     Returns:

@@ -30,6 +30,21 @@ def table(rows: list[dict[str, Any]]) -> str:
     )
 
 
+def comparison(rows: list[dict[str, Any]]) -> str:
+    """The rows in Markdown, in the shape of a table of published systems."""
+    lines = [
+        "| configuration | data | protocol | epsilon, delta | kind | accuracy (without privacy) |", "|" + "---|" * 6
+    ]  # fmt: skip
+    for own in rows:
+        protocol = f"{own['teachers']:,} teachers, {own['labels']:,.0f} labels; mean of {len(own['seeds'])} runs"
+        epsilon = f"**{up(own['epsilon_data_independent'], 2)}**, {own['delta']:g}"
+        auroc = "" if own["auroc_mean"] is None else f", AUROC {own['auroc_mean']:.3f} ({own['pooled_auroc']:.3f})"
+        accuracy = f"**{own['accuracy_mean']:.1%}** ({own['pooled_accuracy']:.1%}){auroc}"
+        cells = (f"`{own['config']}`", own["dataset"], protocol, epsilon, "data-independent", accuracy)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def plot(rows: list[dict[str, Any]], path: Path, x: str = "epsilon_data_independent") -> None:
     """Accuracy against epsilon or against labels, a series per public set, as SVG.
 

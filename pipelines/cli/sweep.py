@@ -25,19 +25,20 @@ def sweep(
     seeds: Annotated[int, typer.Option(min=1, help="seeds 0 to N-1; rotations too where the set has them")] = 5,
     results: Annotated[Path | None, typer.Option(help="merge the rows into this JSON list")] = None,
     readme: Annotated[Path | None, typer.Option(help="with --results: write their table between its markers")] = None,
+    compare: Annotated[Path | None, typer.Option(help="with --results: likewise, beside published systems")] = None,
     plots: Annotated[Path | None, typer.Option(help="with --results: folder for the plots")] = None,
     parallel: Annotated[int, typer.Option(min=1, help="runs at a time; they share the cores")] = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Run configurations over several seeds, for the table of results."""
-    if results is None and (readme is not None or plots is not None):
-        raise expected("--results with --readme and --plots", "name the file that keeps the rows")
+    if results is None and any(where is not None for where in (readme, compare, plots)):
+        raise expected("--results with --readme, --compare and --plots", "name the file that keeps the rows")
     from pipelines import sweep as sweeps  # noqa: PLC0415 - loads torch and Ray
     from pipelines.destination import destination  # noqa: PLC0415
     from pipelines.mlflow_sweep import record_sweep  # noqa: PLC0415
     from pipelines.progress import Quiet, Terminal  # noqa: PLC0415
-    from pipelines.results import SWEEP_END, SWEEP_START, write  # noqa: PLC0415
-    from pipelines.sweep_table import plot, table  # noqa: PLC0415
+    from pipelines.results import OURS_END, OURS_START, SWEEP_END, SWEEP_START, write  # noqa: PLC0415
+    from pipelines.sweep_table import comparison, plot, table  # noqa: PLC0415
 
     swept = [(path, sweeps.members(path, seeds)) for path in configs]
     progress: Any = Quiet() if as_json else Terminal()
@@ -56,6 +57,8 @@ def sweep(
             kept = sweeps.merge(results, latest)
             if readme is not None:
                 write(readme, table(kept), SWEEP_START, SWEEP_END)
+            if compare is not None:
+                write(compare, comparison(kept), OURS_START, OURS_END)
             if plots is not None:
                 plot(kept, plots / "accuracy_epsilon.svg")
                 plot(kept, plots / "accuracy_labels.svg", x="labels")

@@ -2,7 +2,8 @@
 
 The killer is Ray's memory monitor in the node's raylet: it reads the machine's memory every 100 ms and sends SIGKILL to
 the worker of the running task once more is used than ``memory_usage_threshold`` allows. The threshold is set a little
-above what is used when the cluster starts, and the doomed worker takes real memory until it is dead.
+above what is used when the cluster starts, and the doomed worker takes real memory until it is dead. The monitor may
+kill whatever starts before that memory is given back, so a neighbour may need more tries than one.
 """
 
 from __future__ import annotations
@@ -27,17 +28,16 @@ from ray._common.utils import get_system_memory
 from ray._private.utils import get_used_memory
 from ray.cluster_utils import Cluster
 
-# needs the memory of the machine for itself: pytest -m benchmark tests/faults/test_memory.py
 pytestmark = [
-    pytest.mark.benchmark,
+    pytest.mark.slow,
     pytest.mark.xdist_group("ray"),
     pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # of nodes that are ended
 ]
 
-ROOM = 4 * 2**30
+ROOM = 5 * 2**30
 """Bytes that the machine may use more than at the start: a calm run takes about 1.5 GiB of them."""
-FREE = 9 * 2**30
+FREE = 10 * 2**30
 """Bytes that must be free: the doomed worker is no danger to the machine."""
 CONFIG = """
 name: hungry
@@ -119,24 +119,25 @@ def test_a_worker_killed_for_its_memory_is_tried_again_within_the_limit_and_no_v
     calm = make_shell("calm")
     undisturbed = calm.run("run", str(ward.config("calm")), "--quiet", RAY_ADDRESS=ward.cluster.address)
     assert undisturbed.returncode == 0, undisturbed.stderr
-    config, trace = ward.config("hungry", "faults: {retries: 1}\n"), tmp_path / "trace"
+    config, trace = ward.config("hungry", "faults: {retries: 2}\n"), tmp_path / "trace"
 
     stopped = hungry(shell, ward, config, 99, trace)
     assert stopped.returncode == 3, stopped.stderr
     assert "Expected 6 of 6 teachers to have trained (faults.quorum_teachers), got 4" in stopped.stderr
-    assert trace.read_text().split() == ["began"] * 2, "killed in mid-training: one try, one retry"
+    assert set(trace.read_text().split()) == {"began"}, "killed in mid-training"
     assert not (private(shell) / "votes").exists(), "nobody was asked"
+    tries = outcomes(shell)["train-0001"]
+    assert (tries[-1], tries.count("OutOfMemoryError")) == ("given up", 3), "two tries after the first, and no more"
     early = ward.written("hungry")
     assert len(early) == 2
 
-    resumed = hungry(shell, ward, config, 3, trace)
+    began = trace.read_text().count("began")
+    resumed = hungry(shell, ward, config, began + 1, trace)
     assert resumed.returncode == 0, resumed.stderr
-    assert trace.read_text().split() == ["began"] * 4 + ["ended"]
-    tries = outcomes(shell)
-    print(f"tries: {tries}")
-    killed = ["OutOfMemoryError"] * 2
-    assert tries["train-0001"] == [*killed, "given up", "OutOfMemoryError", "done"]
-    assert (tries["train-0000"], tries["train-0002"]) == (["done"], ["done"]), "finished bundles are trained once"
+    assert trace.read_text().split() == ["began"] * (began + 2) + ["ended"], "killed once more, then trained"
+    for bundle, found in outcomes(shell).items():
+        assert found.count("done") == 1, f"{bundle} was trained once: {found}"
+        assert set(found) <= {"done", "given up", "OutOfMemoryError"}
     assert early.items() <= ward.written("hungry").items()
     mine, theirs = (np.load(private(s) / "votes" / "votes.npy") for s in (shell, calm))
     assert np.array_equal(mine, theirs)

@@ -16,11 +16,13 @@ from pate.errors import InputError
 from pate.ledger import PrivacyLedger
 from pipelines.cli.app import run as command_line
 from pipelines.config import load
+from pipelines.results import OURS_END, OURS_START, SWEEP_END, SWEEP_START
 from pipelines.store import find_run
 from pipelines.sweep import Member, member_of, members, merge, row_of, sweep
-from pipelines.sweep_table import plot, table
+from pipelines.sweep_table import comparison, plot, table
 
-CONFIGS = Path(__file__).parents[2] / "configs"
+ROOT = Path(__file__).parents[2]
+CONFIGS = ROOT / "configs"
 
 
 @pytest.fixture
@@ -100,6 +102,16 @@ def test_rows_replace_their_forerunners_and_plots_repeat(member: Member, tmp_pat
     first = (tmp_path / "plot.svg").read_bytes()
     plot(rows, tmp_path / "plot.svg")
     assert (tmp_path / "plot.svg").read_bytes() == first
+
+
+def test_tables_in_the_docs_are_those_of_their_rows_and_of_the_configurations() -> None:
+    rows = json.loads((ROOT / "docs" / "results.json").read_text())
+    assert f"{SWEEP_START}\n\n{table(rows)}\n\n{SWEEP_END}" in (ROOT / "README.md").read_text()
+    assert f"{OURS_START}\n\n{comparison(rows)}\n\n{OURS_END}" in (ROOT / "docs" / "comparison.md").read_text()
+    for row in rows:
+        config = load(CONFIGS / f"{row['config']}.yaml")
+        assert row["teachers"] == config.partition.teachers
+        assert row["epsilon_data_independent"] == pytest.approx(config.campaign_epsilon().epsilon, rel=1e-9)
 
 
 def test_data_that_are_no_public_benchmark_are_refused_before_anything_runs(tmp_path: Path, tables: Any) -> None:
