@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, final
 
-import pipelines.ray_settings  # noqa: F401 - before Ray, which reads the environment when it is imported
+from pipelines.ray_settings import TOO_LATE  # before Ray, which reads the environment when it is imported
 
 # isort: split
 import ray
@@ -96,6 +96,7 @@ def ray_session(*, address: str | None = None, num_cpus: int | None = None) -> I
 
     Raises:
         Unavailable: nothing answers at the address.
+        InputError: Ray was loaded before this package, so that a local one cannot ask for tokens.
     """
     if ray.is_initialized():
         yield RaySession()
@@ -106,6 +107,10 @@ def ray_session(*, address: str | None = None, num_cpus: int | None = None) -> I
         with _own_connection(lambda: ray.init(address=address, log_to_driver=False)):
             yield RaySession()
         return
+    if TOO_LATE:
+        raise expected(
+            "pipelines imported before ray", "import it first, or export RAY_AUTH_MODE=token", RAY_AUTH_MODE="unset"
+        )
     _remove_abandoned()
     temporary = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{os.getpid()}-", dir="/tmp"))
     try:

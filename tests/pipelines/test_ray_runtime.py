@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -160,6 +162,14 @@ def test_an_initialised_ray_is_joined_and_left_running(session: RaySession) -> N
     with ray_session() as inner:
         assert results(inner, [job(square, value=3)]) == [9]
     assert results(session, [job(square, value=4)]) == [16]
+
+
+def test_a_ray_that_was_loaded_first_is_refused_in_words() -> None:
+    code = "import ray\nfrom pipelines.ray_runtime import ray_session\nwith ray_session(num_cpus=1): print('up')"
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    done = subprocess.run([sys.executable, "-c", code], env=bare, capture_output=True, text=True, check=False)
+    assert "InputError: Expected pipelines imported before ray" in done.stderr
+    assert "up" not in done.stdout
 
 
 @pytest.mark.parametrize("address", ["nonsense", "host:", "ray://host:10001"])
