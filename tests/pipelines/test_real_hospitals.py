@@ -27,7 +27,11 @@ class Study:
     sites: dict[str, list[str]]
 
 
-STUDIES = (Study("heart_four_hospitals", ("cleveland", "hungary", "switzerland", "long_beach"), 60, 80, {}),)
+GROUPS = ("east", "north", "south", "west")
+STUDIES = (
+    Study("heart_four_hospitals", ("cleveland", "hungary", "switzerland", "long_beach"), 60, 80, {}),
+    Study("eicu_consortium", GROUPS, 97, 700, {"nodes": list(GROUPS)}),
+)
 
 
 @pytest.mark.slow
