@@ -74,15 +74,16 @@ class Scattering:
         pool_M = public_inputs(pool)
         shape = tuple(pool_M.shape[1:])
         coefficients, directions = self._parts(shape)
+        encoder = Encoder(nn.Sequential(coefficients, directions), shape, self.diffusion)
         raw = in_pieces(coefficients.to(device), pool_M, device)
         directions.weight.copy_(principal_components(raw, self.components))
-        encoder = Encoder(nn.Sequential(coefficients, directions), shape, self.diffusion)
         return encoder.standardise_features(directions(raw))
 
     def _parts(self, input_shape: Shape) -> tuple[LogScattering, nn.Linear]:
         coefficients = LogScattering(input_shape, self.scales, self.angles)
-        directions = nn.Linear(coefficients.width, self.components, bias=False).requires_grad_(requires_grad=False)
-        return coefficients, directions
+        directions = nn.Linear(coefficients.width, self.components, bias=False, device="meta")
+        empty = directions.requires_grad_(requires_grad=False).to_empty(device="cpu")  # its weights come from the pool
+        return coefficients, empty
 
 
 @final
