@@ -2,6 +2,7 @@
 
 from pate.student.boosted_trees import BoostedTrees
 from pate.student.fixmatch import FixMatch
+from pate.student.freematch import FreeMatch
 from pate.student.learning import Learner, OnProgress, StudentSpec
 from pate.student.pool import LabeledPool
 from pate.student.pseudo_label import PseudoLabel
@@ -13,6 +14,7 @@ __all__ = [
     "CurvePoint",
     "Evaluation",
     "FixMatch",
+    "FreeMatch",
     "LabeledPool",
     "Learner",
     "OnProgress",

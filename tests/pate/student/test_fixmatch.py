@@ -1,5 +1,6 @@
 """FixMatch gains from unlabelled images, and takes images only."""
 
+import math
 import time
 
 import pytest
@@ -10,7 +11,7 @@ from pate.models.architectures import ModelSpec
 from pate.models.augmentation import Augmentation
 from pate.models.training import TrainSpec
 from pate.student.fixmatch import FixMatch, _Alignment
-from pate.student.learning import StudentSpec
+from pate.student.learning import Batch, StudentSpec
 from pate.student.pool import LabeledPool
 from pate.student.student import evaluate
 from pate.student.supervised import Supervised
@@ -33,6 +34,26 @@ def test_unlabelled_digits_help_within_the_time_allowed(digits) -> None:
     assert helped > plain + 0.02
     assert helped > 0.86
     assert student.curve[-1].used > 0.5
+
+
+def test_the_loss_is_the_papers_by_loops() -> None:
+    """Without augmentation and alignment."""
+    generator = torch.Generator().manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3))
+    images, labels = torch.randn(24, 1, 4, 4, generator=generator), torch.arange(24) % 3
+    none, plain = Augmentation(), StudentSpec(model=ModelSpec(), train=TrainSpec(steps=1))
+    learner = FixMatch(spec=plain, weak=none, strong=none, threshold=0.5, weight=0.7, alignment=False)
+    objective = learner.objective(LabeledPool.of(images, labels, 3), 0, "cpu")
+    found, used = objective.loss(network, Batch(images[:4], labels[:4], images[4:], 0.0))
+    with torch.no_grad():
+        rows = [[math.exp(value) for value in row] for row in network(images).tolist()]
+    rows = [[value / sum(row) for value in row] for row in rows]
+    chosen = [row for row in rows[4:] if max(row) >= 0.5]
+    by_labels = -sum(math.log(row[int(y)]) for row, y in zip(rows, labels[:4], strict=False)) / 4
+    by_guesses = -sum(math.log(max(row)) for row in chosen) / 20
+    assert float(found.detach()) == pytest.approx(by_labels + 0.7 * by_guesses, rel=1e-5)
+    assert float(used) == pytest.approx(len(chosen) / 20)
+    assert 0 < len(chosen) < 20
 
 
 def test_a_threshold_nothing_reaches_uses_nothing(digits) -> None:
