@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from pate.models import TreesSpec
 from pate.models.augmentation import Augmentation
-from pate.student import BoostedTrees, FixMatch, FreeMatch, Learner, PseudoLabel, StudentSpec, Supervised
+from pate.student import BoostedTrees, FixMatch, Learner, PseudoLabel, StudentSpec, Supervised
 from pipelines.section import Count, Positive, Section
 
 
@@ -97,27 +97,6 @@ class FixMatchConfig(NetworkConfig):
         )
 
 
-class FreeMatchConfig(NetworkConfig):
-    """A student for images whose thresholds follow its own confidence, class by class (Wang et al. 2023)."""
-
-    learner: Literal["freematch"]
-    weak: Augmentation
-    strong: Augmentation
-    unlabelled_ratio: Count = 4
-    weight: Positive = 1.0
-    fairness: float = Field(0.01, ge=0, description="weight of the push towards all classes")
-
-    def build(self) -> Learner:
-        return FreeMatch(
-            spec=self.spec,
-            weak=self.weak,
-            strong=self.strong,
-            unlabelled_ratio=self.unlabelled_ratio,
-            weight=self.weight,
-            fairness=self.fairness,
-        )
-
-
 class BoostedTreesConfig(LearnerConfig):
     """A student of boosted trees, for tables."""
 
@@ -150,8 +129,7 @@ class BoostedTreesConfig(LearnerConfig):
 
 
 StudentConfig: TypeAlias = Annotated[
-    SupervisedConfig | PseudoLabelConfig | FixMatchConfig | FreeMatchConfig | BoostedTreesConfig,
-    Field(discriminator="learner"),
+    SupervisedConfig | PseudoLabelConfig | FixMatchConfig | BoostedTreesConfig, Field(discriminator="learner")
 ]
-LEARNERS = ("supervised", "pseudo-label", "fixmatch", "freematch", "boosted-trees")
+LEARNERS = ("supervised", "pseudo-label", "fixmatch", "boosted-trees")
 """Tags of the kinds of student."""

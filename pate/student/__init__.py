@@ -2,7 +2,6 @@
 
 from pate.student.boosted_trees import BoostedTrees
 from pate.student.fixmatch import FixMatch
-from pate.student.freematch import FreeMatch
 from pate.student.learning import Learner, OnProgress, StudentSpec
 from pate.student.pool import LabeledPool
 from pate.student.pseudo_label import PseudoLabel
@@ -14,7 +13,6 @@ __all__ = [
     "CurvePoint",
     "Evaluation",
     "FixMatch",
-    "FreeMatch",
     "LabeledPool",
     "Learner",
     "OnProgress",

@@ -58,47 +58,25 @@ class FixMatch(NetworkLearner):
 
     def objective(self, pool: LabeledPool, seed: int, device: str | torch.device) -> Objective:
         """The loss above, see ``NetworkLearner``."""
-        require_images(pool)
+        if len(pool.input_shape) != 3:
+            raise expected("images for FixMatch", "choose PseudoLabel for tabular inputs", input_shape=pool.input_shape)
         criterion = GeneralisedCrossEntropy(self.spec.robustness)
         generator = torch.Generator().manual_seed(derive_seed(seed, "augmentation"))
         align = _Alignment.of(pool, device) if self.alignment else None
 
         def batch_loss(network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-            logits, belief, logits_hard = two_views(network, batch, self.weak, self.strong, generator)
+            easy = self.weak(torch.cat([batch.inputs, batch.unlabelled]), generator)
+            hard = self.strong(batch.unlabelled, generator)
+            labelled, unlabelled = easy[: len(batch.labels)], easy[len(batch.labels) :]
+            with torch.no_grad():  # targets: nothing flows back, so nothing is kept for it
+                belief = network(unlabelled).softmax(dim=1)
+            logits, logits_hard = network(torch.cat([labelled, hard])).split([len(labelled), len(hard)])
             confidence, guess = (belief if align is None else align(belief)).max(dim=1)
             used = (confidence >= self.threshold).float()
             surprise = functional.cross_entropy(logits_hard, guess, reduction="none")
             return criterion(logits, batch.labels).mean() + self.weight * (used * surprise).mean(), used.mean()
 
         return Objective(batch_loss, self.unlabelled_ratio)
-
-
-def require_images(pool: LabeledPool) -> None:
-    """Refuse tables, which nobody can change weakly and strongly.
-
-    Raises:
-        InputError: the pool holds no images.
-    """
-    if len(pool.input_shape) != 3:
-        raise expected("images", "choose PseudoLabel for tabular inputs", input_shape=pool.input_shape)
-
-
-def two_views(
-    network: nn.Module, batch: Batch, weak: Augmentation, strong: Augmentation, generator: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits of the weakly changed labelled images, and of the unlabelled ones both ways.
-
-    Returns:
-        Logits ``[B, C]``; probabilities of weakly changed unlabelled images ``[U, C]``, not differentiated; logits of
-        strongly changed ones ``[U, C]``.
-    """
-    easy = weak(torch.cat([batch.inputs, batch.unlabelled]), generator)
-    hard = strong(batch.unlabelled, generator)
-    labelled, unlabelled = easy[: len(batch.labels)], easy[len(batch.labels) :]
-    with torch.no_grad():  # targets: nothing flows back, so nothing is kept for it
-        belief = network(unlabelled).softmax(dim=1)
-    logits, logits_hard = network(torch.cat([labelled, hard])).split([len(labelled), len(hard)])
-    return logits, belief, logits_hard
 
 
 @final
