@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Discriminator, Field, Tag, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
 
 from pate.accounting import ACCOUNTANTS, EpsilonBound, PrivacyEvent, data_independent_epsilon
 from pate.accounting.events import SanitisedRelease
@@ -23,10 +20,11 @@ from pate.accounting.rounding import up
 from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax, whole_event
 from pate.errors import InputError
 from pate.models import ModelSpec, TrainSpec, TreesSpec
-from pipelines.data_config import SOURCES, DataConfig, FilesData, Texts
+from pipelines import config_file
+from pipelines.data_config import DataConfig, FilesData, Texts
 from pipelines.features_config import FeaturesConfig
 from pipelines.section import Count, Name, Positive, Section, Seed
-from pipelines.student_config import LEARNERS, StudentConfig
+from pipelines.student_config import StudentConfig
 
 _NOT_IN_RESULTS: dict[str, Any] = {
     "tracking": True,
@@ -262,17 +260,21 @@ class Config(Section):
         return self.sites is not None and isinstance(self.data, FilesData) and bool(self.data.pool_files)
 
     @model_validator(mode="after")
-    def _counts_fit(self) -> Config:
-        if self.labelling.max_asked > self.data.pool:
-            raise ValueError(
-                f"Expected labelling.max_asked <= data.pool={self.data.pool}, got {self.labelling.max_asked}; ask fewer"
-            )
+    def _features_are_there(self) -> Config:
         for name in ("start", "see"):
             if getattr(self.student, name) == "features" and self.features is None:
                 raise ValueError(f"Expected a features section for student.{name}='features', got none; add it")
         if self.student.start == self.student.see == "features":
             raise ValueError(
                 "Expected student.start or student.see to be 'features', got both; a head on the encoder starts fresh"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _counts_fit(self) -> Config:
+        if self.labelling.max_asked > self.data.pool:
+            raise ValueError(
+                f"Expected labelling.max_asked <= data.pool={self.data.pool}, got {self.labelling.max_asked}; ask fewer"
             )
         bound = self.campaign_epsilon()
         if bound.epsilon > self.privacy.epsilon:
@@ -326,21 +328,11 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> Config:
     Raises:
         InputError: one line that names file, key path, value and what was expected; further faults are counted.
     """
+    content = _merged(config_file.read(path), overrides or {})
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except OSError as error:
-        raise InputError(
-            f"Expected a readable configuration, got {error.strerror} for {path}; check the path"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        place = " ".join(str(error).split())
-        raise InputError(f"Expected YAML in {path}, got: {place}; correct the file") from error
-    if not isinstance(content, dict):
-        raise InputError(f"Expected keys and values in {path}, got {type(content).__name__}; see configs/ for examples")
-    try:
-        return Config.model_validate(_merged(content, overrides or {}), context={"folder": path.absolute().parent})
+        return Config.model_validate(content, context={"folder": path.absolute().parent})
     except ValidationError as error:
-        raise InputError(_one_line(path, error.errors())) from error
+        raise InputError(config_file.one_line(path, content, error.errors())) from error
 
 
 def _merged(content: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
@@ -354,52 +346,3 @@ def _merged(content: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any
 def json_schema() -> dict[str, Any]:
     """The JSON schema of a configuration, for editors."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
-
-
-def _one_line(path: Path, faults: list[ErrorDetails]) -> str:
-    first = faults[0]
-    tags = {
-        "gnmax",
-        "lnmax",
-        "confident-gnmax",
-        "network",
-        "trees",
-        *LEARNERS,
-        "simclr",
-        "backbone",
-        "inputs",
-        *SOURCES,
-    }  # pydantic names the chosen kind as if it were a key
-    key = ".".join(str(part) for part in first["loc"] if part not in tags)
-    message = " ".join(first["msg"].split()).removeprefix("Value error, ")
-    more = f" ({len(faults) - 1} more faults)" if len(faults) > 1 else ""
-    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{path}: unknown key {key}={first['input']!r}; remove it or correct its spelling{more}"
-    if first["type"] == "missing":
-        return f"{path}: missing key {key}; add it, see `pate schema` for what it means{more}"
-    if first["type"] == "value_error":
-        return f"{path}: {key + ': ' if key else ''}{message}{more}"
-    got = "" if isinstance(first["input"], dict | Section) else f"={first['input']!r}"
-    return f"{path}: {key}{got}: {message}; correct the value{more}"
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML that refuses a key given twice and reads ``1e-5`` as a number."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is given twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d[\d_]*)(\.[\d_]*)?[eE][-+]?\d+$"),
-    list("-+0123456789"),
-)

@@ -247,5 +247,3 @@ class TableData(FilesData):
 DataConfig: TypeAlias = Annotated[
     DigitsData | VisionData | NpzData | ImagesData | TableData, Field(discriminator="source")
 ]
-SOURCES = ("digits", "mnist", "fashion_mnist", "npz", "images", "table")
-"""Tags of the kinds of source."""

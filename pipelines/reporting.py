@@ -151,7 +151,8 @@ def _tuning(config: Config, others: int) -> list[str]:
     if config.features is not None:
         kind = "trained elsewhere" if config.features.kind == "backbone" else "made from the public pool alone"
         who = "Teachers see inputs" if config.teachers.see == "features" else "Inputs to ask were chosen"
-        said.append(f"{who} through an encoder ({config.features.kind}) that was {kind}.")
+        behind = " The student is a head behind it." if config.student.see == "features" else ""
+        said.append(f"{who} through an encoder ({config.features.kind}) that was {kind}.{behind}")
     if others:
         said.append(
             f"{others} other finished runs of this task are kept beside this one. Whoever chooses among runs by their "

@@ -69,7 +69,7 @@ def choose_queries(config: Config, study: Study, encoder: PackedEncoder | None) 
 
 
 def seen(inputs: Any, encoder: PackedEncoder | None) -> Any:
-    """Public inputs as teachers or a student see them: themselves, or their features. Shape ``[Q, ...]``."""
+    """Inputs as teachers or a student see them: themselves, or their features. Shape ``[N, ...]``."""
     return inputs if encoder is None else encoder.open().encode(inputs)
 
 

@@ -21,6 +21,7 @@ START, END = "<!-- results: written by `pate results` -->", "<!-- end of results
 ACCOUNT_START, ACCOUNT_END = "<!-- account: written by `pate account` -->", "<!-- end of account -->"
 """Where a file holds the accounts of one run."""
 OURS_START, OURS_END = "<!-- ours: written by `pate sweep` -->", "<!-- end of ours -->"
+"""Where a file holds the same rows beside published systems."""
 SWEEP_START, SWEEP_END = "<!-- sweep: written by `pate sweep` -->", "<!-- end of sweep -->"
 """Where a file holds the results over several seeds."""
 COLUMNS = (

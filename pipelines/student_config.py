@@ -20,7 +20,6 @@ class LearnerConfig(Section):
     start: Literal["fresh", "features"] = Field(
         "fresh", description="features: begin with the weights of the encoder, which must be the same network"
     )
-
     see: Literal["inputs", "features"] = Field(
         "inputs", description="features: the student is a head on the encoder, which becomes its first part"
     )
@@ -36,7 +35,7 @@ class LearnerConfig(Section):
     @property
     @abstractmethod
     def model_kind(self) -> str:
-        """What the student is made of, such as ``mlp``."""
+        """What the student is made of, such as ``mlp`` or ``logistic on features``."""
 
 
 class NetworkConfig(LearnerConfig):
@@ -49,7 +48,8 @@ class NetworkConfig(LearnerConfig):
 
     @property
     def model_kind(self) -> str:
-        return self.spec.model.kind
+        kind = self.spec.model.kind
+        return kind if self.see == "inputs" else f"{kind} on features"
 
 
 class SupervisedConfig(NetworkConfig):
@@ -131,5 +131,3 @@ class BoostedTreesConfig(LearnerConfig):
 StudentConfig: TypeAlias = Annotated[
     SupervisedConfig | PseudoLabelConfig | FixMatchConfig | BoostedTreesConfig, Field(discriminator="learner")
 ]
-LEARNERS = ("supervised", "pseudo-label", "fixmatch", "boosted-trees")
-"""Tags of the kinds of student."""

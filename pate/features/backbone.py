@@ -15,9 +15,8 @@ from torch.nn import functional
 
 from pate.errors import expected
 from pate.features.diffusion import Diffusion
-from pate.features.encoder import Encoder, public_inputs
+from pate.features.encoder import Encoder, Untrained
 from pate.models.architectures import Shape
-from pate.models.training import AfterStep, FloatArray
 
 Architecture = Literal["resnet18", "resnet50", "mobilenet_v3_small", "efficientnet_b0", "convnext_tiny"]
 _HEADS = {"resnet18": "fc", "resnet50": "fc"}
@@ -26,7 +25,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Backbone:
+class Backbone(Untrained):
     """A torchvision classifier without its last part, pre-trained elsewhere on data that are public.
 
     Whoever supplies the weights answers for that: a network that saw the private records would void the guarantee.
@@ -57,24 +56,12 @@ class Backbone:
             )
         return Encoder(nn.Sequential(_Prepared(self.side), self._body()), input_shape, self.diffusion)
 
-    def updates(self, inputs: int) -> int:
-        """None: nothing is trained."""
-        return 0
-
-    def fit(
-        self,
-        pool: FloatArray | Tensor,
-        *,
-        seed: int = 0,
-        device: str | torch.device = "cpu",
-        after_step: AfterStep | None = None,
-    ) -> Encoder:
+    def made_from(self, pool_M: Tensor, device: str | torch.device) -> Encoder:
         """The given network, standardised over the public pool ``[M, channels, height, width]``; nothing is random.
 
         Raises:
             InputError: the file is missing, not what was declared, or of another architecture.
         """
-        pool_M = public_inputs(pool)
         encoder = self.empty(tuple(pool_M.shape[1:]))
         self._load(encoder.body[1])  # type: ignore[index]
         return encoder.standardise(pool_M, device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, final
@@ -74,16 +75,16 @@ class Encoder(nn.Module):
         Raises:
             InputError: inputs of another shape.
         """
-        return self._in_pieces(self, inputs, device, self.width)
+        return self._computed(self, inputs, device, self.width)
 
     def features(self, inputs: FloatArray | Tensor, device: str | torch.device = "cpu") -> npt.NDArray[np.float32]:
         """The standardised features, before any diffusion: distances between them say how inputs differ.
 
         Shape ``[N, D]``.
         """
-        return self._in_pieces(self._standard, inputs, device, len(self.mean))
+        return self._computed(self._standard, inputs, device, len(self.mean))
 
-    def _in_pieces(
+    def _computed(
         self, function: Callable[[Tensor], Tensor], inputs: FloatArray | Tensor, device: str | torch.device, width: int
     ) -> npt.NDArray[np.float32]:
         inputs_N = as_inputs(inputs)
@@ -186,6 +187,34 @@ class Representation(Protocol):
     ) -> Encoder:
         """An encoder made from the public pool ``[M, *input_shape]`` alone."""
         ...
+
+
+class Untrained(ABC):
+    """A representation of which nothing is trained and nothing is random."""
+
+    @abstractmethod
+    def made_from(self, pool_M: Tensor, device: str | torch.device) -> Encoder:
+        """An encoder made from the public pool ``[M, *input_shape]``."""
+
+    def updates(self, inputs: int) -> int:
+        """None."""
+        return 0
+
+    def fit(
+        self,
+        pool: FloatArray | Tensor,
+        *,
+        seed: int = 0,
+        device: str | torch.device = "cpu",
+        after_step: AfterStep | None = None,
+    ) -> Encoder:
+        """See ``Representation``; seed and ``after_step`` have nothing to do.
+
+        Raises:
+            PrivacyViolation: private-tagged data.
+            InputError: inputs that this representation cannot use, or fewer than two.
+        """
+        return self.made_from(public_inputs(pool), device)
 
 
 @torch.inference_mode()

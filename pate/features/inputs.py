@@ -9,14 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from pate.features.diffusion import Diffusion
-from pate.features.encoder import Encoder, public_inputs
+from pate.features.encoder import Encoder, Untrained
 from pate.models.architectures import Shape
-from pate.models.training import AfterStep, FloatArray
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
+class Inputs(Untrained):
     """Each number of an input is a feature; nothing is trained.
 
     Attributes:
@@ -29,18 +28,6 @@ class Inputs:
         """An encoder of this kind; see ``Representation``."""
         return Encoder(nn.Flatten(), input_shape, self.diffusion)
 
-    def updates(self, inputs: int) -> int:
-        """None: nothing is trained."""
-        return 0
-
-    def fit(
-        self,
-        pool: FloatArray | Tensor,
-        *,
-        seed: int = 0,
-        device: str | torch.device = "cpu",
-        after_step: AfterStep | None = None,
-    ) -> Encoder:
+    def made_from(self, pool_M: Tensor, device: str | torch.device) -> Encoder:
         """Standardised over the public pool ``[M, ...]``; nothing is random."""
-        pool_M = public_inputs(pool)
         return self.empty(tuple(pool_M.shape[1:])).standardise(pool_M, device)

@@ -13,10 +13,9 @@ from torch.nn import functional
 
 from pate.errors import expected
 from pate.features.diffusion import Diffusion
-from pate.features.encoder import Encoder, in_pieces, public_inputs
+from pate.features.encoder import Encoder, Untrained, in_pieces
 from pate.features.principal import principal_components
 from pate.models.architectures import Shape
-from pate.models.training import AfterStep, FloatArray
 
 _FREQUENCY = 3 * np.pi / 4  # of the finest wavelet, radians per pixel
 _SPREAD = 0.8  # of the finest envelope, pixels
@@ -25,13 +24,13 @@ _FLOOR = 0.01  # added before logarithms, for pixels of the order of 1
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scattering:
+class Scattering(Untrained):
     """Principal components of the logarithms of an image's scattering coefficients.
 
     Coefficients are local means of ``|image * wavelet|`` and of ``||image * wavelet| * coarser wavelet|``: they change
     little when the image is shifted or bent a little, and keep what pixels' means lose (Bruna, Mallat 2013, "Invariant
-    scattering convolution networks"). Linear models on them learn from few records, also under differential privacy
-    (Tramer, Boneh 2021).
+    scattering convolution networks"). Under differential privacy, linear models on them beat networks trained end to
+    end at moderate budgets (Tramer, Boneh 2021).
 
     Attributes:
         scales: J; wavelets of ``2 ** 0 .. 2 ** (J - 1)`` pixels, means over ``2 ** J``.
@@ -53,25 +52,12 @@ class Scattering:
         """An encoder of this kind without directions; see ``Representation``."""
         return Encoder(nn.Sequential(*self._parts(input_shape)), input_shape, self.diffusion)
 
-    def updates(self, inputs: int) -> int:
-        """None: nothing is trained."""
-        return 0
-
-    def fit(
-        self,
-        pool: FloatArray | Tensor,
-        *,
-        seed: int = 0,
-        device: str | torch.device = "cpu",
-        after_step: AfterStep | None = None,
-    ) -> Encoder:
+    def made_from(self, pool_M: Tensor, device: str | torch.device) -> Encoder:
         """Take the directions from the public images ``[M, channels, height, width]``; nothing is random.
 
         Raises:
-            PrivacyViolation: private-tagged data.
             InputError: no images, too small ones, or fewer than components.
         """
-        pool_M = public_inputs(pool)
         shape = tuple(pool_M.shape[1:])
         coefficients, directions = self._parts(shape)
         encoder = Encoder(nn.Sequential(coefficients, directions), shape, self.diffusion)

@@ -74,10 +74,10 @@ class Student:
         return classes_N
 
     def behind(self, encoder: nn.Module, input_shape: tuple[int, ...]) -> Student:
-        """The student of what a public encoder sees that this one is of its features.
+        """This student behind a public encoder: one that takes what the encoder takes.
 
         Args:
-            encoder: inputs ``[N, *input_shape]`` -> what this student takes.
+            encoder: inputs ``[N, *input_shape]`` -> the features that this student takes.
             input_shape: shape of one input.
         """
         return replace(self, network=nn.Sequential(encoder.cpu().eval(), self.network), input_shape=input_shape)

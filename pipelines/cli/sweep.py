@@ -25,7 +25,9 @@ def sweep(
     seeds: Annotated[int, typer.Option(min=1, help="seeds 0 to N-1; rotations too where the set has them")] = 5,
     results: Annotated[Path | None, typer.Option(help="merge the rows into this JSON list")] = None,
     readme: Annotated[Path | None, typer.Option(help="with --results: write their table between its markers")] = None,
-    compare: Annotated[Path | None, typer.Option(help="with --results: likewise, beside published systems")] = None,
+    compare: Annotated[
+        Path | None, typer.Option(help="with --results: likewise, shaped as a table of published systems")
+    ] = None,
     plots: Annotated[Path | None, typer.Option(help="with --results: folder for the plots")] = None,
     parallel: Annotated[int, typer.Option(min=1, help="runs at a time; they share the cores")] = 1,
     as_json: JsonOption = False,

@@ -127,7 +127,7 @@ def test_a_worker_killed_for_its_memory_is_tried_again_within_the_limit_and_no_v
     assert set(trace.read_text().split()) == {"began"}, "killed in mid-training"
     assert not (private(shell) / "votes").exists(), "nobody was asked"
     tries = outcomes(shell)["train-0001"]
-    assert (tries[-1], tries.count("OutOfMemoryError")) == ("given up", 3), "two tries after the first, and no more"
+    assert tries == [*["OutOfMemoryError"] * 3, "given up"], "two tries after the first, and no more"
     early = ward.written("hungry")
     assert len(early) == 2
 
@@ -137,7 +137,7 @@ def test_a_worker_killed_for_its_memory_is_tried_again_within_the_limit_and_no_v
     assert trace.read_text().split() == ["began"] * (began + 2) + ["ended"], "killed once more, then trained"
     for bundle, found in outcomes(shell).items():
         assert found.count("done") == 1, f"{bundle} was trained once: {found}"
-        assert set(found) <= {"done", "given up", "OutOfMemoryError"}
+        assert set(found) <= {"done", "OutOfMemoryError", *(["given up"] if bundle == "train-0001" else [])}
     assert early.items() <= ward.written("hungry").items()
     mine, theirs = (np.load(private(s) / "votes" / "votes.npy") for s in (shell, calm))
     assert np.array_equal(mine, theirs)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -89,10 +88,8 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class MlflowServer:
     """A real MLflow server in its own process group, which can be killed and started again."""
 
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+    def __init__(self, folder: Path, port: int) -> None:
+        self.port = port
         self.where = destination(f"http://127.0.0.1:{self.port}", home=folder)
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -129,11 +126,11 @@ class MlflowServer:
 
 
 @pytest.fixture
-def mlflow_server(tmp_path: Path, empty_store: Path) -> Iterator[MlflowServer]:
+def mlflow_server(tmp_path: Path, empty_store: Path, free_port: Callable[[], int]) -> Iterator[MlflowServer]:
     """A server with an empty store, not started yet."""
     folder = tmp_path / "server"
     folder.mkdir()
     shutil.copyfile(empty_store, folder / "server.db")
-    server = MlflowServer(folder)
+    server = MlflowServer(folder, free_port())
     yield server
     server.kill()

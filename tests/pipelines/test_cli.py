@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
@@ -10,12 +9,6 @@ import pytest
 pytestmark = pytest.mark.xdist_group("finished")  # they look at one run
 CONFIGS = Path(__file__).parents[2] / "configs"
 SMOKE = (CONFIGS / "smoke.yaml").read_text()
-
-
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def edited(folder: Path, old: str, new: str) -> str:
@@ -51,14 +44,14 @@ def test_bad_values_are_refused_before_anything_is_written(shell, tmp_path: Path
     refused(shell, "run", edited(tmp_path, old, new), mentions=mentions)
 
 
-def test_an_unreachable_mlflow_server_is_refused_before_anything_is_written(shell, tmp_path: Path) -> None:
-    uri = f"http://127.0.0.1:{unused_port()}"
+def test_an_unreachable_mlflow_server_is_refused_before_anything_is_written(shell, tmp_path: Path, free_port) -> None:
+    uri = f"http://127.0.0.1:{free_port()}"
     config = edited(tmp_path, "name: smoke", f"name: smoke\ntracking: {{uri: '{uri}'}}")
     refused(shell, "run", config, mentions=["tracking.uri", uri])
 
 
-def test_an_unreachable_ray_is_refused_before_anything_is_written(shell) -> None:
-    address = f"127.0.0.1:{unused_port()}"
+def test_an_unreachable_ray_is_refused_before_anything_is_written(shell, free_port) -> None:
+    address = f"127.0.0.1:{free_port()}"
     refused(shell, "run", str(CONFIGS / "smoke.yaml"), mentions=["ray.address", address], RAY_ADDRESS=address)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,10 @@ def test_every_shipped_configuration_is_within_its_declared_budget(path: Path) -
         ({"teachers__model__kind": "oracle"}, ["teachers.model.kind='oracle'", "'logistic'"]),
         ({"teachers__training__learning_rate": float("nan")}, ["teachers.training", "learning_rate=nan"]),
         ({"student__spec__train__epoch": 3}, ["unknown key student.spec.train.epoch=3"]),
+        ({"features": {"kind": "scattering", "scales": 0}}, [": features.scales=0", "greater than or equal to 1"]),
+        ({"features": {"kind": "scattering", "scale": 1}}, ["unknown key features.scale=1"]),
+        ({"features": {"kind": "simclr"}}, ["missing key features.model"]),
+        ({"data__hospitals": 0}, [": data.hospitals=0"]),
         ({"name": "No Spaces"}, ["name='No Spaces'", "pattern"]),
         ({"seed": -1}, ["seed=-1"]),
     ],
@@ -74,6 +80,29 @@ def test_a_wrong_value_is_one_line_with_file_key_value_and_remedy(tmp_path: Path
     assert "\n" not in text
     for piece in [str(path), *parts]:
         assert piece in text, text
+
+
+def kinds() -> Iterator[tuple[str, str, str]]:
+    """Section, discriminating key and each of its values, of every choice between kinds that the schema knows."""
+    schema = json_schema()
+    sections = {name: schema["properties"][name] for name in ("data", "features", "student")}
+    sections["labelling__mechanism"] = schema["$defs"]["LabellingConfig"]["properties"]["mechanism"]
+    for name, found in sections.items():
+        choice = next(own for own in (found, *found.get("anyOf", ())) if "discriminator" in own)["discriminator"]
+        yield from ((name, choice["propertyName"], kind) for kind in choice["mapping"])
+
+
+@pytest.mark.parametrize(("section", "key", "kind"), list(kinds()))
+def test_a_path_holds_keys_of_the_file_and_not_the_chosen_kind(
+    tmp_path: Path, section: str, key: str, kind: str
+) -> None:
+    with pytest.raises(InputError) as error:
+        load(write(tmp_path, **{section: {key: kind, "nonsense": 1}}))
+    named = re.search(r"(?:missing|unknown) key ([^;=]+)", str(error.value))
+    assert named, error.value
+    path = section.replace("__", ".")
+    assert named.group(1).startswith(f"{path}."), named.group(1)
+    assert kind not in named.group(1).removeprefix(f"{path}.").split("."), named.group(1)
 
 
 FIGURE = {"order": 4, "beta": 0.05, "sigma_ss": 8, "tau_s": 0.3}

@@ -37,12 +37,6 @@ def commands(beginning: str) -> list[list[str]]:
     return found
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def answers(port: int) -> bool:
     with socket.socket() as asked:
         asked.settimeout(1)
@@ -61,9 +55,13 @@ class Machines:
     """An operator's home and the nodes of a cluster, each a process of ours."""
 
     folder: Path
+    free_port: Callable[[], int]
     nodes: list[subprocess.Popen[bytes]] = field(default_factory=list)
-    port: int = field(default_factory=free_port)
-    dashboard: int = field(default_factory=free_port)
+    port: int = field(init=False)
+    dashboard: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.port, self.dashboard = self.free_port(), self.free_port()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -85,7 +83,7 @@ class Machines:
 
     def _runs(self, words: list[str]) -> bool:
         """Whether a node in the foreground came up."""
-        more = [f"--dashboard-agent-listen-port={free_port()}", f"--object-store-memory={10**8}", "--block"]
+        more = [f"--dashboard-agent-listen-port={self.free_port()}", f"--object-store-memory={10**8}", "--block"]
         log = self.folder / f"node{len(self.nodes)}.log"
         with log.open("wb") as file:
             node = subprocess.Popen([*words, *more], env=self.environment, stdout=file, stderr=file)
@@ -116,8 +114,9 @@ class Machines:
 
 
 @pytest.fixture
-def machines() -> Iterator[Machines]:
-    found = Machines(folder=Path(tempfile.mkdtemp(prefix="pate-g-", dir="/tmp")))  # socket paths are short
+def machines(free_port: Callable[[], int]) -> Iterator[Machines]:
+    folder = Path(tempfile.mkdtemp(prefix="pate-g-", dir="/tmp"))  # socket paths are short
+    found = Machines(folder=folder, free_port=free_port)
     yield found
     found.end()
     shutil.rmtree(found.folder, ignore_errors=True)

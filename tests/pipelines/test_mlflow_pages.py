@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,14 +26,8 @@ PATIENCE = 90_000
 """Milliseconds to wait for a page, on a busy machine."""
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
-def printed(finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def printed(finished, tmp_path_factory: pytest.TempPathFactory, free_port) -> Iterator[str]:
     """``pate ui`` on the finished run; the address that it prints."""
     shell, _ = finished
     port = free_port()

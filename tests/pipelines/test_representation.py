@@ -14,7 +14,9 @@ from safetensors import safe_open
 
 from pate.data import PrivateRecords, Study
 from pate.errors import InputError
+from pate.features import PackedEncoder
 from pipelines import representation
+from pipelines.benchmark import train_pooled
 from pipelines.config import Config, load
 from pipelines.exported_model import load_exported
 from pipelines.progress import Quiet
@@ -147,15 +149,27 @@ def test_a_student_on_features_is_a_head_behind_the_encoder(
     )
     content["teachers"]["model"] = model
     (tmp_path / "head.yaml").write_text(yaml.safe_dump(content))
-    run = shell.json("run", str(tmp_path / "head.yaml"))["run_id"]
-    config, public = load(tmp_path / "head.yaml"), shell.home / "runs" / run / "public"
-    student = load_exported(public / "student")
-    images = load_study(config).evaluation.inputs
+    summary = shell.json("run", str(tmp_path / "head.yaml"))
+    config, public = load(tmp_path / "head.yaml"), shell.home / "runs" / summary["run_id"] / "public"
+    student, study = load_exported(public / "student"), load_study(config)
+    images = study.evaluation.inputs
     encoder = config.features.build().empty(images.shape[1:])
     packed = (public / "features" / representation.ENCODER_FILE).read_bytes()
-    encoder.unpack(packed, hashlib.sha256(packed).hexdigest())
+    digest = hashlib.sha256(packed).hexdigest()
+    encoder.unpack(packed, digest)
     with torch.inference_mode():
         scores = student(torch.from_numpy(images)).numpy()
     seen = np.concatenate([encoder.encode(images), np.ones((len(images), 1), dtype=np.float32)], axis=1)
     weights, *_ = np.linalg.lstsq(seen, scores, rcond=None)
     np.testing.assert_allclose(seen @ weights, scores, atol=1e-3 * np.abs(scores).max())
+    packed_encoder = PackedEncoder(
+        representation=config.features.build(), input_shape=images.shape[1:], content=packed, sha256=digest
+    )
+    records = {"inputs": study.private.features, "labels": study.private.labels_N, "evaluation": study.evaluation}
+    pooled, raw = (
+        train_pooled(**records, config=config, classes=10, encoder=own).accuracy.value for own in (packed_encoder, None)
+    )
+    assert abs(pooled - raw) > 0.01, "else nothing is tested"
+    assert summary["benchmark_only"]["pooled_accuracy"] == pytest.approx(pooled, abs=0.004)
+    assert "The student is a head behind it." in (public / "report.html").read_text()
+    assert config.student.model_kind == "logistic on features"

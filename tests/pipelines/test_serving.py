@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -29,12 +28,6 @@ def blocks(language: str) -> list[str]:
     """The examples of the README's section on serving."""
     (section,) = re.findall(r"^## Serving.*?\n(.*?)^## ", README.read_text(), flags=re.DOTALL | re.MULTILINE)
     return re.findall(rf"^```{language}\n(.*?)^```", section, flags=re.DOTALL | re.MULTILINE)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -69,7 +62,7 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def served(finished, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def served(finished, tmp_path_factory: pytest.TempPathFactory, free_port) -> Iterator[Place]:
     shell, summary = finished
     place = Place(folder=tmp_path_factory.mktemp("reader"), run_id=summary["run_id"], port=free_port())
     (place.folder / ".pate").symlink_to(shell.home)

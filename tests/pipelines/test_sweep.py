@@ -147,9 +147,15 @@ def test_the_readme_needs_a_file_of_rows(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.slow
 @pytest.mark.xdist_group("ray")
 def test_a_sweep_of_real_runs_is_one_parent_at_the_tracker_and_can_be_started_again(shell: Any, tmp_path: Path) -> None:
-    file = tmp_path / "results.json"
+    file, readme, published = (tmp_path / name for name in ("results.json", "README.md", "comparison.md"))
+    readme.write_text(f"before\n{SWEEP_START}\n{SWEEP_END}\nafter\n")
+    published.write_text(f"before\n{OURS_START}\n{OURS_END}\nafter\n")
     arguments = ("sweep", str(CONFIGS / "smoke.yaml"), "--seeds", "3", "--parallel", "2", "--results", str(file))
+    arguments += ("--readme", str(readme), "--compare", str(published), "--plots", str(tmp_path))
     (first,) = shell.json(*arguments)
+    assert readme.read_text() == f"before\n{SWEEP_START}\n\n{table([first])}\n\n{SWEEP_END}\nafter\n"
+    assert published.read_text() == f"before\n{OURS_START}\n\n{comparison([first])}\n\n{OURS_END}\nafter\n"
+    assert {path.name for path in tmp_path.glob("*.svg")} == {"accuracy_epsilon.svg", "accuracy_labels.svg"}
     assert first["seeds"] == [0, 1, 2]
     folders = list((shell.home / "runs").glob("*/public"))
     began, ended = (
