@@ -10,7 +10,7 @@ from typing import Any, final
 
 import numpy as np
 
-from pate.accounting import Composed, ConfidentGNMax, PrivacyEvent, data_independent_epsilon
+from pate.accounting import Composed, EpsilonBound, PrivacyEvent, data_independent_epsilon
 from pate.aggregation import (
     NOT_ASKED,
     Answers,
@@ -148,39 +148,36 @@ def read_labels(path: Path) -> Labels:
     return Labels(queries_Q=np.array(content["queries"], dtype=np.int64), labels_Q=np.array(labels, dtype=np.int64))
 
 
-def spend_curve(config: Config, answers: Released[Answers]) -> Released[list[dict[str, float]]]:
-    """Epsilon against queries asked, data-independent: worst case planned, and worst case with the answers given.
+def cost_of(config: Config, answers: Released[Answers]) -> Released[EpsilonBound]:
+    """What bounds the released labels: what was charged for them in full before the first answer.
 
-    A sanitised figure is part of every row, since it is charged before the first query.
+    Where some inputs had been answered before, under campaigns with settings of their own, it is everything that was
+    ever charged to the data.
+    """
+    content = answers.value
+    return Released.public(config.campaign_epsilon() if content.event == config.campaign_event() else content.total)
+
+
+def spend_curve(config: Config, answers: Released[Answers]) -> Released[list[dict[str, float]]]:
+    """Epsilon against queries asked, data-independent.
+
+    ``spent`` is ``cost_of`` in every row, since all of it is charged before the first query and nothing is refunded.
+    ``planned`` is what a campaign of so many queries would cost, with its sanitised figure; the campaign itself costs
+    more than its last ``planned`` if it ended before it had asked everything.
 
     Returns:
         Rows of ``asked``, ``answered``, ``planned`` and ``spent``, at most ``CURVE_POINTS``.
     """
     mechanism = config.labelling.mechanism.build()
-    labels_Q = answers.value.labels_Q
-    given_Q = np.cumsum(labels_Q >= 0)
+    spent = cost_of(config, answers).value.epsilon
+    given_Q = np.cumsum(answers.value.labels_Q >= 0)
     steps = np.unique(np.linspace(1, max(1, answers.value.asked), CURVE_POINTS).astype(int))
     rows = []
     for asked in steps.tolist():
         planned = mechanism.worst_case_event(queries=asked, moved_votes=config.partition.group_size)
-        answered = int(given_Q[asked - 1])
-        rows.append(
-            {
-                "asked": asked,
-                "answered": answered,
-                "planned": _epsilon(config, _with_figure(config, planned)),
-                "spent": _epsilon(config, _with_figure(config, _with_answers(planned, answered))),
-            }
-        )
+        row = {"asked": asked, "answered": int(given_Q[asked - 1])}
+        rows.append({**row, "planned": _epsilon(config, _with_figure(config, planned)), "spent": spent})
     return Released.public(rows)
-
-
-def _with_answers(event: PrivacyEvent, answered: int) -> PrivacyEvent:
-    """The event had only so many answers been possible (at least one, since none cannot be promised)."""
-    if not isinstance(event, ConfidentGNMax):
-        return event
-    fields: dict[str, Any] = {name: getattr(event, name) for name in event.__slots__}
-    return ConfidentGNMax(**{**fields, "max_answered": max(1, min(answered, event.max_answered))})
 
 
 def _with_figure(config: Config, event: PrivacyEvent) -> PrivacyEvent:

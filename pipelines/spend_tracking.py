@@ -1,4 +1,4 @@
-"""What the tracker is told about a campaign's spend: epsilon against queries asked, answers, refusals, labels."""
+"""What the tracker is told about a campaign's spend: charge against queries asked, answers, refusals, labels."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pipelines.tracking import Tracker
 def track_spend(tracker: Tracker, config: Config, answers: Released[Answers]) -> None:
     """Record the spend of a campaign: what the run shows under the run itself, the rest under its labels phase.
 
-    The steps of every curve are queries asked. ``epsilon_planned`` is the cost had all of them been answered,
-    ``epsilon_spent`` that of the answers given; both are data-independent.
+    The steps of every curve are queries asked. ``epsilon_spent`` is what the answers were charged, all of it from the
+    first query on; ``cost_by_queries`` what a campaign of so many queries would cost. Both are data-independent.
     """
     rows = spend_curve(config, answers).value
-    spend = [(int(row["asked"]), {f"epsilon_{name}": row[name] for name in ("planned", "spent")}) for row in rows]
+    spend = [(int(row["asked"]), {"epsilon_spent": row["spent"], "cost_by_queries": row["planned"]}) for row in rows]
     tracker.curve(Released.public(spend))
     tracker.metrics(answers.map(_totals))
     with tracker.phase("labels") as labels:

@@ -257,14 +257,15 @@ def label(run: Run, votes: VoteMatrix, queries: Released[list[int]]) -> Released
             "asked": content.asked,
             "answered": content.answered,
             "refused": content.refused,
-            "event": to_dict(content.event or run.config.campaign_event()),
+            "event": to_dict(content.event if content.event == run.config.campaign_event() else charged),
             "charges": [to_dict(event) for event in charged.events],
             "spend": campaign.spend_curve(run.config, answers).value,
+            "cost": asdict(campaign.cost_of(run.config, answers).value),
             "total": asdict(content.total),
             "ledger": str(head),
             "sanitised": None if content.figure is None else asdict(content.figure.epsilon(content.total.delta)),
         }
-        cost = run.config.campaign_epsilon()
+        cost = campaign.cost_of(run.config, answers).value
         line = (
             f"{content.asked} asked, {content.answered} answered, epsilon {up(cost.epsilon)} at delta {cost.delta:g} "
             f"({cost.accountant})"
@@ -281,7 +282,7 @@ def label(run: Run, votes: VoteMatrix, queries: Released[list[int]]) -> Released
             event=note["event"],
             charges=note["charges"],
             spend=note["spend"],
-            cost=run.config.campaign_epsilon(),
+            cost=EpsilonBound(**note["cost"]) if "cost" in note else run.config.campaign_epsilon(),
             total=EpsilonBound(**note["total"]),
             ledger=note["ledger"],
             sanitised=None if note.get("sanitised") is None else SanitisedEpsilon(**note["sanitised"]),

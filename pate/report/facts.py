@@ -40,7 +40,8 @@ class PrivacyReport:
         teachers_enrolled, teachers_lost: roster, and losses to infrastructure before it was frozen.
         pool, asked, answered, refused: public inputs, and what became of those asked.
         batch_size: answers that leave together.
-        spend: rows of ``asked``, ``answered``, ``planned`` and ``spent`` (epsilon) as the campaign went on.
+        spend: rows of ``asked`` and ``answered`` as the campaign went on, with epsilon: ``spent``, the whole charge in
+            every row, and ``planned``, the cost of a campaign of so many queries.
         student: public facts of the student, by name.
         evaluation: on the public evaluation set ``count``, ``accuracy``, ``log_loss``, ``calibration``, ``classes``,
             and ``figures`` with 95 % intervals over ``intervals_over``.

@@ -132,29 +132,29 @@ def _renyi(content: Content) -> Figure:
 
 def _spend(content: Content) -> Figure:
     rows = content["spend"]
-    top = max([content["budget"], *(row["planned"] for row in rows)])
+    top = max([content["budget"], *(max(row["planned"], row["spent"]) for row in rows)])
     last = rows[-1]["asked"]
     return _lines(
         "spend-over-queries",
         "Epsilon against the queries asked",
-        "What this campaign had cost after so many queries, and what had been planned for so many. The whole of it "
-        "was charged before the first query.",
+        "What this campaign cost, all of it charged before its first query and none of it refunded, and what a campaign "
+        "of so many queries would have cost.",
         (linear_axis("Queries asked", last), linear_axis("Epsilon, nats", top)),
         [
             Series(
                 name="budget of the data", points=[(0, content["budget"]), (last, content["budget"])], look="dotted"
             ),
             Series(
-                name="planned, worst case",
+                name="a campaign of so many queries",
                 points=[(r["asked"], r["planned"]) for r in rows],
                 look="dashed",
                 mark="ring",
             ),
-            Series(name="spent, with the answers given", points=[(r["asked"], r["spent"]) for r in rows], mark="dot"),
+            Series(name="charged", points=[(r["asked"], r["spent"]) for r in rows], mark="dot"),
         ],
         (
-            ("Asked", "Answered", "Planned, epsilon", "Spent, epsilon"),
-            [(f"{r['asked']:g}", f"{r['answered']:g}", up(r["planned"]), up(r["spent"])) for r in rows],
+            ("Asked", "Answered", "Charged, epsilon", "A campaign of so many, epsilon"),
+            [(f"{r['asked']:g}", f"{r['answered']:g}", up(r["spent"]), up(r["planned"])) for r in rows],
         ),
     )
 

@@ -13,9 +13,14 @@ from pate.data import EvaluationSet, PrivateRecords, PublicPool, Study
 from pate.errors import BudgetExceeded
 from pate.ledger import Account, PrivacyLedger
 from pate.values import Released
+from pate.votes import VoteMatrix
 from pipelines import campaign
 from pipelines.config import Config, load
 from pipelines.holders import units_of
+from pipelines.outbox import read_events
+from pipelines.progress import Quiet
+from pipelines.spend_tracking import track_spend
+from pipelines.tracking import CAMPAIGN, TRACKING_FOLDER, Tracker
 
 SMOKE = (Path(__file__).parents[2] / "configs" / "smoke.yaml").read_text()
 
@@ -87,14 +92,83 @@ def test_a_delta_of_one_over_the_units_is_warned_about_without_their_number(
     assert "30" not in said.err + said.out
 
 
+CONFIDENT = "mechanism: {kind: confident-gnmax, threshold: 12, sigma_threshold: 12, sigma: 6, max_answered: 30}"
+
+
+def released(ledger: PrivacyLedger, config: Config, study: Study, queries: list[int]) -> Released[Answers]:
+    """A campaign through the real door: the even inputs get 20 votes of one class, the odd ones none."""
+    open_account(ledger, config, study)
+    votes_TQ = np.full((20, len(queries)), -1, dtype=np.int8)
+    votes_TQ[:, [at for at, query in enumerate(queries) if query % 2 == 0]] = 1
+    return campaign.label(ledger, config, study, VoteMatrix(labels_TQ=votes_TQ, classes=2), queries, Quiet())
+
+
+def metrics_of(folder: Path, config: Config, answers: Released[Answers]) -> dict[str, dict[int, float]]:
+    """What the tracker was told of the spend under the run itself: name -> step -> value."""
+    with Tracker.open(folder, run_id="run", insecure=False) as tracker:
+        track_spend(tracker, config, answers)
+    found: dict[str, dict[int, float]] = {}
+    for event in read_events(folder / TRACKING_FOLDER):
+        if event.kind == "metrics" and event.phase == CAMPAIGN:
+            for name, step, value in event.body["points"]:
+                found.setdefault(name, {})[step] = value
+    return found
+
+
+def test_no_metric_named_epsilon_lies_below_the_charge_where_answers_are_fewer_than_were_paid_for(
+    ledger: PrivacyLedger, tmp_path: Path
+) -> None:
+    path = tmp_path / "c.yaml"
+    plain = SMOKE[SMOKE.index("  mechanism:") :].splitlines()[0]
+    path.write_text(SMOKE.replace(plain, f"  {CONFIDENT}"))
+    own = load(path)
+    answers = released(ledger, own, study(), list(range(40)))
+    assert 0 < answers.value.answered < 30, "some of what was paid for was not used"
+    charged = ledger.spent(own.data.data_id).epsilon
+    found = metrics_of(tmp_path / "public", own, answers)
+    for name in (name for name in found if "epsilon" in name):
+        assert set(found[name].values()) == {charged}, name
+    assert campaign.spend_curve(own, answers).value[-1]["spent"] == charged
+    assert campaign.cost_of(own, answers).value == own.campaign_epsilon()
+
+
+def test_answers_of_an_earlier_campaign_are_not_said_to_cost_what_the_later_one_does(
+    ledger: PrivacyLedger, tmp_path: Path
+) -> None:
+    """The first campaign has little noise, the second much and finds most answers there: their cost stays high."""
+    line = next(line for line in SMOKE.splitlines() if "mechanism:" in line)
+    first, second = (
+        config(tmp_path, "ward").model_copy(update={"labelling": load_with(tmp_path, line, sigma).labelling})
+        for sigma in (8, 60)
+    )
+    released(ledger, first, study(), list(range(40)))
+    answers = released(ledger, second, study(), list(range(5, 45)))
+    assert second.campaign_epsilon().epsilon < first.campaign_epsilon().epsilon
+    cost = campaign.cost_of(second, answers).value.epsilon
+    assert cost == ledger.spent("ward").epsilon >= first.campaign_epsilon().epsilon
+    assert {row["spent"] for row in campaign.spend_curve(second, answers).value} == {cost}
+
+
+def load_with(folder: Path, line: str, sigma: int) -> Config:
+    path = folder / f"{sigma}.yaml"
+    path.write_text(
+        SMOKE.replace(line, f"  mechanism: {{kind: gnmax, sigma: {sigma}}}").replace("epsilon:", "epsilon: 999 #")
+    )
+    return load(path)
+
+
 def test_the_spend_ends_at_the_campaigns_cost_with_its_figure(tmp_path: Path) -> None:
     """All asked and answered: planned, spent and the charge agree, and the figure is in every row."""
     path = tmp_path / "c.yaml"
     figure = "accountant: gaussian\n  sanitised: {order: 4, beta: 0.05, sigma_ss: 8, tau_s: 0.3}"
     path.write_text(SMOKE.replace("accountant: gaussian", figure))
-    bought, plain = load(path), config(tmp_path, "ward")
-    total = bought.campaign_epsilon()
-    answers = Released.public(Answers(labels_Q=np.zeros(40, dtype=np.int64), event=None, total=total, secure=True))
-    rows, without = campaign.spend_curve(bought, answers).value, campaign.spend_curve(plain, answers).value
-    assert rows[-1]["planned"] == rows[-1]["spent"] == total.epsilon
-    assert all(row["spent"] > other["spent"] for row, other in zip(rows, without, strict=True))
+    curves = []
+    for own in (load(path), config(tmp_path, "ward")):
+        total = own.campaign_epsilon()
+        labels_Q = np.zeros(40, dtype=np.int64)
+        answers = Answers(labels_Q=labels_Q, event=own.campaign_event(), total=total, secure=True)
+        curves.append(campaign.spend_curve(own, Released.public(answers)).value)
+        assert curves[-1][-1]["planned"] == curves[-1][-1]["spent"] == total.epsilon
+    for row, other in zip(*curves, strict=True):
+        assert row["spent"] > other["spent"]
+        assert row["planned"] > other["planned"]

@@ -111,7 +111,7 @@ def test_the_address_that_is_printed_lists_campaigns_as_training_and_not_as_lang
 def test_the_runs_page_shows_the_curve_of_the_spend(page: Any, address: str, campaign: Any, finished) -> None:
     shell, _ = finished
     client = mlflow.MlflowClient(f"sqlite:///{shell.home}/mlflow/mlflow.db")
-    names = ("epsilon_planned", "epsilon_spent")
+    names = ("cost_by_queries", "epsilon_spent")
     points = sum(len(client.get_metric_history(campaign.info.run_id, name)) for name in names)
     page.goto(f"{runs_of(address, campaign)}/{campaign.info.run_id}/model-metrics{TRAINING}")
     for name in names:

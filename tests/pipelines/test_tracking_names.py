@@ -89,17 +89,19 @@ def test_the_run_the_version_and_the_model_show_the_card(client, runs, finished)
         assert text in card
 
 
-def test_the_curve_of_the_spend_ends_at_the_campaigns_epsilon_and_never_exceeds_the_plan(
+def test_the_charge_is_the_campaigns_epsilon_from_the_first_query_and_bounds_every_shorter_campaign(
     client, runs, finished
 ) -> None:
     run_id = runs["campaign"].info.run_id
-    curves = {name: client.get_metric_history(run_id, f"epsilon_{name}") for name in ("planned", "spent")}
-    planned, spent = ({p.step: p.value for p in curves[name]} for name in ("planned", "spent"))
-    assert len(planned) == len(curves["planned"]) >= 5, "one point for each step"
-    assert planned.keys() == spent.keys()
-    assert all(spent[step] <= planned[step] for step in planned)
+    curves = {name: client.get_metric_history(run_id, name) for name in ("cost_by_queries", "epsilon_spent")}
+    shorter, spent = ({p.step: p.value for p in curve} for curve in curves.values())
+    assert len(shorter) == len(curves["cost_by_queries"]) >= 5, "one point for each step"
+    assert shorter.keys() == spent.keys()
     assert max(spent) == finished[1]["asked"]
-    assert spent[max(spent)] == pytest.approx(finished[1]["epsilon"])
+    assert set(spent.values()) == {finished[1]["epsilon"]}
+    values = [shorter[step] for step in sorted(shorter)]
+    assert values == sorted(values)
+    assert values[-1] == finished[1]["epsilon"], "all that was to be asked was asked"
 
 
 def test_system_metrics_begin_when_the_labels_are_out(client, runs) -> None:
