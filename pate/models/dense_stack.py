@@ -8,7 +8,7 @@ the time would otherwise go into allocation, not into arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import final
 
 import torch
@@ -86,14 +86,14 @@ class DenseStack:
                 if layer:
                     slope = torch.bmm(slope, weight.transpose(1, 2)).mul_(seen[layer] > 0)
 
-    def write_back(self) -> None:
-        """Copy the weights into the models."""
+    def write_back(self, slots: Iterable[int]) -> None:
+        """Copy the weights of these slots into their models."""
         with torch.no_grad():
-            for position, model in enumerate(self._models):
-                layers = [layer for layer in _children(model) if isinstance(layer, nn.Linear)]
+            for slot in slots:
+                layers = [layer for layer in _children(self._models[slot]) if isinstance(layer, nn.Linear)]
                 for layer, weight, bias in zip(layers, self._weights, self._biases, strict=True):
-                    layer.weight.copy_(weight[position].T)
-                    layer.bias.copy_(bias[position, 0])
+                    layer.weight.copy_(weight[slot].T)
+                    layer.bias.copy_(bias[slot, 0])
 
 
 def _children(model: nn.Module) -> list[nn.Module]:

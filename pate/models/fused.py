@@ -1,25 +1,33 @@
-"""Many models of one architecture fitted as one batched computation.
+"""Many models of one architecture fitted as one batched computation, in which none depends on another.
 
 Parameters of T models are stacked to ``[T, ...]``. Dense networks are computed by batched products with their
-gradients written out; for every other network ``torch.func.vmap`` maps the network over the stack. The losses
-are summed over models, so each model's gradient is its own, and the optimisers work element by element: the
-result is that of fitting one after the other, up to the order of floating-point sums.
+gradients written out; for every other network ``torch.func.vmap`` maps the network over the stack. The result is
+that of fitting one after the other, up to the order of floating-point sums.
+
+A model's result is a function of its own records and seed, to the last bit, whatever the records of the others are:
+
+- Which models run together follows from their order, their architecture and the device. All arrays of an update have
+  the shapes ``[T, batch_size, ...]``, so the same kernels run at the same places, however many records there are.
+- Losses are summed over models, and no operation reduces over slots otherwise: a model's gradient is its own, also
+  where another has diverged. The optimisers work element by element, at each model's own rate.
+- A model is copied out after its own last update. Its slot goes on with the stack, and nobody reads it.
+
+How many updates a stack computes follows from its largest set of records; that is time, not arithmetic.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol, final
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from pate.models.batches import padded_batches
 from pate.models.dense_stack import DenseStack
-from pate.models.training import Loss, Records, TrainSpec, optimiser_of, set_rate
-from pate.randomness import derive_seed
+from pate.models.slot_optimiser import SlotOptimiser
+from pate.models.slots import updates
+from pate.models.training import Loss, Records, TrainSpec
 
 CACHE_BYTES = 8 * 2**20
 """Parameters, gradients and moments of the models stepped together on a CPU: more would not stay in its cache."""
@@ -36,24 +44,12 @@ def fit_fused(
 ) -> list[nn.Module]:
     """Fit all models in place; see ``pate.models.training.fit_bundle``.
 
-    Models with the same number of updates run together, so that all of one stack follow one schedule.
+    Models next to each other run together, as many as the device takes of this architecture.
     """
-    together: dict[int, list[int]] = defaultdict(list)
-    for position, own in enumerate(records):
-        together[spec.updates(len(own.labels))].append(position)
-    for steps, positions in together.items():
-        size = _stack_size(models[positions[0]], device)
-        for first in range(0, len(positions), size):
-            stack = positions[first : first + size]
-            _fit_stack(
-                [models[p] for p in stack],
-                [records[p] for p in stack],
-                spec,
-                steps=steps,
-                seeds=[seeds[p] for p in stack],
-                loss=loss,
-                device=torch.device(device),
-            )
+    size = _stack_size(models[0], device) if models else 1
+    for first in range(0, len(models), size):
+        own = slice(first, first + size)
+        _fit_stack(models[own], records[own], spec, seeds=seeds[own], loss=loss, device=torch.device(device))
     return [model.to(device).eval() for model in models]
 
 
@@ -65,13 +61,13 @@ class Stack(Protocol):
         """Stacked to ``[T, ...]``."""
 
     def prepare(self, inputs: Tensor) -> Tensor:
-        """What can be done with the inputs ``[N, *shape]`` once, before the first update."""
+        """What can be done with one model's inputs ``[N, *shape]`` once, before the first update."""
 
     def gradients(self, inputs: Tensor, labels_TB: Tensor, weight_TB: Tensor, loss: Loss) -> None:
         """Fill the parameters' gradients for prepared inputs ``[T, B, ...]``."""
 
-    def write_back(self) -> None:
-        """Copy the parameters into the models."""
+    def write_back(self, slots: Iterable[int]) -> None:
+        """Copy the parameters of these slots into their models."""
 
 
 @final
@@ -106,12 +102,12 @@ class MappedStack:
             parameter.grad = None
         (losses * weight_TB).sum().backward()  # type: ignore[no-untyped-call]
 
-    def write_back(self) -> None:
-        """Copy the weights into the models."""
+    def write_back(self, slots: Iterable[int]) -> None:
+        """Copy the weights of these slots into their models."""
         with torch.no_grad():
-            for position, model in enumerate(self._models):
-                for name, parameter in model.named_parameters():
-                    parameter.copy_(self._stack[name][position])
+            for slot in slots:
+                for name, parameter in self._models[slot].named_parameters():
+                    parameter.copy_(self._stack[name][slot])
 
 
 def _stack_size(model: nn.Module, device: str | torch.device) -> int:
@@ -123,38 +119,32 @@ def _stack_size(model: nn.Module, device: str | torch.device) -> int:
 
 
 def _fit_stack(
-    models: list[nn.Module],
-    records: list[Records],
+    models: Sequence[nn.Module],
+    records: Sequence[Records],
     spec: TrainSpec,
     *,
-    steps: int,
-    seeds: list[int],
+    seeds: Sequence[int],
     loss: Loss,
     device: torch.device,
 ) -> None:
     stack: Stack = (DenseStack if DenseStack.suits(models[0]) else MappedStack)(models, device)
-    inputs_R = stack.prepare(torch.cat([own.inputs for own in records]).to(device))
-    labels_R = torch.cat([own.labels for own in records]).to(device)
-    rows_STB, weight_STB = _rows(records, spec, steps, seeds)
-    rows_STB, weight_STB = rows_STB.to(device), weight_STB.to(device)
-    optimiser = optimiser_of(stack.parameters, spec)
-    for step in range(steps):
-        rows_TB = rows_STB[step]
+    inputs_R, labels_R = _laid_out(stack, records, device)
+    optimiser = SlotOptimiser(stack.parameters, spec)
+    for update in updates([len(own.labels) for own in records], spec, seeds, device):
+        rows_TB = update.rows_TB
         batch = inputs_R.index_select(0, rows_TB.flatten()).view(*rows_TB.shape, *inputs_R.shape[1:])
-        set_rate(optimiser, spec.rate(step, steps))
-        stack.gradients(batch, labels_R[rows_TB], weight_STB[step], loss)
-        optimiser.step()
-    stack.write_back()
+        stack.gradients(batch, labels_R[rows_TB], update.weight_TB, loss)
+        optimiser.step(update.rate_T)
+        stack.write_back(update.last)
 
 
-def _rows(records: list[Records], spec: TrainSpec, steps: int, seeds: list[int]) -> tuple[Tensor, Tensor]:
-    """Per update: rows of the models' records laid end to end, ``[S, T, B]``, and weights, 0 on padding."""
-    sizes = [len(own.labels) for own in records]
-    width = min(spec.batch_size, max(sizes))
-    found = [
-        padded_batches(size, spec.batch_size, steps, derive_seed(seed, "batches"), width=width)
-        for size, seed in zip(sizes, seeds, strict=True)
-    ]
-    first_T = torch.tensor([0, *sizes[:-1]]).cumsum(0)
-    rows_STB = torch.stack([index for index, _ in found], dim=1) + first_T[:, None]
-    return rows_STB, torch.stack([weight for _, weight in found], dim=1)
+def _laid_out(stack: Stack, records: Sequence[Records], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Prepared inputs ``[R, ...]`` and labels ``[R]`` of all models end to end, after the row of nothing.
+
+    Each model's records are prepared alone. Zeros as the row of nothing keep its logits finite wherever the weights
+    are, so that weight 0 makes it count for nothing.
+    """
+    prepared = [stack.prepare(own.inputs.to(device)) for own in records]
+    inputs_R = torch.cat([torch.zeros_like(prepared[0][:1]), *prepared])
+    labels_R = torch.cat([torch.zeros(1, dtype=torch.int64), *[own.labels for own in records]]).to(device)
+    return inputs_R, labels_R

@@ -127,7 +127,7 @@ def as_labels(labels: IntArray | Tensor) -> Tensor:
 
 
 def optimiser_of(parameters: Iterable[Tensor], spec: TrainSpec) -> torch.optim.Optimizer:
-    """A fresh optimiser; both kinds work element by element, so stacked parameters may share one."""
+    """A fresh optimiser; both kinds work element by element."""
     if spec.optimiser == "adamw":
         return torch.optim.AdamW(parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=True)
     return torch.optim.SGD(
@@ -203,11 +203,14 @@ def fit_bundle(
 ) -> list[nn.Module]:
     """Fit every model on its own records, in place.
 
+    With either strategy a model's weights are a function of its own records and seed, and of what all share (how many
+    models there are, its place among them, ``spec``, device and number of threads), to the last bit.
+
     Args:
         models: of one architecture.
         records: one per model.
         spec: shared.
-        seeds: one per model; a model's result depends on its own seed and records only.
+        seeds: one per model.
         loss: per-record loss; cross-entropy by default.
         device: where to compute.
         strategy: ``sequential``, or ``fused``: all models in one batched computation, the same up to rounding

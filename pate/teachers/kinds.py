@@ -61,6 +61,9 @@ def fit_teachers(
 ) -> BundleWeights:
     """Fit the teachers of one bundle; who has no records abstains on every query.
 
+    Each is a function of its own records, number and seed. Who has no records keeps its place in the computation, with
+    one record that stands in and is forgotten afterwards: left out, it would shift the others.
+
     Args:
         model: what each teacher is; decides which function below is called.
         partitions: per teacher.
@@ -85,17 +88,22 @@ def _fit_networks(
         raise expected("a TrainSpec for networks", "say how they are fitted", kind=model.kind)
     input_shape, classes = fitting.input_shape, fitting.classes
     networks = [build(model, input_shape, classes, derive_seed(own, "weights")) for own in seeds]
-    filled = [position for position, (_, labels) in enumerate(partitions) if len(labels)]
+    empty = [len(labels) == 0 for _, labels in partitions]
+    stand_in = Records(inputs=torch.zeros(1, *input_shape), labels=torch.zeros(1, dtype=torch.int64))
     fit_bundle(
-        [networks[position] for position in filled],
-        [_records(partitions[position], input_shape, classes) for position in filled],
+        networks,
+        [
+            stand_in if none else _records(partition, input_shape, classes)
+            for partition, none in zip(partitions, empty, strict=True)
+        ],
         fitting.train,
-        seeds=[seeds[position] for position in filled],
+        seeds=seeds,
         device=fitting.device,
         strategy=fitting.strategy,
     )
-    for position in set(range(len(networks))) - set(filled):
-        _silence(networks[position])
+    for network, none in zip(networks, empty, strict=True):
+        if none:
+            _silence(network)
     return pack(networks, teachers)
 
 

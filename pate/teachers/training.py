@@ -9,7 +9,7 @@ import torch
 from pate.errors import expected
 from pate.features.encoder import PackedEncoder
 from pate.models.architectures import Shape
-from pate.models.training import FloatArray, IntArray, Strategy, TrainSpec
+from pate.models.training import FloatArray, IntArray, Strategy, TrainSpec, as_inputs
 from pate.randomness import derive_seed
 from pate.teachers.kinds import Fitting, TeacherSpec, fit_teachers
 from pate.teachers.weights import BundleWeights
@@ -30,9 +30,11 @@ def train_bundle(
 ) -> BundleWeights:
     """Train several teachers, each on its own records and from its own seed.
 
-    A teacher's result depends on its number, its partition and public configuration only, not on which bundle
-    it is in. A tiny or one-class partition is normal: that teacher votes what it learned. A teacher without
-    records is kept and abstains on every query, so that the roster does not tell who had records.
+    A teacher's weights are a function of its number, its partition and what is public (the configuration, who is in
+    the bundle, the device and its number of threads), to the last bit: one changed record changes one teacher, and the
+    guarantee counts on it. Another bundle changes them by rounding at most. A tiny or one-class partition is normal:
+    that teacher votes what it learned. A teacher without records is kept and abstains on every query, so that the
+    roster does not tell who had records.
 
     Args:
         partitions: per teacher, inputs ``[N, *input_shape]`` and labels ``[N]`` in ``0..C-1``. Private.
@@ -59,8 +61,15 @@ def train_bundle(
         )
     if encoder is not None:
         made = encoder.open()
-        partitions = [(made.encode(inputs, device), labels) for inputs, labels in partitions]
+        partitions = [(made.encode(_own_copy(inputs), device), labels) for inputs, labels in partitions]
         input_shape = (made.width,)
     seeds = [derive_seed(seed, "teacher", teacher) for teacher in teachers]
     fitting = Fitting(train=train, input_shape=input_shape, classes=classes, device=device, strategy=strategy)
     return fit_teachers(model, partitions, teachers, seeds, fitting)
+
+
+def _own_copy(inputs: FloatArray) -> torch.Tensor:
+    """Inputs in memory of their own: matrix products round by where an array begins, and in one that holds the
+    records of many, that follows from how many the others have.
+    """
+    return as_inputs(inputs).clone()

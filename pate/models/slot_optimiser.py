@@ -1,0 +1,51 @@
+"""AdamW and SGD for stacked parameters, with a learning rate of its own for each slot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import final
+
+import torch
+from torch import Tensor
+
+from pate.models.training import TrainSpec, optimiser_of
+
+
+@final
+class SlotOptimiser:
+    """Steps parameters ``[T, ...]`` as torch's optimisers step each slot alone, up to rounding.
+
+    Both optimisers move a parameter by its rate times a direction that does not depend on the rate. torch's own
+    computes the directions, at rate 1 and beginning at zero; each slot then takes its own part of them. Everything is
+    done element by element, so no slot enters another. Moments count updates from the first, which is the same one
+    for every slot; what they become after a slot's last update is not used.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor], spec: TrainSpec) -> None:
+        """Begin without moments.
+
+        Args:
+            parameters: stacked to ``[T, ...]``; their gradients are read at each step, and may be overwritten.
+            spec: which optimiser, and its weight decay.
+        """
+        self._parameters = parameters
+        self._directions = [torch.zeros_like(parameter, requires_grad=False) for parameter in parameters]
+        self._inner = optimiser_of(self._directions, replace(spec, learning_rate=1.0, weight_decay=0.0))
+        self._decoupled = spec.optimiser == "adamw"
+        self._decay = spec.weight_decay
+
+    @torch.no_grad()
+    def step(self, rate_T: Tensor) -> None:
+        """Move every slot by its own rate."""
+        for parameter, direction in zip(self._parameters, self._directions, strict=True):
+            direction.zero_()
+            direction.grad = parameter.grad
+            if self._decay and not self._decoupled and parameter.grad is not None:
+                parameter.grad.add_(parameter, alpha=self._decay)
+        self._inner.step()
+        for parameter, direction in zip(self._parameters, self._directions, strict=True):
+            rate = rate_T.view(-1, *[1] * (parameter.ndim - 1))
+            if self._decay and self._decoupled:
+                parameter.mul_(1 - rate * self._decay)
+            parameter.addcmul_(direction, rate)
