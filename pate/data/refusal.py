@@ -28,15 +28,23 @@ def refused(what: str, remedy: str, *, detail: str, **declared: object) -> Input
     return error
 
 
-def no_file(path: Path, *, key: str) -> InputError:
-    """The error for a path at which nothing can be read."""
-    return InputError(
-        f"Expected a file at {key}, got none; correct the path (relative ones start at the configuration's folder)",
-        private_detail=str(path),
-    )
-
-
 def require_file(path: Path, *, key: str) -> None:
-    """Refuse a path without a file; that one is there says nothing about what it holds."""
-    if not path.is_file():
-        raise no_file(path, key=key)
+    """Refuse a path at which there is no file.
+
+    Args:
+        path: where a file should be.
+        key: the configuration key that names it.
+
+    Raises:
+        InputError: there is none, or it cannot be looked at; the path is in the private detail.
+    """
+    try:
+        found = path.is_file()
+    except (OSError, ValueError):
+        found = False
+    if not found:
+        raise refused(
+            f"a file at {key}, got none",
+            "correct the path (relative ones start at the configuration's folder)",
+            detail=str(path),
+        )
