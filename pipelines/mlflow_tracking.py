@@ -33,9 +33,9 @@ from pipelines.delivery import Cursor, Delivery, pending
 from pipelines.destination import Destination
 from pipelines.mlflow_events import INSECURE_TAG, PHASE_TAG, RUN_ID_TAG, Apply
 from pipelines.outbox import Event, read_events
-from pipelines.tracking import CAMPAIGN, TRACKING_FOLDER
+from pipelines.tracking import CAMPAIGN, ROOTS, TRACKING_FOLDER
 
-_PARENT_TAG = "mlflow.parentRunId"
+PARENT_TAG = "mlflow.parentRunId"
 _KIND_TAG, _KIND = "mlflow.experimentKind", "custom_model_development"
 """Lets the pages of MLflow 3.6, say, show what belongs to training and not to language models; those of 3.17 go by the
 address instead (``delivery.runs_page``)."""
@@ -104,10 +104,11 @@ class MlflowSink:
 
     def _confirmed(self, cursor: Cursor) -> Cursor:
         """The cursor, or one at the start if the store no longer knows the run: all is then delivered again."""
-        if CAMPAIGN not in cursor.runs:
+        root = next((cursor.runs[phase] for phase in ROOTS if phase in cursor.runs), None)
+        if root is None:
             return Cursor()
         try:
-            self._client.get_run(cursor.runs[CAMPAIGN])
+            self._client.get_run(root)
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return Cursor()
@@ -127,9 +128,9 @@ class MlflowSink:
         if found:
             run = found[0]
         else:
-            if event.phase != CAMPAIGN:
-                tags[_PARENT_TAG] = cursor.runs[CAMPAIGN]
-            name = event.body["run_id"] if event.phase == CAMPAIGN else event.phase
+            if event.phase not in ROOTS:
+                tags[PARENT_TAG] = cursor.runs[CAMPAIGN]
+            name = event.body["run_id"] if event.phase in ROOTS else event.phase
             run = self._client.create_run(experiment_id, start_time=event.timestamp_ms, tags=tags, run_name=name)
         return replace(cursor, experiment_id=experiment_id, runs={**cursor.runs, event.phase: run.info.run_id})
 

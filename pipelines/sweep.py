@@ -16,6 +16,7 @@ from typing import Any, final
 from pate.accounting.exact_recursion import exact_epsilon
 from pate.errors import InputError, expected
 from pate.student.metrics import mean_over_runs
+from pate.values import BenchmarkOnly, Released
 from pipelines import summary
 from pipelines.benchmark import Figures
 from pipelines.config import Config, load
@@ -32,15 +33,14 @@ from pipelines.vote_files import votes_of_run
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """Several runs of one configuration on a public benchmark.
+class ReleasedRow:
+    """Of several runs of one configuration, what may be known on any data.
 
     Attributes:
         dataset: the public set.
         config: the configuration's name.
         epsilon_data_independent: what the campaign costs at most, by ``accountant``.
         epsilon_sanitised: mean of the runs' noisy figures, where they bought one.
-        epsilon_exact_private: mean over runs of the exact data-dependent cost; known because the set is public.
         delta: failure probability.
         accuracy_mean: of the students.
         accuracy_std: standard deviation over runs.
@@ -48,12 +48,6 @@ class Row:
         accuracy_high: upper end.
         auroc_mean: for two classes.
         balanced_mean: balanced accuracy of the students.
-        label_accuracy: part of released labels that are right, mean.
-        single_teacher_accuracy: what a holder reaches alone, mean.
-        single_teacher_balanced: likewise, balanced accuracy.
-        pooled_accuracy: the student's network on all private records, without privacy, mean.
-        pooled_balanced: likewise, balanced accuracy.
-        pooled_auroc: likewise, for two classes.
         minutes: a run took, mean, beside those that ran at the same time.
         seeds: the seeds, which are also the rotations where the data have any.
         labels: answers per run, mean.
@@ -67,7 +61,6 @@ class Row:
     config: str
     epsilon_data_independent: float
     epsilon_sanitised: float | None
-    epsilon_exact_private: float | None
     delta: float
     accountant: str
     accuracy_mean: float
@@ -76,12 +69,6 @@ class Row:
     accuracy_high: float | None
     auroc_mean: float | None
     balanced_mean: float
-    label_accuracy: float
-    single_teacher_accuracy: float
-    single_teacher_balanced: float
-    pooled_accuracy: float
-    pooled_balanced: float
-    pooled_auroc: float | None
     minutes: float
     seeds: list[int]
     labels: float
@@ -93,24 +80,62 @@ class Row:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkRow:
+    """Of the same runs, what is known because the set is public.
+
+    Attributes:
+        epsilon_exact_private: mean over runs of the exact data-dependent cost.
+        label_accuracy: part of released labels that are right, mean.
+        single_teacher_accuracy: what a holder reaches alone, mean.
+        single_teacher_balanced: likewise, balanced accuracy.
+        pooled_accuracy: the student's network on all private records, without privacy, mean.
+        pooled_balanced: likewise, balanced accuracy.
+        pooled_auroc: likewise, for two classes.
+    """
+
+    epsilon_exact_private: float
+    label_accuracy: float
+    single_teacher_accuracy: float
+    single_teacher_balanced: float
+    pooled_accuracy: float
+    pooled_balanced: float
+    pooled_auroc: float | None
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """Several runs of one configuration on a public benchmark; ``released`` alone may reach a tracker."""
+
+    released: Released[ReleasedRow]
+    benchmark: BenchmarkOnly[BenchmarkRow]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Both, for the terminal and the results tables."""
+        return {**asdict(self.released.value), **asdict(self.benchmark.value)}
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """What a finished run adds to a row.
 
     Attributes:
-        seed: of the run.
         facts: public ones, of its summary.
         figures: against the truth.
-        source: the public set.
         exact: epsilon that these votes cost exactly.
         minutes: from its configuration to its summary.
     """
 
-    seed: int
-    facts: dict[str, Any]
-    figures: Figures
-    source: str
-    exact: float
+    facts: Released[dict[str, Any]]
+    figures: BenchmarkOnly[Figures]
+    exact: BenchmarkOnly[float]
     minutes: float
+
+    @property
+    def seed(self) -> int:
+        """Of the run."""
+        return int(self.facts.value["seed"])
 
 
 def members(path: Path, seeds: int) -> list[Config]:
@@ -177,54 +202,64 @@ def member_of(store: RunStore) -> Member:
     if found is None or found.figures is None:
         raise expected("a finished run on a public benchmark", "finish it with `pate run`", run=store.run_id)
     votes, event = votes_of_run(store)
-    facts = found.released.value
     began, ended = (store.public / "config.json", store.public / summary.SUMMARY_FILE)
+    exact = exact_epsilon(votes, event, found.released.value["delta"]).epsilon
     return Member(
-        seed=facts["seed"],
-        facts=facts,
-        figures=found.figures.value,
-        source=found.figures.source.name,
-        exact=exact_epsilon(votes, event, facts["delta"]).epsilon,
+        facts=found.released,
+        figures=found.figures,
+        exact=BenchmarkOnly(exact, found.figures.source),
         minutes=(ended.stat().st_mtime - began.stat().st_mtime) / 60,
     )
 
 
 def row_of(done: list[Member], command: str) -> Row:
     """The row of finished runs of one configuration."""
-    facts = [own.facts for own in done]
+    source = done[0].figures.source
+    return Row(
+        released=_released(done, source.name, command),
+        benchmark=BenchmarkOnly(_against_truth(done), source),
+    )
+
+
+def _released(done: list[Member], dataset: str, command: str) -> Released[ReleasedRow]:
+    facts = [own.facts.value for own in done]
     accuracies = [float(own["student_accuracy"]) for own in facts]
     mean = mean_over_runs(accuracies)
+    return Released.public(
+        ReleasedRow(
+            dataset=dataset,
+            config=facts[0]["config"],
+            epsilon_data_independent=max(own["epsilon"] for own in facts),
+            epsilon_sanitised=_mean([own["sanitised"]["epsilon"] for own in facts if own.get("sanitised")]),
+            delta=facts[0]["delta"],
+            accountant=facts[0]["accountant"],
+            accuracy_mean=mean.value,
+            accuracy_std=statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0,
+            accuracy_low=mean.low,
+            accuracy_high=mean.high,
+            auroc_mean=_mean([own["student_auroc"] for own in facts if "student_auroc" in own]),
+            balanced_mean=statistics.fmean(own["student_balanced_accuracy"] for own in facts),
+            minutes=statistics.fmean(own.minutes for own in done),
+            seeds=[own.seed for own in done],
+            labels=statistics.fmean(own["answered"] for own in facts),
+            teachers=facts[0]["teachers"],
+            commit=commit(),
+            command=command,
+            machine=machine(),
+        )
+    )
 
-    def over(name: str) -> float:
-        return statistics.fmean(getattr(own.figures, name) for own in done)
 
-    return Row(
-        dataset=done[0].source,
-        config=facts[0]["config"],
-        epsilon_data_independent=max(own["epsilon"] for own in facts),
-        epsilon_sanitised=_mean([own["sanitised"]["epsilon"] for own in facts if own.get("sanitised")]),
-        epsilon_exact_private=_mean([own.exact for own in done]),
-        delta=facts[0]["delta"],
-        accountant=facts[0]["accountant"],
-        accuracy_mean=mean.value,
-        accuracy_std=statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0,
-        accuracy_low=mean.low,
-        accuracy_high=mean.high,
-        auroc_mean=_mean([own["student_auroc"] for own in facts if "student_auroc" in own]),
-        balanced_mean=statistics.fmean(own["student_balanced_accuracy"] for own in facts),
-        label_accuracy=over("label_accuracy"),
-        single_teacher_accuracy=over("single_teacher_accuracy"),
-        single_teacher_balanced=statistics.fmean(own.figures.single_teacher_balanced_accuracy.value for own in done),
-        pooled_accuracy=over("pooled_accuracy"),
-        pooled_balanced=statistics.fmean(own.figures.pooled_balanced_accuracy.value for own in done),
-        pooled_auroc=_mean([own.figures.pooled_auroc.value for own in done if own.figures.pooled_auroc is not None]),
-        minutes=statistics.fmean(own.minutes for own in done),
-        seeds=[own.seed for own in done],
-        labels=statistics.fmean(own["answered"] for own in facts),
-        teachers=facts[0]["teachers"],
-        commit=commit(),
-        command=command,
-        machine=machine(),
+def _against_truth(done: list[Member]) -> BenchmarkRow:
+    figures = [own.figures.value for own in done]
+    return BenchmarkRow(
+        epsilon_exact_private=statistics.fmean(own.exact.value for own in done),
+        label_accuracy=statistics.fmean(own.label_accuracy for own in figures),
+        single_teacher_accuracy=statistics.fmean(own.single_teacher_accuracy for own in figures),
+        single_teacher_balanced=statistics.fmean(own.single_teacher_balanced_accuracy.value for own in figures),
+        pooled_accuracy=statistics.fmean(own.pooled_accuracy for own in figures),
+        pooled_balanced=statistics.fmean(own.pooled_balanced_accuracy.value for own in figures),
+        pooled_auroc=_mean([own.pooled_auroc.value for own in figures if own.pooled_auroc is not None]),
     )
 
 
@@ -236,10 +271,10 @@ def merge(path: Path, row: Row) -> list[dict[str, Any]]:
     """
     try:
         rows = json.loads(path.read_text()) if path.exists() else []
-        kept = [own for own in rows if own["config"] != row.config]
+        kept = [own for own in rows if own["config"] != row.released.value.config]
     except (json.JSONDecodeError, TypeError, KeyError) as error:
         raise InputError(f"Expected a list of results in {path.name}, got something else; move it away") from error
-    kept = sorted([*kept, asdict(row)], key=lambda own: (own["dataset"], own["epsilon_data_independent"]))
+    kept = sorted([*kept, row.to_dict()], key=lambda own: (own["dataset"], own["epsilon_data_independent"]))
     write_atomically(path, json.dumps(kept, indent=1) + "\n")
     return kept
 

@@ -8,7 +8,7 @@ nor torch.
     with Tracker.open(run_folder / "public", run_id="smoke-1a2b3c4d", insecure=False) as campaign:
         campaign.params(Released.public(config.model_dump()))
         with campaign.phase("labels") as labels:
-            labels.series("epsilon_spent", released_curve)
+            labels.series("queries_answered", released_curve)
         with campaign.phase("student") as student:
             student.metrics(Released.public({"loss": 0.3}), step=1)
             student.model(Released.public("student"), Released.public(ModelCard(...)))
@@ -35,10 +35,13 @@ from pipelines.cards import DatasetCard, Evaluation, ModelCard, check_key, check
 from pipelines.exported_model import read_spec
 from pipelines.outbox import Outbox, Recorded, mark_of
 
-__all__ = ["CAMPAIGN", "DESCRIPTION_TAG", "DatasetCard", "Evaluation", "ModelCard", "Tracker"]
+__all__ = ["CAMPAIGN", "DESCRIPTION_TAG", "SWEEP", "DatasetCard", "Evaluation", "ModelCard", "Tracker"]
 
 CAMPAIGN = "campaign"
-"""Phase name of the parent run."""
+"""Phase name of a run itself, below which its other phases are."""
+SWEEP = "sweep"
+"""Phase name of a sweep, which has no phases; its runs are records of their own."""
+ROOTS = (CAMPAIGN, SWEEP)
 TRACKING_FOLDER = "tracking"
 DESCRIPTION_TAG = "mlflow.note.content"
 """What MLflow's pages show as the description of a run or model."""
@@ -65,13 +68,14 @@ class Tracker:
         self._status("RUNNING")
 
     @classmethod
-    def open(cls, public_folder: Path, *, run_id: str, insecure: bool) -> Tracker:
+    def open(cls, public_folder: Path, *, run_id: str, insecure: bool, root: str = CAMPAIGN) -> Tracker:
         """Start, or continue, the record of a run in its public folder.
 
         Args:
             public_folder: ``<run>/public``.
             run_id: the run's name; the same in every attempt.
             insecure: the run's noise is seeded; no model of it can be recorded.
+            root: what is recorded, ``CAMPAIGN`` or ``SWEEP``.
 
         Raises:
             InputError: another process records this run, or the folder belongs to a run with another id or with
@@ -84,12 +88,12 @@ class Tracker:
         except ValueError:
             outbox.close()
             raise
-        return cls(outbox, record, CAMPAIGN)
+        return cls(outbox, record, root)
 
     def phase(self, name: str) -> Tracker:
         """A child of the run, such as ``teachers``, ``labels`` or ``student``; never one per teacher or site."""
         check_name("phase", name)
-        if self._phase != CAMPAIGN or name == CAMPAIGN:
+        if self._phase != CAMPAIGN or name in ROOTS:
             raise expected("one level of phases below the run", "call phase() of the run's tracker", phase=name)
         return Tracker(self._outbox, self._record, name)
 
@@ -180,7 +184,7 @@ class Tracker:
     ) -> None:
         ended = "FINISHED" if kind is None else "FAILED" if issubclass(kind, Exception) else "KILLED"
         self._status(ended)
-        if self._phase == CAMPAIGN:
+        if self._phase in ROOTS:
             self.close()
 
     def _status(self, status: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,10 +36,11 @@ def sweep(
         raise expected("--results with --readme, --compare and --plots", "name the file that keeps the rows")
     from pipelines import sweep as sweeps  # noqa: PLC0415 - loads torch and Ray
     from pipelines.destination import destination  # noqa: PLC0415
-    from pipelines.mlflow_sweep import record_sweep  # noqa: PLC0415
+    from pipelines.mlflow_sweep import deliver_sweep  # noqa: PLC0415
     from pipelines.progress import Quiet, Terminal  # noqa: PLC0415
     from pipelines.results import OURS_END, OURS_START, SWEEP_END, SWEEP_START, write  # noqa: PLC0415
     from pipelines.sweep_table import comparison, plot, table  # noqa: PLC0415
+    from pipelines.sweep_tracking import track_sweep  # noqa: PLC0415
 
     swept = [(path, sweeps.members(path, seeds)) for path in configs]
     progress: Any = Quiet() if as_json else Terminal()
@@ -51,9 +51,10 @@ def sweep(
         where = destination(tracking.uri, home=home(), experiment=tracking.experiment)
         latest = None
         for latest, members in sweeps.sweep(own, home(), command, parallel=parallel):
-            progress.line("sweep", f"{latest.config}: {len(latest.seeds)} of {seeds} runs, {latest.accuracy_mean:.1%}")
-            folders = [RunStore(home(), member.facts["run_id"]).public for member in members]
-            record_sweep(where, f"{latest.config}, {seeds} seeds", asdict(latest), folders)
+            shown = latest.released.value
+            progress.line("sweep", f"{shown.config}: {len(shown.seeds)} of {seeds} runs, {shown.accuracy_mean:.1%}")
+            folders = [RunStore(home(), member.facts.value["run_id"]).public for member in members]
+            deliver_sweep(where, track_sweep(home(), own, latest.released), folders)
             if results is None:
                 continue
             kept = sweeps.merge(results, latest)
@@ -65,7 +66,7 @@ def sweep(
                 plot(kept, plots / "accuracy_epsilon.svg")
                 plot(kept, plots / "accuracy_labels.svg", x="labels")
         if latest is not None:
-            rows.append(asdict(latest))
+            rows.append(latest.to_dict())
     if as_json:
         print_json(rows)
         return

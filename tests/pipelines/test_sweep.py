@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import statistics
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ import mlflow
 import pytest
 from scipy import stats
 
-from pate.errors import InputError
+from pate.errors import InputError, PrivacyViolation
 from pate.ledger import PrivacyLedger
+from pate.values import Released
 from pipelines.cli.app import run as command_line
 from pipelines.config import load
+from pipelines.outbox import read_events
 from pipelines.results import OURS_END, OURS_START, SWEEP_END, SWEEP_START
 from pipelines.store import find_run
-from pipelines.sweep import Member, member_of, members, merge, row_of, sweep
+from pipelines.sweep import BenchmarkRow, Member, member_of, members, merge, row_of, sweep
 from pipelines.sweep_table import comparison, plot, table
+from pipelines.sweep_tracking import track_sweep
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
@@ -33,7 +37,7 @@ def member(finished: Any) -> Member:
 
 
 def varied(member: Member, seed: int, accuracy: float) -> Member:
-    return replace(member, seed=seed, facts={**member.facts, "student_accuracy": accuracy})
+    return replace(member, facts=member.facts.map(lambda own: {**own, "seed": seed, "student_accuracy": accuracy}))
 
 
 def test_members_differ_in_seed_and_rotation_and_in_nothing_else() -> None:
@@ -62,28 +66,28 @@ def test_a_row_holds_mean_deviation_and_students_interval(member: Member) -> Non
     half = stats.t.interval(
         0.95, 3, loc=statistics.fmean(accuracies), scale=statistics.stdev(accuracies) / 2
     )  # scipy's own interval, from mean and standard error
-    assert row.accuracy_mean == pytest.approx(0.82)
-    assert row.accuracy_std == pytest.approx(statistics.stdev(accuracies))
-    assert (row.accuracy_low, row.accuracy_high) == pytest.approx(half)
-    assert row.epsilon_data_independent == member.facts["epsilon"]
-    assert row.epsilon_exact_private is not None
-    assert 0 < row.epsilon_exact_private <= row.epsilon_data_independent
-    assert row_of([member], "x").accuracy_low is None
-    assert row.seeds == [0, 1, 2, 3]
+    released = row.released.value
+    assert released.accuracy_mean == pytest.approx(0.82)
+    assert released.accuracy_std == pytest.approx(statistics.stdev(accuracies))
+    assert (released.accuracy_low, released.accuracy_high) == pytest.approx(half)
+    assert released.epsilon_data_independent == member.facts.value["epsilon"]
+    assert 0 < row.benchmark.value.epsilon_exact_private <= released.epsilon_data_independent
+    assert row_of([member], "x").released.value.accuracy_low is None
+    assert released.seeds == [0, 1, 2, 3]
 
 
 @pytest.mark.xdist_group("finished")
 def test_what_holders_and_a_pooled_model_reach_stands_beside_the_student(member: Member) -> None:
-    row = row_of([member], "x")
+    row, figures = row_of([member], "x").benchmark.value, member.figures.value
     assert (row.single_teacher_accuracy, row.pooled_accuracy) == (
-        member.figures.single_teacher_accuracy,
-        member.figures.pooled_accuracy,
+        figures.single_teacher_accuracy,
+        figures.pooled_accuracy,
     )
-    low_high = member.figures.single_teacher_balanced_accuracy
+    low_high = figures.single_teacher_balanced_accuracy
     assert low_high.low is not None
     assert low_high.high is not None
     assert low_high.low <= row.single_teacher_balanced <= low_high.high
-    assert member.figures.pooled_auroc is None, "more than two classes"
+    assert figures.pooled_auroc is None, "more than two classes"
     assert row.single_teacher_balanced < row.pooled_balanced <= 1
 
 
@@ -94,7 +98,8 @@ def test_rows_replace_their_forerunners_and_plots_repeat(member: Member, tmp_pat
     assert [own["seeds"] for own in merge(file, row)] == [[0]]
     row = row_of([member, varied(member, 1, 0.5)], "x")
     assert [own["seeds"] for own in merge(file, row)] == [[0, 1]]
-    other = replace(row, config="other", epsilon_data_independent=0.1)
+    changed = row.released.map(lambda own: replace(own, config="other", epsilon_data_independent=0.1))
+    other = replace(row, released=changed)
     assert [own["config"] for own in merge(file, other)] == ["other", "smoke"]
     rows = json.loads(file.read_text())
     assert "`other`" in table(rows)
@@ -176,3 +181,55 @@ def test_a_sweep_of_real_runs_is_one_parent_at_the_tracker_and_can_be_started_ag
     assert parent.data.metrics["accuracy_mean"] == pytest.approx(first["accuracy_mean"])
     below = client.search_runs([experiment.experiment_id], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
     assert len(below) == 3
+
+
+def everything_in(folder: Path) -> tuple[set[float], str]:
+    """Every number and every text that an MLflow store holds: all tables of its database, and its files."""
+    numbers, texts = set(), []
+    database = sqlite3.connect(folder / "mlflow.db")
+    for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        for row in database.execute(f'SELECT * FROM "{name}"'):
+            numbers |= {float(cell) for cell in row if isinstance(cell, int | float)}
+            texts += [cell for cell in row if isinstance(cell, str)]
+    database.close()
+    texts += [path.read_text(errors="ignore") for path in (folder / "artifacts").rglob("*") if path.is_file()]
+    return numbers, "\n".join(texts)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("ray")
+def test_what_is_known_only_on_a_benchmark_is_printed_and_kept_and_never_sent_to_mlflow(
+    shell: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "results.json"
+    (row,) = shell.json("sweep", str(CONFIGS / "smoke.yaml"), "--seeds", "2", "--results", str(file))
+    assert json.loads(file.read_text()) == [row]
+    numbers, text = everything_in(shell.home / "mlflow")
+    assert row["accuracy_mean"] in numbers
+    assert row["epsilon_data_independent"] in numbers
+    assert "smoke, 2 seeds" in text
+    for name in (
+        "epsilon_exact_private", "label_accuracy", "single_teacher_accuracy", "single_teacher_balanced",
+        "pooled_accuracy", "pooled_balanced", "pooled_auroc",
+    ):  # fmt: skip
+        assert name in row
+        assert name not in text
+        if row[name] is not None and len(repr(row[name])) > 6:  # a short one may be another's by chance
+            assert row[name] not in numbers, name
+            assert repr(row[name]) not in text, name
+
+
+@pytest.mark.xdist_group("finished")
+def test_the_tracker_of_a_sweep_takes_the_released_part_alone(member: Member, tmp_path: Path) -> None:
+    row, configs = row_of([member], "x"), members(CONFIGS / "smoke.yaml", 1)
+    for wrong in (row.benchmark, row, asdict(row.released.value)):
+        with pytest.raises((PrivacyViolation, AttributeError)):
+            track_sweep(tmp_path, configs, wrong)
+    with pytest.raises(PrivacyViolation):
+        Released.public(row.benchmark)
+    folder = track_sweep(tmp_path, configs, row.released)
+    assert track_sweep(tmp_path, configs, row.released) == folder
+    points = [point for event in read_events(folder / "tracking") for point in event.body.get("points", [])]
+    assert {name for name, _, _ in points} >= {"accuracy_mean", "epsilon_data_independent"}
+    assert len(points) == len({(name, step) for name, step, _ in points}), "done again, it records nothing twice"
+    assert not {name for name, _, _ in points} & set(BenchmarkRow.__slots__)
