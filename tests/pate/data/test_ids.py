@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pate.data.id_text import LONGEST
@@ -69,6 +69,7 @@ def test_every_kind_of_column_gives_the_same_form(values: Any) -> None:
     assert set(match_keys(values)) == {"7"}
 
 
+@settings(deadline=None)
 @given(NUMBERS)
 def test_equal_numbers_are_equal_in_any_writing(number: int) -> None:
     written = [number, float(number), str(number), f"{number}.0", f"{number}.", f"{number:+d}", f" {number:.3f}"]
@@ -76,12 +77,14 @@ def test_equal_numbers_are_equal_in_any_writing(number: int) -> None:
     assert set(canonical_ids(written)) == {str(number)}
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=-(10**30), max_value=10**30), st.integers(min_value=-(10**30), max_value=10**30))
 def test_long_numbers_keep_their_digits(one: int, other: int) -> None:
     assert canonical_ids([str(one), one, Decimal(one)]).tolist() == [str(one)] * 3
     assert (canonical_ids([one])[0] == canonical_ids([other])[0]) == (one == other)
 
 
+@settings(deadline=None)
 @given(IDS)
 def test_forms_and_keys_are_settled(text: str) -> None:
     form, key = canonical_ids([text]), match_keys([text])
@@ -91,6 +94,7 @@ def test_forms_and_keys_are_settled(text: str) -> None:
     assert match_keys(form).tolist() == key.tolist()
 
 
+@settings(deadline=None)
 @given(IDS)
 def test_composition_white_space_and_invisible_characters_make_no_other_patient(text: str) -> None:
     written = [unicodedata.normalize(kind, text) for kind in ("NFC", "NFD")]
@@ -98,6 +102,7 @@ def test_composition_white_space_and_invisible_characters_make_no_other_patient(
     assert set(canonical_ids(written)) == set(canonical_ids([text]))
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), min_size=1, max_size=12).filter(readable))
 def test_visible_text_that_is_no_number_is_kept(text: str) -> None:
     try:
@@ -106,6 +111,7 @@ def test_visible_text_that_is_no_number_is_kept(text: str) -> None:
         assert canonical_ids([text]).tolist() == [text]
 
 
+@settings(deadline=None)
 @given(st.lists(IDS, min_size=1, max_size=6))
 def test_equal_forms_have_equal_keys_and_the_order_is_kept(texts: list[str]) -> None:
     forms, keys = canonical_ids(texts), match_keys(texts)
