@@ -76,7 +76,7 @@ def privacy_curve(event: PrivacyEvent, *, most_steps: int = MOST_STEPS) -> Priva
 
 @lru_cache(maxsize=512)
 def _composed_curve(counts: frozenset[tuple[Leaf, int]], most_steps: int) -> PrivacyCurve | None:
-    curves = [_curve_of_kind(leaf, count, most_steps) for leaf, count in counts]
+    curves = [kind_curve(leaf, count, most_steps) for leaf, count in counts]
     known = [curve for curve in curves if curve is not None]
     if len(known) < len(curves):
         return None
@@ -88,7 +88,7 @@ def _composed_curve(counts: frozenset[tuple[Leaf, int]], most_steps: int) -> Pri
 
 
 @lru_cache(maxsize=512)
-def _curve_of_kind(leaf: Leaf, count: int, most_steps: int) -> PrivacyCurve | None:
+def kind_curve(leaf: Leaf, count: int, most_steps: int = MOST_STEPS) -> PrivacyCurve | None:
     whole = _reach(leaf, count)
     if whole > _LARGEST_REACH:
         return None

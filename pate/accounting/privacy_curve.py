@@ -214,7 +214,7 @@ def atoms(forward_G: FloatArray, backward_G: FloatArray, step: float) -> tuple[F
     """
     growth = math.expm1(step)
     for _ in range(50):
-        forward_G, backward_G = (_minorant(row_G, step) for row_G in (forward_G, backward_G))
+        forward_G, backward_G = (minorant(row_G, step) for row_G in (forward_G, backward_G))
         right, left = _curvature(forward_G, step), _curvature(backward_G, step)
         left = left * np.exp(-step * np.arange(1, len(left) + 1))
         middle = 1 - right.sum() - left.sum() - forward_G[-1]
@@ -232,7 +232,7 @@ def _curvature(row_G: FloatArray, step: float) -> FloatArray:
     return np.maximum(kinks, 0.0)
 
 
-def _minorant(row_G: FloatArray, step: float) -> FloatArray:
+def minorant(row_G: FloatArray, step: float) -> FloatArray:
     """Largest function below the grid values that is convex in ``t``."""
     rise = np.append(np.diff(row_G), 0.0)
     kinks = rise[1:] / math.expm1(step) + rise[:-1] / math.expm1(-step)

@@ -1,18 +1,20 @@
-"""Bodies of private data, what was charged to them, and the budgets that hold them."""
+"""Bodies of private data, and the budgets that their first registration fixed."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
-from pate.accounting.accountants import ACCOUNTANTS, data_independent_epsilon
-from pate.accounting.curve import EpsilonBound, require_delta
-from pate.accounting.events import Composed, PrivacyEvent, from_dict
-from pate.accounting.rounding import down, up
-from pate.errors import BudgetExceeded, InputError, LedgerError, expected
+from pate.accounting.account_rule import AccountRule
+from pate.accounting.accountants import ACCOUNTANTS
+from pate.accounting.curve import require_delta
+from pate.accounting.events import PrivacyEvent, from_dict, to_dict
+from pate.accounting.rounding import up
+from pate.errors import InputError, LedgerError, expected
 from pate.ledger import chain
 
 LARGE_DELTA = (
@@ -33,6 +35,8 @@ class Account:
         accountant: the data-independent accountant that enforces it.
         unit: the privacy unit in words (``patient``).
         benchmark: a simulated account on a public benchmark: it protects nobody and is linked to no other.
+        declared: campaigns that are fixed with the budget, before anything is answered. Where together they are more
+            than campaigns decided later may cost, the account accepts them alone (``AccountRule``).
     """
 
     name: str
@@ -41,6 +45,7 @@ class Account:
     accountant: str
     unit: str
     benchmark: bool = False
+    declared: tuple[PrivacyEvent, ...] = ()
 
     def __post_init__(self) -> None:
         require_delta(self.delta)
@@ -52,6 +57,16 @@ class Account:
             )
         if not self.name:
             raise expected("a data_id", "name the body of private data", data_id=self.name)
+
+    @property
+    def rule(self) -> AccountRule:
+        """What the account accepts, and what its charges amount to."""
+        return AccountRule(epsilon=self.epsilon, delta=self.delta, accountant=self.accountant, declared=self.declared)
+
+    def settings(self) -> dict[str, Any]:
+        """Everything but the name, as the chain and JSON hold it."""
+        found = {name: getattr(self, name) for name in Account.__slots__ if name != "name"}
+        return {**found, "declared": [to_dict(event) for event in self.declared]}
 
     def large_delta(self, units: int) -> str | None:
         """A warning, the same text whatever the number of units, or ``None`` where ``delta < 1 / units``."""
@@ -65,22 +80,34 @@ def register(db: sqlite3.Connection, account: Account, units: Iterable[bytes]) -
         raise InputError(
             f"Expected privacy settings as first registered for data_id={account.name!r} "
             f"(epsilon={known.epsilon}, delta={known.delta}, accountant={known.accountant}, "
-            f"unit={known.unit}, benchmark={known.benchmark}), got epsilon={account.epsilon}, "
-            f"delta={account.delta}, accountant={account.accountant}, unit={account.unit}, "
-            f"benchmark={account.benchmark}; a budget is fixed once, use those settings"
+            f"unit={known.unit}, benchmark={known.benchmark}, {len(known.declared)} campaigns declared), got "
+            f"epsilon={account.epsilon}, delta={account.delta}, accountant={account.accountant}, unit={account.unit}, "
+            f"benchmark={account.benchmark}, {len(account.declared)} campaigns declared; a budget is fixed once, use "
+            "those settings"
         )
     if known is None:
+        _require_affordable(account)
         db.execute(
-            "INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?)",
-            (account.name, account.epsilon, account.delta, account.accountant, account.unit, account.benchmark),
+            "INSERT INTO accounts VALUES (:name, :epsilon, :delta, :accountant, :unit, :benchmark, :declared)",
+            {"name": account.name, **account.settings(), "declared": json.dumps(account.settings()["declared"])},
         )
     before = db.total_changes
     if not account.benchmark:
         db.executemany("INSERT OR IGNORE INTO units VALUES (?, ?)", [(unit, account.name) for unit in units])
     if known is None or db.total_changes > before:
-        settings = {name: getattr(account, name) for name in Account.__slots__ if name != "name"}
-        body = {**settings, "units_sha256": units_digest(db, account.name)}
+        body = {**account.settings(), "units_sha256": units_digest(db, account.name)}
         chain.append(db, account=account.name, kind="extend" if known else "register", body=body)
+
+
+def _require_affordable(account: Account) -> None:
+    """Refuse a declaration that is more than the budget."""
+    if account.declared and not account.rule.admits(account.declared):
+        cost = account.rule.fixed(account.declared)
+        raise expected(
+            f"declared campaigns within epsilon={account.epsilon:g}",
+            "declare fewer queries or more noise",
+            together=up(cost.epsilon, 4),
+        )
 
 
 def units_digest(db: sqlite3.Connection, account: str) -> str:
@@ -91,14 +118,14 @@ def units_digest(db: sqlite3.Connection, account: str) -> str:
 
 def all_accounts(db: sqlite3.Connection) -> list[Account]:
     """All accounts, by name."""
-    found = db.execute("SELECT name, epsilon, delta, accountant, unit, benchmark FROM accounts ORDER BY name")
+    found = db.execute("SELECT name, epsilon, delta, accountant, unit, benchmark, declared FROM accounts ORDER BY name")
     return [_account(row) for row in found.fetchall()]
 
 
 def find(db: sqlite3.Connection, name: str) -> Account | None:
     """The account of that name, if there is one."""
     row = db.execute(
-        "SELECT name, epsilon, delta, accountant, unit, benchmark FROM accounts WHERE name = ?", (name,)
+        "SELECT name, epsilon, delta, accountant, unit, benchmark, declared FROM accounts WHERE name = ?", (name,)
     ).fetchone()
     return None if row is None else _account(row)
 
@@ -125,56 +152,19 @@ def linked(db: sqlite3.Connection, account: str) -> list[str]:
     return [row[0] for row in found]
 
 
-def charged(db: sqlite3.Connection, account: str) -> Composed:
-    """Everything charged to an account: its own campaigns and those of accounts that share a unit."""
-    rows = [entry for name in (account, *linked(db, account)) for entry in chain.entries(db, name, "reserve")]
-    rows.sort(key=lambda entry: entry.seq)
-    return Composed(events=tuple(from_dict(entry.body["event"]) for entry in rows))
-
-
-def spent(db: sqlite3.Connection, account: str) -> EpsilonBound:
-    """The data-independent cost of everything charged, at the account's delta."""
-    return _cost(charged(db, account), get(db, account))
-
-
-def require_within_budget(db: sqlite3.Connection, account: str, event: PrivacyEvent) -> None:
-    """Hold the account, and every account that shares a privacy unit with it, to their budgets.
-
-    Raises:
-        BudgetExceeded: what is left and what was asked.
-    """
-    get(db, account)
-    for name in (account, *linked(db, account)):
-        known, before = get(db, name), charged(db, name)
-        after = _cost(Composed(events=(*before.events, event)), known).epsilon
-        if not after <= known.epsilon:
-            now, asked = _cost(before, known).epsilon, _cost(event, known).epsilon
-            figures = (
-                f"epsilon={known.epsilon:g} at delta={known.delta:g}, got {up(after, 4)} with this campaign, which "
-                f"asks {up(asked, 4)} ({up(now, 4)} is spent, {down(max(0.0, known.epsilon - now), 4)} is left, "
-                f"accountant {known.accountant})"
-            )
-            remedy = "ask fewer queries, use more noise, or publish what was already answered"
-            if name == account:
-                raise BudgetExceeded(f"Expected data_id={name!r} to stay within {figures}; {remedy}")
-            raise BudgetExceeded(
-                f"Expected every account that shares a privacy unit with data_id={account!r} to stay within its "
-                f"budget, got one that would not; {remedy}",
-                private_detail=f"data_id={name!r} must stay within {figures}",
-            )
-
-
-def _cost(event: PrivacyEvent, account: Account) -> EpsilonBound:
-    return data_independent_epsilon(event, account.delta, account.accountant)
-
-
-def _account(row: tuple[str, float, float, str, str, int]) -> Account:
-    name, epsilon, delta, accountant, unit, benchmark = row
+def _account(row: tuple[str, float, float, str, str, int, str]) -> Account:
+    name, epsilon, delta, accountant, unit, benchmark, declared = row
     try:
         return Account(
-            name=name, epsilon=epsilon, delta=delta, accountant=accountant, unit=unit, benchmark=bool(benchmark)
+            name=name,
+            epsilon=epsilon,
+            delta=delta,
+            accountant=accountant,
+            unit=unit,
+            benchmark=bool(benchmark),
+            declared=tuple(from_dict(event) for event in json.loads(declared)),
         )
-    except (InputError, TypeError) as error:
+    except (InputError, TypeError, ValueError) as error:
         raise LedgerError(
             "Expected accounts as they were registered, got an altered one; `pate ledger verify` names the row"
         ) from error

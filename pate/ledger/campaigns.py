@@ -11,7 +11,7 @@ from typing import final
 
 from pate.accounting.events import PrivacyEvent, from_dict, to_dict
 from pate.errors import InputError, LedgerError
-from pate.ledger import accounts, chain
+from pate.ledger import budgets, chain
 from pate.ledger.coverage import require_paid
 
 
@@ -60,7 +60,7 @@ def reserve(
     if known is not None:
         return require_own(known, account, task)
     require_paid(event, queries=len(queries), max_answered=max_answered)
-    accounts.require_within_budget(db, account, event)
+    budgets.require_within_budget(db, account, event)
     db.execute(
         "INSERT INTO intents (id, account, task, max_answered) VALUES (?, ?, ?, ?)",
         (campaign, account, task, max_answered),

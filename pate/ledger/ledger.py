@@ -3,7 +3,7 @@
 The order is ``reserve`` (charge and intent, one transaction) -> draw -> ``persist`` (answers) -> release ->
 ``settle``. A process that dies anywhere leaves the charge standing. A draw that was not persisted was never
 released, so the restart draws again under the same intent and the same charge; a persisted answer is final.
-Rows hold events; an accountant named in the account turns their composition into epsilon.
+Rows hold events; the rule that an account's registration fixed turns them into epsilon.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import final
 from pate.accounting.curve import EpsilonBound
 from pate.accounting.events import Composed, PrivacyEvent
 from pate.accounting.sanitised_release import SanitisedFigure
-from pate.ledger import accounts, anchor, campaigns, chain, export, figures, verification
+from pate.ledger import accounts, anchor, budgets, campaigns, chain, export, figures, verification
 from pate.ledger.accounts import Account
 from pate.ledger.anchor import Anchor
 from pate.ledger.campaigns import Intent
@@ -26,8 +26,7 @@ from pate.ledger.storage import Storage, readable
 class PrivacyLedger:
     """The ledger in one folder (mode 0700): ``ledger.sqlite3``, ``key`` and ``anchor.json``.
 
-    Safe for several processes: every change is one ``BEGIN IMMEDIATE`` transaction, refused where the chain is not
-    the one that the anchor knows.
+    Every change is one ``BEGIN IMMEDIATE`` transaction, refused where the chain is not the one that the anchor knows.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,12 +42,12 @@ class PrivacyLedger:
         """Open an account, or find the one that was opened under this name.
 
         Args:
-            account: name, budget and unit. The first registration fixes all of them.
-            units: keyed hashes of the privacy units and of the records (``key.units``). Accounts that share one
-                are charged together. Not kept for benchmark accounts.
+            account: name, budget, unit and declared campaigns. The first registration fixes all of them.
+            units: keyed hashes of privacy units and records (``key.units``), kept but for benchmark accounts.
+                Accounts that share one are charged together.
 
         Raises:
-            InputError: the account exists with another budget, accountant, unit or benchmark mark.
+            InputError: the account exists with other settings, or declares more than its budget.
         """
         with self._storage.transaction():
             accounts.register(self._db, account, units)
@@ -186,7 +185,7 @@ class PrivacyLedger:
     def events(self, account: str) -> Composed:
         """Everything charged to an account: its own campaigns and those of accounts that share a unit."""
         with readable():
-            return accounts.charged(self._db, account)
+            return budgets.charged(self._db, account)
 
     def charged_event(self, campaign: str) -> PrivacyEvent | None:
         """What a campaign was charged for, or ``None`` if it never was."""
@@ -194,18 +193,19 @@ class PrivacyLedger:
             return campaigns.charged_event(self._db, campaign)
 
     def require_within_budget(self, account: str, event: PrivacyEvent) -> None:
-        """Hold the account, and every account that shares a privacy unit with it, to their budgets.
-
-        Raises:
-            BudgetExceeded: what is left and what was asked.
-        """
+        """Raise ``BudgetExceeded`` unless the account, and all that share a privacy unit with it, may be charged."""
         with readable():
-            accounts.require_within_budget(self._db, account, event)
+            budgets.require_within_budget(self._db, account, event)
 
     def spent(self, account: str) -> EpsilonBound:
-        """The data-independent cost of everything charged so far, at the account's delta."""
+        """What everything charged so far amounts to, at the account's delta; ``accountant`` names the rule."""
         with readable():
-            return accounts.spent(self._db, account)
+            return budgets.spent(self._db, account)
+
+    def left(self, account: str) -> float:
+        """How much more epsilon the account's rule allows, nats; 0 where it accepts nothing more."""
+        with readable():
+            return budgets.left(self._db, account)
 
     def record_purge(self, account: str, *, run: str, retention_days: float, removed: Sequence[str]) -> None:
         """Say in the chain which private artifacts of a run are removed, before they are."""

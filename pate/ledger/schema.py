@@ -73,7 +73,11 @@ _ONE_FIGURE = """
 CREATE UNIQUE INDEX one_figure ON entries(json_extract(body, '$.campaign')) WHERE kind = 'figure';
 """
 
-STEPS = (_FIRST, _FASTER_AND_STRICTER, _ONE_FIGURE)
+_DECLARED = """
+ALTER TABLE accounts ADD COLUMN declared TEXT NOT NULL DEFAULT '[]';
+"""
+
+STEPS = (_FIRST, _FASTER_AND_STRICTER, _ONE_FIGURE, _DECLARED)
 VERSION = len(STEPS)
 
 

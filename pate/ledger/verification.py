@@ -6,6 +6,7 @@ of a budget, of a unit, of a campaign or of an answer is found and named by the 
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import dataclass, field
 from typing import final
@@ -99,19 +100,27 @@ def _verify_file(db: sqlite3.Connection) -> None:
 
 
 def _verify_accounts(db: sqlite3.Connection, registered: dict[str, list[chain.Entry]]) -> None:
-    fields = ("epsilon", "delta", "accountant", "unit", "benchmark")
+    fields = ("epsilon", "delta", "accountant", "unit", "benchmark", "declared")
     stored = {
-        name: dict(zip(fields, settings, strict=True))
+        name: {**dict(zip(fields, settings, strict=True)), "declared": _parsed(settings[-1])}
         for name, *settings in db.execute(f"SELECT name, {', '.join(fields)} FROM accounts")  # noqa: S608 - constants
     }
     for name, rows in registered.items():
         for entry in rows:
             body = {key: value for key, value in entry.body.items() if key != "units_sha256"}
-            if stored.get(name) != body:
+            if stored.get(name) != {"declared": [], **body}:
                 raise _contradicted(entry, "account")
         if accounts.units_digest(db, name) != rows[-1].body["units_sha256"]:
             raise _contradicted(rows[-1], "list of privacy units")
     _require_none_beyond(set(stored) - set(registered), "account")
+
+
+def _parsed(text: str) -> object:
+    """What a table holds as JSON; ``None`` if it is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _verify_campaigns(db: sqlite3.Connection, known: dict[str, _Campaign]) -> None:

@@ -35,11 +35,13 @@ def test_the_budget_holds_and_a_refusal_says_what_is_left_and_what_was_asked(led
     before = ledger.spent("ward").epsilon
     with pytest.raises(BudgetExceeded) as error:
         words.spend(ledger, "ward", "second", 2)
-    text, budget = str(error.value), words.cost(10)
-    assert f"{up(words.cost(11), 4)} with this campaign" in text
+    text, rule = str(error.value), ledger.account("ward").rule
+    first, second = (Repeated(event=words.EVENT, count=count) for count in (9, 2))
+    assert f"{up(rule.total((first, second)).epsilon, 4)} with this campaign" in text
     assert f"asks {up(words.cost(2), 4)}" in text
     assert f"{up(words.cost(9), 4)} is spent" in text
-    assert f"{down(budget - words.cost(9), 4)} is left" in text
+    assert f"{down(ledger.left('ward'), 4)} is left, accountant renyi_filter(gaussian)" in text
+    assert 0 < ledger.left("ward") < rule.epsilon - before
     assert ledger.spent("ward").epsilon == before
     assert ledger.intent("second") is None
     words.spend(ledger, "ward", "third", 1)

@@ -85,7 +85,7 @@ def test_answers_are_final_and_never_more_than_charged(ledger: PrivacyLedger, fo
             "DELETE FROM entries",
             "INSERT OR REPLACE INTO entries SELECT seq, account, kind, '{}', at, previous, hash FROM entries",
             "UPDATE accounts SET epsilon = 99",
-            "INSERT OR REPLACE INTO accounts SELECT name, 99, delta, accountant, unit, benchmark FROM accounts",
+            "INSERT OR REPLACE INTO accounts SELECT name, 99, delta, accountant, unit, benchmark, '[]' FROM accounts",
             "UPDATE intents SET max_answered = 99",
             "DELETE FROM intents",
         ):
