@@ -11,8 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from pate.data.body import UNLABELLED, rows_refused
+from pate.data.id_text import composed
+from pate.data.ids import canonical_ids
 from pate.data.records import IdArray, IntArray
-from pate.errors import InputError, expected
+from pate.data.refusal import refused
+from pate.errors import expected
 
 _WHOLE = re.compile(r"(-?\d+)\.0*")
 
@@ -103,26 +106,17 @@ def column(table: pd.DataFrame, name: str, *, declared: str, key: str) -> pd.Ser
         InputError: there is none; the error names the key that declares it.
     """
     if name not in table.columns:
-        raise InputError(
-            f"Expected column {declared}={name!r} in {key}, got {len(table.columns)} other columns; correct the name, "
-            "or declare data.format.columns for files without a header"
+        raise refused(
+            f"column {declared}={name!r} in {key}",
+            "correct the name, or declare data.format.columns for files without a header",
+            detail=f"{key}, columns: {[str(found) for found in table.columns]}",
         )
     return table[name]
 
 
 def ids(table: pd.DataFrame, name: str, *, declared: str, key: str) -> IdArray:
-    """A column of unit or site ids, none of them missing. Shape ``[N]``."""
-    values = column(table, name, declared=declared, key=key)
-    missing_N = values.isna().to_numpy()
-    if missing_N.any():
-        raise rows_refused(
-            f"an id in every record of {declared}={name!r}",
-            "fill in the missing ids, or leave those records out of the file",
-            key=key,
-            bad_N=missing_N,
-        )
-    found: IdArray = values.to_numpy().astype(np.str_)
-    return found
+    """A column of unit or site ids in their one form, none of them missing. Shape ``[N]``."""
+    return canonical_ids(column(table, name, declared=declared, key=key), place=f"{declared}={name!r} of {key}")
 
 
 def numbers(values: pd.Series[str], *, name: str, key: str) -> npt.NDArray[np.float64]:
@@ -146,7 +140,7 @@ def numbers(values: pd.Series[str], *, name: str, key: str) -> npt.NDArray[np.fl
 
 
 def canonical(values: pd.Series[str]) -> pd.Series[str]:
-    """Values for comparison as text: stripped, whole numbers without ``.0``; missing ones stay missing."""
+    """Values for comparison as text: stripped, composed, whole numbers without ``.0``; missing ones stay missing."""
     return values.map(plain, na_action="ignore")
 
 
@@ -156,6 +150,7 @@ def plain(value: str) -> str:
     >>> plain(" 3.0 ")
     '3'
     """
-    text = value.strip()
+    text = composed(value).strip()
     whole = _WHOLE.fullmatch(text)
-    return whole.group(1) if whole else text
+    found = whole.group(1) if whole else text
+    return "0" if found == "-0" else found

@@ -29,6 +29,8 @@ LARGEST_EXACT = 2**53
 """From here on whole numbers share a double with their neighbours."""
 SHORTENED = 11
 """Exponent from which spreadsheets write whole numbers with six digits."""
+ROUNDED = "e+0000"
+"""Ends the text of a whole number that was read from single precision, where it can have lost digits."""
 FOLDS = 8
 """More often than any text changes when it is folded."""
 SIGNS_AND_DIGITS = "+-.0123456789"
@@ -40,19 +42,23 @@ _FOLDED = re.compile(r"0|[1-9][0-9]*(?:-[0-9]+)*|[a-z][!-@\[-~]*(?: [!-@\[-~]+)*
 _LEADING_ZEROS = re.compile(r"\A(-?)0+(?=\w)")
 
 
+def composed(text: str) -> str:
+    """Unicode's composed form, without invisible characters."""
+    if text.isascii() and text.isprintable():
+        return text
+    seen = [char for char in text if char.isspace() or unicodedata.category(char) not in ("Cc", "Cf")]
+    return unicodedata.normalize("NFC", "".join(seen))
+
+
 def clean(text: str) -> str:
-    """Composed, visible, and without superfluous white space.
+    """Composed, in usual width, visible, and without superfluous white space.
 
     >>> clean("  A\\u200b \\t 1 ")
     'A 1'
     """
     if _SETTLED.fullmatch(text):
         return text
-    if not text.isascii() or not text.isprintable():
-        usual = text.translate(_usual_width())
-        seen = "".join(char for char in usual if char.isspace() or unicodedata.category(char) not in ("Cc", "Cf"))
-        text = unicodedata.normalize("NFC", seen)
-    return " ".join(text.split())
+    return " ".join(composed(text if text.isascii() else text.translate(_usual_width())).split())
 
 
 @cache
@@ -88,7 +94,9 @@ def has_lost_digits(text: str) -> bool:
     if number is None or match is None:
         return False
     shift = int(match[5] or 0) if match[4] != "-" else 0
-    return abs(int(number)) >= LARGEST_EXACT or (shift >= SHORTENED and len(match[3] or ".") - 1 < shift)
+    if text.endswith(ROUNDED) or abs(int(number)) >= LARGEST_EXACT:
+        return True
+    return shift >= SHORTENED and len(match[3] or ".") - 1 < shift
 
 
 def match_key(text: str) -> str:

@@ -56,6 +56,12 @@ def canonical_ids(values: Ids, *, place: str = "the records") -> IdArray:
     return np.array(forms_U, dtype=np.str_)[form_of_N]
 
 
+def optional_ids(values: Ids, *, place: str = "the records") -> npt.NDArray[np.object_]:
+    """As ``canonical_ids``, with ``None`` where an id is missing. Shape ``[N]``."""
+    forms_U, form_of_N = _forms(values, place, optional=True)
+    return np.array([*(None if form in MISSING else form for form in forms_U), None], dtype=object)[form_of_N]
+
+
 def match_keys(values: Ids, *, place: str = "the records") -> IdArray:
     """What ids have in common that are probably one patient's: equal keys across files, sites and years. Shape ``[N]``.
 
@@ -94,11 +100,11 @@ def require_unambiguous(*sets: Ids, place: str = "data.private_files", what: str
         )
 
 
-def _forms(values: Ids, place: str) -> tuple[list[str], IntArray]:
+def _forms(values: Ids, place: str, *, optional: bool = False) -> tuple[list[str], IntArray]:
     """The form of each different text, and which of them each record has."""
     texts_U, text_of_N = _distinct(values, place)
     clean_U = [clean(text) for text in texts_U]
-    for what, remedy, fails in _FAULTS:
+    for what, remedy, fails in _FAULTS[optional:]:
         bad_U = np.fromiter(map(fails, clean_U), dtype=bool, count=len(clean_U))
         if bad_U.any():
             raise _rows(what, remedy, place, bad_U[text_of_N], [texts_U[code] for code in text_of_N])

@@ -8,10 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, final
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pate.data.body import rows_refused
 from pate.data.columns import canonical, column, plain
+from pate.data.ids import match_keys, optional_ids
+from pate.data.parquet import parquet_text
+from pate.data.refusal import refused, require_file
 from pate.errors import InputError, expected
 
 
@@ -71,7 +76,17 @@ class Join:
 
 
 def read_table(path: Path, style: FileFormat, *, key: str) -> pd.DataFrame:
-    """A table of text, missing values as NaN.
+    """A table of text with records in it, missing values as NaN; see ``read_rows`` and ``interpret``."""
+    table = read_rows(path, style, key=key)
+    if len(table) == 0:
+        raise InputError(
+            f"Expected records in {key}, got an empty table; leave the file out or fill it", private_detail=str(path)
+        )
+    return interpret(table, style, key=key)
+
+
+def read_rows(path: Path, style: FileFormat, *, key: str) -> pd.DataFrame:
+    """A table of text as it stands in its file; the index holds the number of each row, blank ones left out.
 
     Args:
         path: ``.parquet``, or text in lines.
@@ -79,27 +94,30 @@ def read_table(path: Path, style: FileFormat, *, key: str) -> pd.DataFrame:
         key: the configuration key that names the file, for errors.
 
     Raises:
-        InputError: no such file, not a table, without records, or with other columns than declared.
+        InputError: no such file, not a table, or with other columns than declared.
     """
-    if not path.is_file():
-        raise InputError(
-            f"Expected a file at {key}, got none; correct the path (relative ones start at the configuration's folder)",
-            private_detail=str(path),
-        )
+    require_file(path, key=key)
     try:
-        table = _parquet(path) if path.suffix == ".parquet" else _text(path, style)
-    except (OSError, ValueError, pd.errors.ParserError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"Expected a readable table at {key}, got {type(error).__name__}; check data.format (separator, header, "
-            "columns, skip_rows) and the file",
-            private_detail=f"{path}: {error}",
-        ) from error
-    if len(table) == 0:
-        raise InputError(
-            f"Expected records in {key}, got an empty table; leave the file out or fill it", private_detail=str(path)
-        )
+        table = parquet_text(path) if path.suffix == ".parquet" else _text(path, style)
+    except Exception as error:  # whatever a reader says, it may quote the file
+        raise refused(
+            f"a readable table at {key}",
+            "check data.format (separator, header, columns, skip_rows) and the file",
+            detail=f"{path}: {type(error).__name__}: {error}",
+        ) from None
+    return table
+
+
+def interpret(table: pd.DataFrame, style: FileFormat, *, key: str) -> pd.DataFrame:
+    """Missing values as NaN, and declared texts replaced.
+
+    Args:
+        table: from ``read_rows``.
+        style: which texts mean what.
+        key: the configuration key that names the file, for errors.
+    """
     gone = {"", *(plain(text) for text in style.missing)}
-    table = table.apply(lambda values: values.where(~canonical(values).isin(gone)))
+    table = pd.DataFrame({name: table[name].where(~canonical(table[name]).isin(gone)) for name in table.columns})
     for name in style.replace:
         column(table, name, declared="data.format.replace", key=key)
         swap = {plain(old): new for old, new in style.replace[name].items()}
@@ -108,34 +126,62 @@ def read_table(path: Path, style: FileFormat, *, key: str) -> pd.DataFrame:
 
 
 def join_tables(table: pd.DataFrame, joins: tuple[Join, ...], *, key: str) -> pd.DataFrame:
-    """The table with the columns of others beside its own, one row per record as before."""
+    """The table with the columns of others beside its own, one row per record as before, under the same number."""
     for number, join in enumerate(joins):
         place = f"{key}.join[{number}]"
         other = read_table(join.path, join.format, key=place)
         for name, wanted in join.where.items():
             other = other[canonical(column(other, name, declared=f"{place}.where", key=place)) == plain(wanted)]
-        own = column(table, join.column, declared=f"{place}.column", key=key)
-        match = column(other, join.column, declared=f"{place}.column", key=place)
-        double_N = match.duplicated(keep=False).to_numpy()
-        if double_N.any():
-            raise rows_refused(
-                f"at most one row for each {join.column!r}",
-                f"narrow it by {place}.where, or prepare one row per record",
-                key=place,
-                bad_N=double_N,
-            )
         take = [name for name in (other.columns if join.take is None else join.take) if name != join.column]
         for name in take:
             column(other, name, declared=f"{place}.take", key=place)
         clash = sorted(set(take) & set(table.columns))
         if clash:
-            raise expected(f"columns of {place} that differ from those already there", "list take", both=clash)
+            raise refused(
+                f"columns of {place} that differ from those already there",
+                "list take",
+                detail=f"{place}, columns in both: {clash}",
+            )
+        partner_N = _partners(table, other, join.column, key=key, place=place)
         if join.unmatched == "drop":
-            table = table[own.isin(match)]
-        table = table.merge(other[[join.column, *take]], on=join.column, how="left", validate="many_to_one")
+            table, partner_N = table[partner_N >= 0], partner_N[partner_N >= 0]
         if len(table) == 0:
-            raise expected(f"records with a partner in {place}", f"check {place}.column", found=0)
+            raise refused(f"records with a partner in {place}", f"check {place}.column", detail=f"{place}: none")
+        added = other[take].reset_index(drop=True).reindex(partner_N).set_axis(table.index)
+        table = pd.concat([table, added], axis=1)
     return table
+
+
+def _partners(table: pd.DataFrame, other: pd.DataFrame, name: str, *, key: str, place: str) -> npt.NDArray[np.intp]:
+    """The row of the other table that belongs to each record, -1 where there is none. Shape ``[N]``.
+
+    Both sides are compared as ids are, and a record whose id is written almost like another one there is refused.
+    """
+    own_N, match_M = (
+        optional_ids(column(side, name, declared=f"{place}.column", key=where), place=f"{place}.column={name!r}")
+        for side, where in ((table, key), (other, place))
+    )
+    known_M = np.array([text is not None for text in match_M], dtype=bool)
+    double_M = known_M & pd.Series(match_M).duplicated(keep=False).to_numpy()
+    if double_M.any():
+        raise rows_refused(
+            f"at most one row for each {name!r}",
+            f"narrow it by {place}.where, or prepare one row per record",
+            key=place,
+            bad_N=double_M,
+            found=list(match_M),
+        )
+    rows_M = np.flatnonzero(known_M)
+    position_N = pd.Index(match_M[known_M], dtype=object).get_indexer(own_N)
+    alone = [text for text in pd.unique(own_N[position_N < 0]) if text is not None]
+    almost = np.isin(match_keys(alone), match_keys(match_M[known_M])) if alone else np.zeros(0, dtype=bool)
+    if almost.any():
+        raise refused(
+            f"the same writing of {place}.column={name!r} in both tables",
+            "correct case, leading zeros and kinds of characters",
+            detail=f"{place}, ids that are there in another writing: {[alone[n] for n in np.flatnonzero(almost)]}",
+        )
+    return np.where(position_N >= 0, rows_M[position_N] if len(rows_M) else -1, -1)
 
 
 def _text(path: Path, style: FileFormat) -> pd.DataFrame:
@@ -151,8 +197,9 @@ def _text(path: Path, style: FileFormat) -> pd.DataFrame:
         na_filter=False,
         skipinitialspace=True,
         on_bad_lines="error",
-        skip_blank_lines=True,
+        skip_blank_lines=False,
     )
+    table = table[(table.fillna("") != "").any(axis=1)]  # a blank line keeps its number
     if style.columns is not None and _widths(path, style) != {len(style.columns)}:
         raise ValueError(f"expected {len(style.columns)} values in every line")
     return table
@@ -164,8 +211,3 @@ def _widths(path: Path, style: FileFormat) -> set[int]:
         for _ in range(style.skip_rows):
             next(file, None)
         return {len(line) for line in csv.reader(file, delimiter=style.separator) if line}
-
-
-def _parquet(path: Path) -> pd.DataFrame:
-    table = pd.read_parquet(path)
-    return table.apply(lambda values: values.map(str, na_action="ignore").astype(object)).astype("str")
