@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
@@ -12,14 +13,20 @@ import pandas as pd
 
 from pate.data.body import UNLABELLED, Body, Split, divide, rows_refused
 from pate.data.columns import LabelRule, ids
+from pate.data.ids import require_unambiguous
+from pate.data.origin import FILE_BITS, Origin, file_digest
 from pate.data.pixels import to_inputs
+from pate.data.private_side import private_side
 from pate.data.records import FloatArray, IdArray, PrivateRecords, Study
+from pate.data.refusal import refused, require_file
 from pate.data.study import records_of, study_of
 from pate.data.table_file import FileFormat, read_table
-from pate.errors import InputError, expected
+from pate.errors import expected
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm"})
 COLUMNS = ("path", "label", "unit", "site")
+POSITION = "(position)"
+"""Column of a listing that holds each image's place."""
 
 
 @final
@@ -76,9 +83,12 @@ def image_study(
 ) -> Study:
     """A study from images; the arguments mean what they mean in ``pate.data.table.table_study``."""
     named = (("private", private), ("pool", pool), ("evaluation", evaluation))
-    mine, *others = [_body(sources, classes, name) if sources else None for name, sources in named]
-    if mine is None and others[0] is None:
+    if not private and not pool:
         raise expected("data.private_files", "name the folders or manifests of the private images")
+    mine, *others = [
+        None if not sources else _private(sources, classes) if name == "private" else _body(sources, classes, name)
+        for name, sources in named
+    ]
     parts = divide(mine, others[0], others[1], split=split, sizes=sizes, public=False)
     return study_of(
         parts,
@@ -91,7 +101,7 @@ def image_study(
 
 def image_records(sources: tuple[ImageSource, ...], *, pixels: Pixels, classes: tuple[str, ...]) -> PrivateRecords:
     """The private images of some folders and manifests, where a study was made elsewhere."""
-    body = _body(sources, classes, "private")
+    body = _private(sources, classes)
     return records_of(body, lambda body, key: read_images(list(body.table()["path"]), pixels, key=key))
 
 
@@ -109,11 +119,12 @@ def read_images(paths: list[str], pixels: Pixels, *, key: str) -> FloatArray:
     for number, path in enumerate(paths):
         try:
             with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a warning may quote the file
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 with Image.open(path) as image:
                     plain = image.convert("L" if pixels.channels == 1 else "RGB")
             images[number] = np.asarray(plain.resize((pixels.width, pixels.height), Image.Resampling.BILINEAR))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        except Exception:  # whatever a decoder says, it may quote the file
             broken_N[number] = True
     if broken_N.any():
         raise rows_refused(
@@ -126,9 +137,37 @@ def read_images(paths: list[str], pixels: Pixels, *, key: str) -> FloatArray:
     return to_inputs(images, key=key)
 
 
+def _private(sources: tuple[ImageSource, ...], classes: tuple[str, ...]) -> Body:
+    """Private images; what is wrong with them is said in one sentence, a missing folder or manifest by its key."""
+    key = "data.private_files"
+    for number, source in enumerate(sources):
+        if not source.path.is_dir():
+            require_file(source.path, key=f"{key}[{number}]")
+    with private_side():
+        body = _body(sources, classes, "private")
+        for ids_N, declared in ((body.units_N, "the column unit"), (body.sites_N, "the column site")):
+            if ids_N is not None:
+                require_unambiguous(ids_N, place=key, what=f"ids in {declared}")
+        return replace(body, origin=_origin(sources, body))
+
+
+def _origin(sources: tuple[ImageSource, ...], body: Body) -> Origin:
+    """The origin of images: their content, and their place in the manifest or their name in the folder.
+
+    A folder of a class is no part of the name, so that an image with another label keeps its place.
+    """
+    files = [Path(path) for path in body.table()["path"]]
+    raw = tuple((file_digest(file) if file.is_file() else b"",) for file in files)
+    manifests = [file_digest(source.path) for source in sources if source.path.is_file()]
+    return Origin(positions_N=body.table()[POSITION].to_numpy(dtype=np.int64), raw=raw, files=tuple(manifests))
+
+
 def _body(sources: tuple[ImageSource, ...], classes: tuple[str, ...], name: str) -> Body:
     key = f"data.{name}_files"
     tables = [_listing(source, f"{key}[{number}]") for number, source in enumerate(sources)]
+    for number, table in enumerate(tables):
+        before = sum(source.site == sources[number].site for source in sources[:number])
+        table[POSITION] += before << FILE_BITS
     table = pd.concat(tables, ignore_index=True)
     labels_N = np.full(len(table), UNLABELLED, dtype=np.int64)
     if "label" in table.columns:
@@ -148,8 +187,16 @@ def _listing(source: ImageSource, key: str) -> pd.DataFrame:
         table = read_table(source.path, FileFormat(), key=key)
         surplus = sorted(set(table.columns) - set(COLUMNS))
         if "path" not in table.columns or surplus:
-            raise expected(f"columns out of {list(COLUMNS)} and at least path in {key}", "rename them", columns=surplus)
-        table["path"] = [str(source.path.parent / path) for path in ids(table, "path", declared="path", key=key)]
+            raise refused(
+                f"columns out of {list(COLUMNS)} and at least path in {key}",
+                "name the columns in the first line",
+                detail=f"{source.path}, columns: {[str(name) for name in table.columns]}",
+            )
+        table[POSITION] = table.index
+        without_N = table["path"].isna().to_numpy()
+        if without_N.any():
+            raise rows_refused("a path for every image", "fill it in, or remove the line", key=key, bad_N=without_N)
+        table["path"] = [str(source.path.parent / path) for path in table["path"]]
     if source.site is not None and "site" not in table.columns:
         table["site"] = source.site
     return table
@@ -158,15 +205,22 @@ def _listing(source: ImageSource, key: str) -> pd.DataFrame:
 def _folder(root: Path, key: str) -> pd.DataFrame:
     files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not files:
-        raise InputError(
-            f"Expected images in {key}, got none; correct the path, or remove the empty site", private_detail=str(root)
-        )
+        raise refused(f"images in {key}", "correct the path, or remove the empty site", detail=f"{root}: none")
     direct = [path.parent == root for path in files]
     table = pd.DataFrame({"path": [str(path) for path in files]})
     if not all(direct):
         labels = [None if own else path.relative_to(root).parts[0] for path, own in zip(files, direct, strict=True)]
         table["label"] = pd.Series(labels, dtype="str")
+    above = [root if own else root / path.relative_to(root).parts[0] for path, own in zip(files, direct, strict=True)]
+    names = [path.relative_to(folder) for path, folder in zip(files, above, strict=True)]
+    table[POSITION] = [_position(name.as_posix()) for name in names]
     return table
+
+
+def _position(name: str) -> int:
+    """A place for a file by its name alone."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[: FILE_BITS // 8], "big")
 
 
 def _ids(table: pd.DataFrame, name: str, key: str) -> IdArray | None:

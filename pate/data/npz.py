@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -10,11 +9,16 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
+from pate.data.archive import read_arrays
 from pate.data.body import Body, Split, divide
+from pate.data.ids import canonical_ids, require_unambiguous
+from pate.data.origin import Origin, array_digests, file_digest, joined
 from pate.data.pixels import to_inputs, to_labels
+from pate.data.private_side import private_side
 from pate.data.records import IdArray, PrivateRecords, Study
+from pate.data.refusal import refused, require_file
 from pate.data.study import records_of, study_of
-from pate.errors import InputError, expected
+from pate.errors import expected
 from pate.public_sets import PublicSource, recognise_rows
 
 
@@ -59,7 +63,7 @@ def npz_study(
     """A study from archives; the arguments mean what they mean in ``pate.data.table.table_study``."""
     if not private and not pool:
         raise expected("data.private_files", "name the files of the private records")
-    source, mine = _bodies(private, arrays, len(classes), "data.private_files") if private else (None, None)
+    source, mine = _private(private, arrays, len(classes)) if private else (None, None)
     others = [
         _bodies(files, arrays, len(classes), f"data.{name}_files")[1] if files else None
         for name, files in (("pool", pool), ("evaluation", evaluation))
@@ -70,8 +74,21 @@ def npz_study(
 
 def npz_records(files: tuple[NpzFile, ...], *, arrays: NpzArrays, classes: tuple[str, ...]) -> PrivateRecords:
     """The private records of some archives, where a study was made elsewhere."""
-    _, body = _bodies(files, arrays, len(classes), "data.private_files")
+    _, body = _private(files, arrays, len(classes))
     return records_of(body, lambda body, key: body.array())
+
+
+def _private(files: tuple[NpzFile, ...], arrays: NpzArrays, classes: int) -> tuple[PublicSource | None, Body]:
+    """Private records; what is wrong with them is said in one sentence, a missing file by its key."""
+    key = "data.private_files"
+    for number, file in enumerate(files):
+        require_file(file.path, key=f"{key}[{number}]")
+    with private_side():
+        source, body = _bodies(files, arrays, classes, key)
+        for ids_N, declared in ((body.units_N, "data.unit_array"), (body.sites_N, "data.site_array")):
+            if ids_N is not None:
+                require_unambiguous(ids_N, place=key, what=f"ids in {declared}")
+    return source, body
 
 
 def _bodies(files: tuple[NpzFile, ...], arrays: NpzArrays, classes: int, key: str) -> tuple[PublicSource | None, Body]:
@@ -88,54 +105,31 @@ def _bodies(files: tuple[NpzFile, ...], arrays: NpzArrays, classes: int, key: st
         labels_N=np.concatenate([body.labels_N for body in bodies]),
         units_N=None if any(ids is None for ids in units) else np.concatenate(units),
         sites_N=None if any(ids is None for ids in sites) else np.concatenate(sites),
+        origin=joined([body.origin for body in bodies if body.origin is not None], [file.site for file in files]),
     )
 
 
 def _load(file: NpzFile, arrays: NpzArrays, classes: int, key: str) -> tuple[PublicSource | None, Body]:
-    if not file.path.is_file():
-        raise InputError(
-            f"Expected a file at {key}, got none; correct the path (relative ones start at the configuration's folder)",
-            private_detail=str(file.path),
-        )
-    names = {"images": arrays.images, "labels": arrays.labels, "unit": arrays.unit, "site": arrays.site}
-    found: dict[str, npt.NDArray[np.generic]] = {}
-    try:
-        with file.path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            for role, name in names.items():
-                if name is None:
-                    continue
-                full = file.prefix + name
-                if full not in archive:
-                    raise expected(
-                        f"an array {full!r} in {key}",
-                        f"correct data.arrays.{role} or prefix",
-                        arrays=len(archive.files),
-                    )
-                found[role] = archive[full]
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(
-            f"Expected a NumPy archive without pickles at {key}, got an unreadable one ({type(error).__name__}); fetch "
-            "or save it again",
-            private_detail=f"{file.path}: {error}",
-        ) from error
-    inputs = to_inputs(found["images"], key=f"{key}, {names['images']}")
-    labels_N = to_labels(found["labels"], classes=classes, key=f"{key}, {names['labels']}")
-    if any(len(array) != len(inputs) for array in found.values()):
-        raise expected(f"arrays of equal length in {key}", "store one entry per image", images=len(inputs))
-    source = recognise_rows(found["images"], labels_N)
-    sites_N = _ids(found.get("site"), key)
+    declared = {"image": arrays.images, "label": arrays.labels, "unit": arrays.unit, "site": arrays.site}
+    names = {role: file.prefix + name for role, name in declared.items() if name is not None}
+    found = read_arrays(file.path, names, key=key, role_keys={role: f"data.{role}_array" for role in names})
+    inputs = to_inputs(found["image"], key=f"{key}, {arrays.images}")
+    labels_N = to_labels(found["label"], classes=classes, key=f"{key}, {arrays.labels}")
+    if any(array.shape[:1] != inputs.shape[:1] for array in found.values()):
+        lengths = {role: array.shape for role, array in found.items()}
+        raise refused(f"arrays of equal length in {key}", "store one entry per image", detail=f"{key}: {lengths}")
+    source = recognise_rows(found["image"], labels_N)
+    sites_N = _ids(found.get("site"), f"{key}, {arrays.site}")
     if sites_N is None and file.site is not None:
-        sites_N = np.full(len(inputs), file.site)
-    return source, Body(rows=inputs, labels_N=labels_N, units_N=_ids(found.get("unit"), key), sites_N=sites_N)
+        sites_N = np.repeat(canonical_ids([file.site], place=f"{key}.site"), len(inputs))
+    origin = Origin(
+        positions_N=np.arange(len(inputs), dtype=np.int64),
+        raw=array_digests(found["image"], labels_N),
+        files=(file_digest(file.path),),
+    )
+    units_N = _ids(found.get("unit"), f"{key}, {arrays.unit}")
+    return source, Body(rows=inputs, labels_N=labels_N, units_N=units_N, sites_N=sites_N, origin=origin)
 
 
-def _ids(values: npt.NDArray[np.generic] | None, key: str) -> IdArray | None:
-    if values is None:
-        return None
-    ids = values.astype(np.str_)
-    empty = int(np.isin(ids, ["", "nan"]).sum())
-    if empty:
-        raise expected(f"an id for every image in {key}", "fill in the missing ids", missing=empty)
-    return ids
+def _ids(values: npt.NDArray[np.generic] | None, place: str) -> IdArray | None:
+    return None if values is None else canonical_ids(values, place=place)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pate.data.records import FloatArray
-from pate.errors import expected
+from pate.data.refusal import refused
 
 BRIGHTEST = 255
 
@@ -25,13 +25,17 @@ def to_inputs(images: npt.NDArray[np.generic], *, key: str) -> FloatArray:
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
-        raise expected(f"images [N, height, width] or [N, height, width, 1 or 3] in {key}", "reshape", ndim=images.ndim)
+        raise refused(
+            f"images [N, height, width] or [N, height, width, 1 or 3] in {key}",
+            "reshape them",
+            detail=f"{key}: {images.shape}",
+        )
     if images.dtype == np.uint8:
         scaled = images.astype(np.float32) / np.float32(BRIGHTEST)
     elif np.issubdtype(images.dtype, np.floating):
         scaled = images.astype(np.float32)
     else:
-        raise expected(f"images of bytes or floats in {key}", "convert them", dtype=str(images.dtype))
+        raise refused(f"images of bytes or floats in {key}", "convert them", detail=f"{key}: {images.dtype}")
     return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2))
 
 
@@ -40,13 +44,17 @@ def to_labels(labels: npt.NDArray[np.generic], *, classes: int, key: str) -> npt
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise expected(f"whole-number labels [N] or [N, 1] in {key}", "store class indices", dtype=str(labels.dtype))
+        raise refused(
+            f"whole-number labels [N] or [N, 1] in {key}",
+            "store class indices",
+            detail=f"{key}: {labels.shape} of {labels.dtype}",
+        )
     found = labels.astype(np.int64)
     outside = int(((found < 0) | (found >= classes)).sum())
     if outside:
-        raise expected(
+        raise refused(
             f"labels within the {classes} data.classes in {key}",
             "declare all classes, or correct the labels",
-            records_outside=outside,
+            detail=f"{key}: records_outside={outside}",
         )
     return found

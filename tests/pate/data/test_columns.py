@@ -39,7 +39,7 @@ def test_rules_that_do_not_define_classes_are_refused(rule: dict) -> None:
 
 def test_ids_and_numbers_refuse_what_is_missing_or_is_no_number() -> None:
     table = pd.DataFrame({"u": ["a", None], "x": ["1", "inf"]}, dtype="str")
-    with pytest.raises(InputError, match="1 of 2"):
+    with pytest.raises(InputError, match=r"an id in every record in data\.unit='u' of k"):
         ids(table, "u", declared="data.unit", key="k")
     with pytest.raises(InputError, match="1 of 2"):
         numbers(table["x"], name="x", key="k")
