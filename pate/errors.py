@@ -25,6 +25,24 @@ class InputError(PateError, ValueError):
     """A value that a caller gave is not usable; nothing was written and nothing was released."""
 
 
+class RecordsRefused(InputError):
+    """The private records cannot be used as configured; nothing was charged and nothing was released.
+
+    The public sentence is the same whatever the reason.
+
+    Args:
+        reason: what is wrong, for the private incident alone.
+    """
+
+    SENTENCE = (
+        "Expected private records that this configuration and their account can use, got others; nothing was charged "
+        "or released, the reason is kept in private"
+    )
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(self.SENTENCE, private_detail=reason)
+
+
 class PrivacyViolation(PateError, TypeError):
     """A value was about to reach a place that its kind may not reach."""
 

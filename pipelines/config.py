@@ -18,10 +18,12 @@ from pate.accounting.events import SanitisedRelease
 from pate.accounting.gap_sensitivity import require_teachers
 from pate.accounting.rounding import up
 from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax, whole_event
+from pate.data.ids import canonical_ids
+from pate.data.partition import site_shares
 from pate.errors import InputError
 from pate.models import ModelSpec, TrainSpec, TreesSpec
 from pipelines import config_file
-from pipelines.data_config import DataConfig, FilesData, Texts
+from pipelines.data_config import DataConfig, FilesData, Text, Texts
 from pipelines.features_config import FeaturesConfig
 from pipelines.section import Count, Name, Positive, Section, Seed
 from pipelines.student_config import StudentConfig
@@ -35,6 +37,13 @@ _NOT_IN_RESULTS: dict[str, Any] = {
 }
 
 
+class SiteTeachersConfig(Section):
+    """The teachers of one site."""
+
+    site: Text
+    teachers: Count
+
+
 class PartitionConfig(Section):
     """Which teacher learns from which record."""
 
@@ -42,6 +51,25 @@ class PartitionConfig(Section):
     by: Literal["random", "unit", "site"] = Field("random", description="site: each teacher stays within a hospital")
     group_size: Count = Field(1, description="partitions that one privacy unit may sit in; the cost grows with it")
     label_skew: Positive | None = Field(None, description="simulation: Dirichlet concentration per class")
+    sites: tuple[SiteTeachersConfig, ...] = Field(
+        (), description="by site: each site and its teachers; default: the sites of private_files, with equal numbers"
+    )
+
+    @model_validator(mode="after")
+    def _sites_share(self) -> PartitionConfig:
+        if self.sites and self.by != "site":
+            raise ValueError(f"Expected partition.sites only with partition.by: site, got by={self.by!r}")
+        if self.sites:
+            site_shares(self.site_names(), teachers=self.teachers, declared=self.declared_sites())
+        return self
+
+    def site_names(self) -> list[str]:
+        """The listed sites, in order."""
+        return [str(name) for name in canonical_ids([row.site for row in self.sites], place="partition.sites")]
+
+    def declared_sites(self) -> dict[str, int]:
+        """Teachers of each listed site."""
+        return dict(zip(self.site_names(), (row.teachers for row in self.sites), strict=True))
 
 
 class SanitisedConfig(Section):
@@ -240,6 +268,8 @@ class Config(Section):
             raise ValueError(
                 f"Expected partition.by: site, without label_skew, where sites is given, got {self.partition.by!r}"
             )
+        if self.sites.protects == "site" and self.partition.sites:
+            raise ValueError("Expected one teacher for each hospital with sites.protects: site; remove partition.sites")
         if self.sites.protects == "site" and self.privacy.unit == "patient":
             raise ValueError(
                 "Expected privacy.unit to name whom sites.protects: site protects, got 'patient'; write privacy.unit: "
@@ -252,6 +282,8 @@ class Config(Section):
                 f"Expected a site for each of data.private_files where sites is given, got {unnamed} without; name "
                 "the label of the nodes that hold the file"
             )
+        if self.held_at_sites and getattr(self.data, "site", None) is not None:
+            raise ValueError("Expected one site for each of data.private_files where sites is given; remove data.site")
         return self
 
     @property
@@ -305,8 +337,16 @@ class Config(Section):
         return data_independent_epsilon(self.campaign_event(), self.privacy.delta, self.privacy.accountant)
 
     def content(self) -> dict[str, Any]:
-        """The resolved configuration, without what cannot change a result and so may change while a run is resumed."""
-        return self.model_dump(mode="json", exclude=_NOT_IN_RESULTS)
+        """The resolved configuration, without what cannot change a result and so may change while a run is resumed.
+
+        Keys that came later are left out where they are not used, so that a run keeps its id.
+        """
+        found = self.model_dump(mode="json", exclude=_NOT_IN_RESULTS)
+        if not self.partition.sites:
+            del found["partition"]["sites"]
+        if found["data"].get("equal_records") == "refuse":
+            del found["data"]["equal_records"]
+        return found
 
     def digest(self) -> str:
         """SHA-256 of ``content``."""

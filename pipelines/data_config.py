@@ -131,6 +131,9 @@ class FilesData(Section):
     split: SplitConfig = SplitConfig()
     pool: Count = Field(description="public inputs; where there are more, they are drawn")
     evaluation: Count = Field(description="evaluation records; where there are more, they are drawn")
+    equal_records: Literal["refuse", "different_units"] = Field(
+        "refuse", description="private records without ids: equal ones are one unit, or different ones by your word"
+    )
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
 
     def model_post_init(self, context: Any) -> None:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
-
 from pate.data import Study
-from pate.data.partition import first_appearance
 from pate.errors import QuorumLost, expected
 from pate.ledger.keys import LedgerKey
 from pipelines.config import Config
@@ -16,21 +13,33 @@ from pipelines.holders import HeldAtSites
 from pipelines.ray_runtime import RaySession
 from pipelines.ray_tasks import Job, Limits, Lost, Needs
 from pipelines.site_records import Place, Survey, survey
-from pipelines.sources import place_names
+from pipelines.sources import place_names, shares
 
 
 def places_of(config: Config, study: Study) -> list[Place]:
-    """What a task needs to read the records of each place."""
-    nodes = config.sites.nodes if config.sites is not None else ()
+    """What a task needs to read the records of each place.
+
+    Hospitals of a public set are dealt to the declared nodes in turn; else each place is one hospital.
+    """
+    found = shares(config, study)
+    if found is None:
+        raise expected("partition.by: site where sites is given", "correct it", by=config.partition.by)
+    nodes = config.sites.nodes if config.sites is not None and not config.held_at_sites else ()
+    names = nodes[: len(found)] or tuple(share.site for share in found)
     if config.held_at_sites:
-        return [_place(config, study, name, None) for name in place_names(config)]
-    sites_N = study.held_here.sites_N
-    if sites_N is None:
-        raise expected("hospitals in the data where sites is given", "declare data.site", source=config.data.source)
-    hospitals = [str(sites_N[row]) for row in np.unique(first_appearance(sites_N.tolist()), return_index=True)[1]]
-    names = nodes[: len(hospitals)] or tuple(hospitals)
-    dealt = {name: tuple(hospitals[number :: len(names)]) for number, name in enumerate(names)}
-    return [_place(config, study, name, own) for name, own in dealt.items()]
+        names = place_names(config)
+    return [
+        Place(
+            name=name,
+            config=config,
+            classes=study.classes,
+            input_shape=study.input_shape,
+            encoding=study.encoding,
+            shares=found[number :: len(names)],
+            rehearsal=not config.held_at_sites,
+        )
+        for number, name in enumerate(names)
+    ]
 
 
 def survey_sites(config: Config, study: Study, key: LedgerKey, session: RaySession, journal: Path) -> list[Survey]:
@@ -38,7 +47,7 @@ def survey_sites(config: Config, study: Study, key: LedgerKey, session: RaySessi
 
     Raises:
         QuorumLost: a site cannot be reached; who is to be enrolled must be there.
-        InputError: records that cannot be read, or do not fit the study.
+        RecordsRefused: records that cannot be read, or do not fit the study.
     """
     places = places_of(config, study)
     salt = key.units([f"salt of {config.run_id}".encode()])[0]
@@ -48,6 +57,7 @@ def survey_sites(config: Config, study: Study, key: LedgerKey, session: RaySessi
             function=survey,
             arguments={"place": place, "key": key.reveal(), "salt": salt},
             place=place.name,
+            private=True,
         )
         for place in places
     ]
@@ -74,27 +84,10 @@ def survey_sites(config: Config, study: Study, key: LedgerKey, session: RaySessi
 def held_at_sites(config: Config, study: Study, manifest: str) -> HeldAtSites:
     """The holder, from the manifest that the surveys left."""
     surveys = [Survey.from_dict(row) for row in json.loads(manifest)["sites"]]
-    return HeldAtSites(
-        surveys,
-        places_of(config, study),
-        teachers=config.partition.teachers,
-        seed=config.seed,
-        group_size=config.partition.group_size,
-    )
+    return HeldAtSites(surveys, places_of(config, study), group_size=config.partition.group_size)
 
 
 def manifest_of(config: Config, surveys: list[Survey]) -> str:
     """Private JSON: what each site holds, by keyed hash."""
     rows = [found.to_dict() for found in surveys]
     return json.dumps({"teachers": config.partition.teachers, "sites": rows})
-
-
-def _place(config: Config, study: Study, name: str, hospitals: tuple[str, ...] | None) -> Place:
-    return Place(
-        name=name,
-        config=config,
-        classes=study.classes,
-        input_shape=study.input_shape,
-        encoding=study.encoding,
-        hospitals=hospitals,
-    )

@@ -18,6 +18,8 @@ from typing import Any, final
 import numpy as np
 
 from pate.data import Study
+from pate.data.partition import RULE
+from pate.errors import expected
 from pate.features import PackedEncoder
 from pate.models.training import Strategy
 from pate.teachers import suffix_of
@@ -117,7 +119,7 @@ def make_plan(config: Config, holder: Holder, session: RaySession) -> Plan:
     slots = max(1, int(session.cpus / config.teachers.num_cpus))
     bundles, places = make_bundles(holder.places(), size=config.teachers.bundle_size, slots=slots)
     threads = max(1, int(config.teachers.num_cpus))
-    return Plan(bundles=bundles, places=places, strategy=strategy, threads=threads, device=device)
+    return Plan(bundles=bundles, places=places, strategy=strategy, threads=threads, device=device, rule=RULE)
 
 
 def train_teachers(ensemble: Ensemble, session: RaySession, encoder: PackedEncoder | None = None) -> Roster:
@@ -125,11 +127,18 @@ def train_teachers(ensemble: Ensemble, session: RaySession, encoder: PackedEncod
 
     Raises:
         QuorumLost: the infrastructure lost more teachers or sites than declared; finished bundles are kept.
+        InputError: some teachers were trained by a version that dealt records by another rule.
     """
     path = ensemble.folder / PLAN
     if not path.exists():
         write_atomically(path, json.dumps(asdict(make_plan(ensemble.config, ensemble.holder, session))))
     plan = ensemble.plan
+    if plan.rule != RULE:
+        raise expected(
+            "teachers that one rule dealt their records",
+            "this run was begun by another version of pate; begin it anew (--fresh)",
+            rule=plan.rule,
+        )
     missing = [number for number in range(len(plan.bundles)) if not ensemble.is_trained(number)]
     trained = set(range(len(plan.bundles))) - set(missing)
     for number in trained:
@@ -141,6 +150,7 @@ def train_teachers(ensemble: Ensemble, session: RaySession, encoder: PackedEncod
             function=train_and_keep,
             arguments=partial(_training, ensemble, plan, number, shared),
             place=plan.places[number],
+            private=True,
         )
         for number in missing
     ]
@@ -206,6 +216,7 @@ def collect_votes(path: Path, ensemble: Ensemble, inputs: Any, session: RaySessi
             function=votes_of,
             arguments=partial(_voting, ensemble, plan, number, shared),
             place=plan.places[number],
+            private=True,
         )
         for number in waiting
     ]

@@ -1,9 +1,9 @@
 """Who holds the private records: this process, or the sites, whose records never leave them.
 
 A holder knows which teacher belongs to which site and gives each bundle of teachers a *source*: a description that is
-loaded inside the task. What the driver learns of records at sites is one survey of each: how many privacy units each
-hospital has, their keyed hashes, and a fingerprint. Teachers are dealt from the sizes alone, the same ones as where all
-records are here. Places are node labels; a place may hold several hospitals.
+loaded inside the task. What the driver learns of records at sites is one survey of each: the keyed hashes of its
+privacy units with the teacher of each, and a fingerprint. Units are dealt where their records are, by the rule that
+holds everywhere. Places are node labels; in a rehearsal a place may play several hospitals.
 """
 
 from __future__ import annotations
@@ -11,18 +11,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Protocol, final
 
 import numpy as np
 
 from pate.data import Partition, PrivateRecords
-from pate.data.partition import deal_sites
-from pate.errors import InputError, expected
+from pate.data.partition import most_partitions
+from pate.data.private_side import private_side
 from pate.ledger.keys import LedgerKey
 from pate.values import Redacted
 from pipelines.bundles import RecordSource, SentRecords
-from pipelines.site_records import Place, Share, SiteRecords, Survey
+from pipelines.site_records import Place, SiteRecords, Survey
 
 
 @final
@@ -41,7 +40,7 @@ class Units(Redacted):
 
 def units_of(records: PrivateRecords, key: LedgerKey) -> Units:
     """The units of records that this process holds."""
-    return Units(count=len(set(records.unit_keys())), known_by=key.units(records.known_by()))
+    return Units(count=len(set(records.identities(positions=True))), known_by=key.units(records.known_by()))
 
 
 class Holder(Protocol):
@@ -100,78 +99,47 @@ class HeldAtSites(Redacted):
 
     Args:
         surveys: one of each place, in the order of the configuration.
-        places: what a task needs to read a place's records.
-        teachers: how many.
-        seed: of the deal.
+        places: what a task needs to read a place's records, with its teachers.
         group_size: the most partitions that one privacy unit may sit in.
 
     Raises:
-        InputError: a hospital at two places, a unit in more partitions than declared, or a deal that cannot be made.
+        RecordsRefused: a unit in more partitions than declared.
     """
 
-    def __init__(
-        self, surveys: Sequence[Survey], places: Sequence[Place], *, teachers: int, seed: int, group_size: int
-    ) -> None:
+    def __init__(self, surveys: Sequence[Survey], places: Sequence[Place], *, group_size: int) -> None:
         self._surveys = list(surveys)
         self._place = {place.name: place for place in places}
-        self.teachers = teachers
+        self._at = {
+            teacher: place.name
+            for place in places
+            for share in place.shares
+            for teacher in range(share.first, share.first + share.teachers)
+        }
+        self.teachers = len(self._at)
         self.mark = hashlib.sha256("".join(survey.fingerprint for survey in surveys).encode()).hexdigest()[:8]
-        hospitals = [name for survey in surveys for name in survey.hospitals]
-        if len(set(hospitals)) < len(hospitals):
-            raise expected("each hospital at one site", "give all its files the same site", sites=len(surveys))
-        sizes = np.array([len(units) for survey in surveys for units in survey.units], dtype=np.int64)
-        self._teacher_of_group = deal_sites(sizes, teachers=teachers, seed=seed)
-        self.partitions_per_unit = self._require_group_size(group_size)
-
-    @cached_property
-    def _shares(self) -> list[tuple[str, Share]]:
-        """For each teacher its place, and which groups of which hospital are its own."""
-        found: list[tuple[str, Share]] = [("", Share(hospital=0, groups=()))] * self.teachers
-        number = 0
-        for survey in self._surveys:
-            for hospital in range(len(survey.hospitals)):
-                dealt = self._teacher_of_group[number]
-                for teacher in np.unique(dealt).tolist():
-                    groups = tuple(np.flatnonzero(dealt == teacher).tolist())
-                    found[teacher] = (survey.place, Share(hospital=hospital, groups=groups))
-                number += 1
-        return found
+        units = [unit for survey in surveys for unit in survey.units[: len(survey.teachers)]]
+        teachers = np.array([teacher for survey in surveys for teacher in survey.teachers], dtype=np.int64)
+        with private_side():
+            self.partitions_per_unit = most_partitions(
+                units, teachers, group_size, lambda row: "keyed hash " + hashlib.sha256(units[row]).hexdigest()[:16]
+            )
 
     def places(self) -> list[str | None]:
         """See ``Holder``."""
-        return [place for place, _ in self._shares]
+        return [self._at[teacher] for teacher in range(self.teachers)]
 
     def source(self, teachers: Sequence[int]) -> SiteRecords:
         """See ``Holder``."""
-        (place,) = {self._shares[teacher][0] for teacher in teachers}
+        (place,) = {self._at[teacher] for teacher in teachers}
         (survey,) = (survey for survey in self._surveys if survey.place == place)
         return SiteRecords(
             place=self._place[place],
             salt=survey.salt,
             fingerprint=survey.fingerprint,
-            shares=tuple(self._shares[teacher][1] for teacher in teachers),
+            teachers=tuple(teachers),
         )
 
     def units(self, key: LedgerKey) -> Units:
         """See ``Holder``; the hashes were made at the sites, under the same key."""
-        different = {unit for survey in self._surveys for units in survey.units for unit in units}
+        different = {unit for survey in self._surveys for unit in survey.units}
         return Units(count=len(different), known_by=[mark for survey in self._surveys for mark in survey.known_by])
-
-    def _require_group_size(self, group_size: int) -> int:
-        """The most partitions that one unit sits in, over all sites, by its keyed hash."""
-        held: dict[bytes, set[int]] = {}
-        units = (units for survey in self._surveys for units in survey.units)
-        for dealt, names in zip(self._teacher_of_group, units, strict=True):
-            for unit, teacher in zip(names, dealt.tolist(), strict=True):
-                held.setdefault(unit, set()).add(teacher)
-        crossing = [unit for unit, teachers in held.items() if len(teachers) > group_size]
-        worst = max(len(teachers) for teachers in held.values())
-        if crossing:
-            raise InputError(
-                f"Expected each privacy unit in at most partition.group_size={group_size} partitions, got "
-                f"{len(crossing)} units in up to {worst}, at different sites; let one site keep each, or declare "
-                f"partition.group_size: {worst} (the privacy cost grows accordingly)",
-                private_detail="keyed hashes of units in several partitions: "
-                + ", ".join(hashlib.sha256(unit).hexdigest()[:16] for unit in crossing),
-            )
-        return worst

@@ -69,6 +69,8 @@ def label_and_train(config: Config, *, base: Path, progress: Progress) -> summar
             )
             delivery = _all_stages(run, parts, lambda: stack.enter_context(BackgroundDelivery(store.public, where)))
         outcome = delivery.finish()
+    if outcome.note is not None:
+        progress.warn(outcome.note)
     if outcome.pending:
         progress.warn(
             f"{outcome.pending} tracking events are kept here ({outcome.reason}); "
@@ -87,6 +89,7 @@ def _all_stages(
     run: steps.Run, parts: Partition | None, start_delivery: Callable[[], BackgroundDelivery]
 ) -> BackgroundDelivery:
     """All stages in order; tracking is delivered in the background once the teachers need no more cores."""
+    steps.require_same_records(run)
     steps.record_configuration(run)
     with ray_runtime.on_demand(run.config.ray.address, run.config.ray.num_cpus) as ray:
         holder = steps.enrol(run, parts, ray)

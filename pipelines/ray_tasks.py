@@ -24,7 +24,7 @@ import pipelines.ray_settings  # noqa: F401 - before Ray, which reads the enviro
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from pate.errors import InputError, PateError, expected
+from pate.errors import InputError, PateError, RecordsRefused, expected
 from pipelines.store import write_incident
 
 TICK = 1.0
@@ -48,12 +48,15 @@ class Job:
         arguments: keyword arguments, or a function that makes them when the task is sent; what
             ``RaySession.share`` returned arrives as the object itself.
         place: the site on whose nodes alone it may run; ``None``: anywhere.
+        private: whether it works on private records, so that not even the fact that it was this task that failed is
+            public.
     """
 
     name: str
     function: Callable[..., Any]
     arguments: Mapping[str, Any] | Callable[[], Mapping[str, Any]]
     place: str | None = None
+    private: bool = False
 
 
 @final
@@ -314,8 +317,10 @@ def _checked(said: Any, job: Job) -> Any:
     """A result, or the exception of a task that has no place in Ray's logs."""
     if not isinstance(said, _Failure):
         return said
-    if said.public:
+    if said.public and said.public != RecordsRefused.SENTENCE:
         raise InputError(said.public, private_detail=said.private)
+    if said.public or job.private:
+        raise RecordsRefused(f"Expected task {job.name!r} to succeed, got an error\n{said.private}")
     raise PateError(f"Expected task {job.name!r} to succeed, got an error", private_detail=said.private)
 
 

@@ -29,6 +29,7 @@ class Plan:
         strategy: ``sequential`` or ``fused``.
         threads: torch threads in a task.
         device: ``cpu`` or ``cuda``.
+        rule: which rule dealt the units; plans without it were dealt by the first.
     """
 
     bundles: list[list[int]]
@@ -36,6 +37,7 @@ class Plan:
     strategy: str
     threads: int
     device: str
+    rule: int = 1
 
     @property
     def teachers(self) -> int:

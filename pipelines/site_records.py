@@ -1,7 +1,8 @@
 """What happens to records at their site: surveyed once, read again by each worker that trains on them.
 
-These functions run in tasks on the site's nodes. A survey sends sizes and keyed hashes to the driver; records are
-only ever handed to the training in the same process.
+These functions run in tasks on the site's nodes. A survey sends keyed hashes to the driver; records are only ever
+handed to the training in the same process. Whatever is wrong with records is said in one sentence, the same at every
+site.
 """
 
 from __future__ import annotations
@@ -13,15 +14,16 @@ from typing import Any, final
 import numpy as np
 
 from pate.data import PrivateRecords
-from pate.data.partition import first_appearance
-from pate.data.records import FloatArray, IdArray, IntArray, require_classes
-from pate.errors import InputError, expected
+from pate.data.partition import SiteShare, deal
+from pate.data.private_side import private_side
+from pate.data.records import FloatArray, IdArray, IntArray, require_fitting
+from pate.errors import RecordsRefused, expected
 from pate.ledger.keys import hash_units
 from pipelines.config import Config
-from pipelines.sources import fingerprint_of, load_records, load_study
+from pipelines.sources import equal_records, fingerprint_of, load_records, load_study
 
-_found: dict[str, tuple[PrivateRecords, IntArray, IntArray]] = {}
-"""What this worker has read, by its salted fingerprint."""
+_found: dict[str, tuple[PrivateRecords, IntArray]] = {}
+"""What this worker has read, by its salted fingerprint: records, and the teacher of each."""
 
 
 @final
@@ -35,7 +37,8 @@ class Place:
         classes: names of the classes.
         input_shape: shape of one input.
         encoding: for tables, how columns become features.
-        hospitals: in a rehearsal on a public set, the hospitals that it plays; else its files say.
+        shares: the teachers of the hospitals of this place.
+        rehearsal: whether the place plays hospitals of a public set; else its files are those of one hospital.
     """
 
     name: str
@@ -43,29 +46,40 @@ class Place:
     classes: tuple[str, ...]
     input_shape: tuple[int, ...]
     encoding: str | None
-    hospitals: tuple[str, ...] | None = None
+    shares: tuple[SiteShare, ...]
+    rehearsal: bool = False
 
     def read(self) -> PrivateRecords:
         """The records, on a node of the place.
 
         Raises:
-            InputError: they cannot be read, or do not fit the study; counts in public, rows in the private detail.
+            RecordsRefused: they cannot be read, or do not fit the study.
         """
-        if self.hospitals is None:
-            found = load_records(self.config, place=self.name, encoding=self.encoding, classes=self.classes)
-        else:
-            found = _only(load_study(self.config).held_here, self.hospitals)
-        require_classes("private", found.labels_N, len(self.classes))
-        if found.features.shape[1:] != self.input_shape:
-            raise expected(f"inputs of shape {list(self.input_shape)}, as the pool's", "use one format", site=self.name)
-        sites_N = _sites(found)
+        with private_side():
+            if self.rehearsal:
+                found = _only(load_study(self.config).held_here, [share.site for share in self.shares])
+            else:
+                found = load_records(self.config, place=self.name, encoding=self.encoding, classes=self.classes)
+            require_fitting(found, self.input_shape, len(self.classes))
+            sites_N = _sites(found)
         whole = self.config.sites is not None and self.config.sites.protects == "site"
         return PrivateRecords(
             features=found.features,
             labels_N=found.labels_N,
             units_N=sites_N if whole else found.units_N,
             sites_N=sites_N,
+            origin=found.origin,
         )
+
+    def deal(self, records: PrivateRecords) -> IntArray:
+        """The teacher of each of its records. Shape ``[N]``.
+
+        Raises:
+            RecordsRefused: a record of a hospital that is not of this place.
+        """
+        with private_side():
+            config = self.config
+            return deal(records, teachers=config.partition.teachers, seed=config.seed, sites=self.shares)
 
 
 @final
@@ -77,16 +91,18 @@ class Survey:
         place: its name.
         salt: of the fingerprint.
         fingerprint: of all its records, salted.
-        hospitals: their names, in order of first appearance.
-        units: for each hospital the keyed hashes of its privacy units, in order of first appearance.
+        units: keyed hashes of its privacy units, one for each teacher that a unit sits with.
+        teachers: that teacher, for each of ``units``.
+        count: how many privacy units it has.
         known_by: keyed hashes by which the records are known again under another name.
     """
 
     place: str
     salt: bytes
     fingerprint: str
-    hospitals: list[str]
-    units: list[list[bytes]]
+    units: list[bytes]
+    teachers: list[int]
+    count: int
     known_by: list[bytes]
 
     def to_dict(self) -> dict[str, Any]:
@@ -95,31 +111,26 @@ class Survey:
             "place": self.place,
             "salt": self.salt.hex(),
             "fingerprint": self.fingerprint,
-            "hospitals": self.hospitals,
-            "units": [b"".join(units).hex() for units in self.units],
+            "units": b"".join(self.units).hex(),
+            "teachers": self.teachers,
+            "count": self.count,
             "known_by": b"".join(self.known_by).hex(),
         }
 
     @classmethod
     def from_dict(cls, row: dict[str, Any]) -> Survey:
-        """What ``to_dict`` wrote."""
+        """What ``to_dict`` wrote, or what an earlier pate wrote, which listed each hospital's units in their order."""
+        by_hospital = isinstance(row["units"], list)
+        units = [unit for text in row["units"] for unit in _hashes(text)] if by_hospital else _hashes(row["units"])
         return cls(
             place=row["place"],
             salt=bytes.fromhex(row["salt"]),
             fingerprint=row["fingerprint"],
-            hospitals=row["hospitals"],
-            units=[_hashes(units) for units in row["units"]],
+            units=units,
+            teachers=row.get("teachers", []),
+            count=row.get("count", len(set(units))),
             known_by=_hashes(row["known_by"]),
         )
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """The records of one teacher: some privacy units of one hospital of its place, by number."""
-
-    hospital: int
-    groups: tuple[int, ...]
 
 
 @final
@@ -131,25 +142,22 @@ class SiteRecords:
         place: where.
         salt: of the fingerprint.
         fingerprint: of all records of the place when it was surveyed.
-        shares: one for each teacher.
+        teachers: their numbers.
     """
 
     place: Place
     salt: bytes
     fingerprint: str
-    shares: tuple[Share, ...]
+    teachers: tuple[int, ...]
 
     def load(self) -> list[tuple[FloatArray, IntArray]]:
         """Inputs and labels of each teacher.
 
         Raises:
-            InputError: the records are not those that were surveyed.
+            RecordsRefused: the records are not those that were surveyed.
         """
-        records, hospital_N, group_N = _read(self.place, self.salt, self.fingerprint)
-        rows = [
-            np.flatnonzero((hospital_N == share.hospital) & np.isin(group_N, np.array(share.groups)))
-            for share in self.shares
-        ]
+        records, teacher_N = _read(self.place, self.salt, self.fingerprint)
+        rows = [np.flatnonzero(teacher_N == teacher) for teacher in self.teachers]
         return [(records.features[row], records.labels_N[row]) for row in rows]
 
 
@@ -162,49 +170,33 @@ def survey(place: Place, key: bytes, salt: bytes) -> Survey:
         salt: of the fingerprint.
     """
     records = place.read()
-    names, hospital_N, group_N = _groups(records)
-    marks = hash_units(key, records.unit_keys())
-    units: list[list[bytes]] = []
-    for hospital in range(len(names)):
-        rows = np.flatnonzero(hospital_N == hospital)
-        first = rows[np.unique(group_N[rows], return_index=True)[1]]
-        units.append([marks[row] for row in first])
+    teacher_N = place.deal(records)
+    apart = equal_records(place.config, benchmark=place.rehearsal) == "different_units"
+    names = records.identities(positions=apart)
+    held = sorted(set(zip(hash_units(key, names), teacher_N.tolist(), strict=True)))
     return Survey(
         place=place.name,
         salt=salt,
         fingerprint=_salted(salt, records),
-        hospitals=names,
-        units=units,
+        units=[unit for unit, _ in held],
+        teachers=[teacher for _, teacher in held],
+        count=len(set(names)),
         known_by=sorted(set(hash_units(key, records.known_by()))),
     )
 
 
-def _groups(records: PrivateRecords) -> tuple[list[str], IntArray, IntArray]:
-    """Names of the hospitals, and for each record its hospital and its privacy unit's number there."""
-    sites_N = _sites(records)
-    hospital_N = first_appearance(sites_N.tolist())
-    names = [str(sites_N[row]) for row in np.unique(hospital_N, return_index=True)[1]]
-    keys = records.unit_keys()
-    group_N = np.empty(len(records), dtype=np.int64)
-    for hospital in range(len(names)):
-        rows = np.flatnonzero(hospital_N == hospital)
-        group_N[rows] = first_appearance([keys[row] for row in rows])
-    return names, hospital_N, group_N
-
-
-def _read(place: Place, salt: bytes, fingerprint: str) -> tuple[PrivateRecords, IntArray, IntArray]:
+def _read(place: Place, salt: bytes, fingerprint: str) -> tuple[PrivateRecords, IntArray]:
     """Once in each worker, however many bundles it trains."""
     if fingerprint in _found:
         return _found[fingerprint]
     records = place.read()
     if _salted(salt, records) != fingerprint:
-        raise InputError(
+        raise RecordsRefused(
             f"Expected the records of site {place.name} as when the run began, got others; restore them, or start a "
             "new run under another name or seed"
         )
-    _, hospital_N, group_N = _groups(records)
     _found.clear()
-    _found[fingerprint] = records, hospital_N, group_N
+    _found[fingerprint] = records, place.deal(records)
     return _found[fingerprint]
 
 
@@ -212,14 +204,8 @@ def _salted(salt: bytes, records: PrivateRecords) -> str:
     return hashlib.sha256(salt + fingerprint_of(records).encode()).hexdigest()
 
 
-def _only(records: PrivateRecords, hospitals: tuple[str, ...]) -> PrivateRecords:
-    rows = np.flatnonzero(np.isin(_sites(records), hospitals))
-    return PrivateRecords(
-        features=records.features[rows],
-        labels_N=records.labels_N[rows],
-        units_N=None if records.units_N is None else records.units_N[rows],
-        sites_N=_sites(records)[rows],
-    )
+def _only(records: PrivateRecords, hospitals: list[str]) -> PrivateRecords:
+    return records.take(np.flatnonzero(np.isin(_sites(records), hospitals)))
 
 
 def _sites(records: PrivateRecords) -> IdArray:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from pate.data import Partition, Study, digits_study, partition
 from pate.data.body import Split
 from pate.data.columns import LabelRule
 from pate.data.encoding import CategoricalColumns, Encoder, Missing, NumericColumns
+from pate.data.ids import canonical_ids
 from pate.data.images import ImageSource, Pixels, image_records, image_study
 from pate.data.npz import NpzArrays, NpzFile, npz_records, npz_study
+from pate.data.partition import SiteShare, site_shares
+from pate.data.private_side import private_side
 from pate.data.records import PrivateRecords
 from pate.data.table import TableColumns, TableFile, table_records, table_study
 from pate.data.table_file import FileFormat, Join
@@ -30,15 +36,14 @@ from pipelines.data_config import (
     VisionData,
 )
 from pipelines.shipped_sets import folder_of
-from pipelines.store import file_hash
 
 
 def load_study(config: Config) -> Study:
     """The data that the configuration names.
 
     Raises:
-        InputError: one line with the configuration key, a count and the remedy; rows, ids and paths are in the
-            private detail.
+        InputError: one line with the configuration key and the remedy.
+        RecordsRefused: private records that cannot be used.
         PrivacyViolation: private files as pool or evaluation set.
     """
     study = _study(config)
@@ -54,6 +59,44 @@ def place_names(config: Config) -> tuple[str, ...]:
     """The sites that hold the files of records, in the order of the configuration."""
     files = config.data.private_files if isinstance(config.data, FilesData) else ()
     return tuple(dict.fromkeys(str(file.site) for file in files))
+
+
+def shares(config: Config, study: Study) -> tuple[SiteShare, ...] | None:
+    """The sites and their teachers, from public knowledge alone; ``None`` where the deal knows no sites.
+
+    The names are those of ``partition.sites``, else those of ``data.private_files``; on a public benchmark those that
+    its records bear.
+
+    Raises:
+        InputError: nothing public names the sites, or there are fewer teachers than sites.
+    """
+    if config.partition.by != "site":
+        return None
+    found = _shares(config, study)
+    if config.sites is not None and config.sites.protects == "site" and len(found) != config.partition.teachers:
+        raise expected(
+            "one teacher for each hospital with sites.protects: site",
+            "set partition.teachers to the number of hospitals",
+            teachers=config.partition.teachers,
+            hospitals=len(found),
+        )
+    return found
+
+
+def _shares(config: Config, study: Study) -> tuple[SiteShare, ...]:
+    teachers, declared = config.partition.teachers, config.partition.declared_sites() or None
+    files = config.data.private_files if isinstance(config.data, FilesData) else ()
+    column = getattr(config.data, "site", None) or getattr(config.data, "site_array", None)
+    if files and all(file.site is not None for file in files) and column is None:
+        return site_shares(canonical_ids(place_names(config)).tolist(), teachers=teachers, declared=declared)
+    if declared is not None:
+        return site_shares(config.partition.site_names(), teachers=teachers, declared=declared)
+    if study.benchmark is not None and study.private is not None and study.private.sites_N is not None:
+        return site_shares(np.unique(study.private.sites_N).tolist(), teachers=teachers)
+    raise expected(
+        "the sites in partition.sites, or a site for each of data.private_files, with partition.by: site",
+        "name them: which sites there are must not follow from records",
+    )
 
 
 def load_records(config: Config, *, place: str, encoding: str | None, classes: tuple[str, ...]) -> PrivateRecords:
@@ -102,15 +145,37 @@ def _study(config: Config) -> Study:
 
 
 def deal(config: Config, study: Study) -> Partition:
-    """The partition that the configuration asks for."""
-    return partition(
-        study.held_here,
-        teachers=config.partition.teachers,
-        by=config.partition.by,
-        seed=config.seed,
-        group_size=config.partition.group_size,
-        label_skew=config.partition.label_skew,
-    )
+    """The partition that the configuration asks for, of records that this process holds.
+
+    Raises:
+        InputError: the configuration cannot be followed.
+        RecordsRefused: the records cannot be dealt as it says.
+    """
+    sites = shares(config, study)
+    if config.partition.label_skew is not None and study.benchmark is None:
+        raise expected(
+            "no partition.label_skew on data that are not a public benchmark",
+            "remove the key: it deals by labels, so that one record moves all others",
+            label_skew=config.partition.label_skew,
+        )
+    with private_side():
+        return partition(
+            study.held_here,
+            teachers=config.partition.teachers,
+            by=config.partition.by,
+            seed=config.seed,
+            group_size=config.partition.group_size,
+            sites=sites,
+            label_skew=config.partition.label_skew,
+            equal_records=equal_records(config, benchmark=study.benchmark is not None),
+        )
+
+
+def equal_records(config: Config, *, benchmark: bool) -> Literal["refuse", "different_units"]:
+    """What equal records without ids are; on a public benchmark nobody is entered twice."""
+    if benchmark or not isinstance(config.data, FilesData):
+        return "different_units"
+    return config.data.equal_records
 
 
 def marks(study: Study) -> dict[str, str]:
@@ -205,8 +270,9 @@ def _columns(data: TableData) -> TableColumns:
 
 
 def refuse_shared_files(data: FilesData, root: Path) -> None:
-    """Refuse a file that is named as private and as public, also through links and as a copy.
+    """Refuse a file that is named as private and as public, also through links.
 
+    Names are compared, never contents: whoever brings public files would otherwise learn what private ones hold.
     Several arrays of one archive of a shipped public set are not the same data. Joined tables may serve both sides.
     """
     private = {(file.prefix, _identity(root / file.path)): n for n, file in enumerate(data.private_files)}
@@ -218,16 +284,18 @@ def refuse_shared_files(data: FilesData, root: Path) -> None:
             ]
             if mark is not None and same:
                 raise PrivacyViolation(
-                    f"Expected public files as data.{name}, got data.{name}[{number}] with the content of "
+                    f"Expected public files as data.{name}, got data.{name}[{number}] which is "
                     f"data.private_files[{same[0]}]; name a public file"
                 )
 
 
-def _identity(path: Path) -> str | None:
-    """What a file or folder is, whatever its name: its content's hash, or the folder's real path."""
-    if path.is_file():
-        return file_hash(path)
-    return str(path.resolve()) if path.is_dir() else None
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file or folder a name leads to: its device and its number there, also through links."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _format(section: FormatConfig) -> FileFormat:

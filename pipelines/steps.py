@@ -18,7 +18,7 @@ from pate.accounting.events import to_dict
 from pate.accounting.rounding import up
 from pate.accounting.sanitised_release import SanitisedEpsilon
 from pate.data import Partition, Study
-from pate.errors import expected
+from pate.errors import RecordsRefused, expected
 from pate.features import PackedEncoder
 from pate.ledger import PrivacyLedger
 from pate.randomness import derive_seed
@@ -87,6 +87,22 @@ class Run:
         sizes = {"pool": len(self.study.pool), "evaluation": len(self.study.evaluation)}
         source = self.config.data.source
         return [{"name": f"{source}-{k}", "records": n, "fingerprint": found[k]} for k, n in sizes.items()]
+
+
+def require_same_records(run: Run) -> None:
+    """Refuse to go on with a run whose private records have changed since it began.
+
+    Raises:
+        RecordsRefused: they have; nobody is told what changed.
+    """
+    mark, path = marks(run.study)["private"], run.store.private / "records.txt"
+    if not path.exists():
+        write_atomically(path, mark)
+    if path.read_text() != mark:
+        raise RecordsRefused(
+            f"Expected the private records of run {run.store.run_id} as when it began, got others; restore them, or "
+            "start a new run under another name or seed"
+        )
 
 
 def record_configuration(run: Run) -> None:

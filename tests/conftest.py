@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
 from typing import Any
 
 import pytest
+
+from pate.errors import RecordsRefused
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -116,3 +120,17 @@ def data_dir() -> Path:
     if folder is None or not Path(folder).is_dir():
         pytest.skip("PATE_DATA_DIR names no folder: this test needs the public data sets")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def records_refused() -> Callable[[str], AbstractContextManager[pytest.ExceptionInfo[RecordsRefused]]]:
+    """Private records are refused in the one public sentence; the reason, in private, matches a pattern."""
+
+    @contextmanager
+    def check(reason: str) -> Iterator[pytest.ExceptionInfo[RecordsRefused]]:
+        with pytest.raises(RecordsRefused) as caught:
+            yield caught
+        assert str(caught.value) == RecordsRefused.SENTENCE
+        assert re.search(reason, caught.value.private_detail or ""), caught.value.private_detail
+
+    return check

@@ -5,6 +5,8 @@ Shape legend: ``N`` records of a body.
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, final
@@ -12,6 +14,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
+from pate.data.origin import Origin
+from pate.data.private_side import private_side
 from pate.data.records import FloatArray, IdArray, IntArray
 from pate.errors import InputError, PrivacyViolation, expected
 from pate.randomness import generator
@@ -37,12 +41,14 @@ class Body(Redacted):
         labels_N: class indices, -1 where a record has none. Shape ``[N]``.
         units_N: the privacy unit of each record, or ``None``.
         sites_N: the site of each record, or ``None``.
+        origin: of private records.
     """
 
     rows: FloatArray | pd.DataFrame
     labels_N: IntArray
     units_N: IdArray | None = None
     sites_N: IdArray | None = None
+    origin: Origin | None = None
 
     def __len__(self) -> int:
         return len(self.labels_N)
@@ -67,6 +73,7 @@ class Body(Redacted):
             labels_N=self.labels_N[index],
             units_N=None if self.units_N is None else self.units_N[index],
             sites_N=None if self.sites_N is None else self.sites_N[index],
+            origin=None if self.origin is None else self.origin.take(index),
         )
 
 
@@ -132,14 +139,13 @@ def divide(
             )
         if private is None:
             raise expected("data.pool_files where records stay at their sites", "name the public inputs to ask about")
-        pool, evaluation, private = _drawn(private, split, [wanted_pool, wanted_evaluation])
+        with private_side():
+            pool, evaluation, private = _drawn_by_key(private, split, [wanted_pool, wanted_evaluation])
     elif evaluation is None:
         pool, evaluation, _ = _drawn(pool, split, [wanted_pool, wanted_evaluation])
     else:
         pool, _ = _drawn(pool, replace(split, by="record"), [wanted_pool])
         evaluation, _ = _drawn(evaluation, replace(split, by="record"), [wanted_evaluation])
-    if private is not None and len(private) == 0:
-        raise expected("private records left for teachers", "lower data.pool or data.evaluation", private=0)
     return Parts(private=private, pool=pool, evaluation=evaluation)
 
 
@@ -155,8 +161,8 @@ def groups(body: Body, by: SplitBy) -> IntArray:
     return order[first_N[2]].astype(np.int64)
 
 
-def draw(groups_N: IntArray, sizes: Sequence[int], *, seed: int) -> list[IntArray]:
-    """Whole groups at random until each size is reached, then what remains.
+def draw(groups_N: IntArray, sizes: Sequence[int], order_G: IntArray) -> list[IntArray]:
+    """Whole groups in an order until each size is reached, then what remains.
 
     A group that would exceed its size is cut, and its other records stand nowhere: they belong to a group that is
     public in part.
@@ -164,13 +170,12 @@ def draw(groups_N: IntArray, sizes: Sequence[int], *, seed: int) -> list[IntArra
     Args:
         groups_N: group of each record, ``0..G-1``. Shape ``[N]``.
         sizes: exact number of records of each part.
-        seed: of the order of groups.
+        order_G: the groups, from the first to be drawn. Shape ``[G]``.
 
     Returns:
         Sorted positions: one array per size, and one for the rest.
     """
-    order = generator(seed, "split").permutation(int(groups_N.max()) + 1 if len(groups_N) else 0)
-    rank_N = np.argsort(order)[groups_N] if len(order) else groups_N
+    rank_N = np.argsort(order_G)[groups_N] if len(order_G) else groups_N
     rows = np.argsort(rank_N, kind="stable")
     parts, start = [], 0
     for number, size in enumerate(sizes):
@@ -187,7 +192,42 @@ def draw(groups_N: IntArray, sizes: Sequence[int], *, seed: int) -> list[IntArra
 
 
 def _drawn(body: Body, split: Split, sizes: list[int]) -> list[Body]:
-    return [body.take(part) for part in draw(groups(body, split.by), sizes, seed=split.seed)]
+    """Parts of a public body, at random."""
+    groups_N = groups(body, split.by)
+    order_G = generator(split.seed, "split").permutation(int(groups_N.max()) + 1 if len(groups_N) else 0)
+    return [body.take(part) for part in draw(groups_N, sizes, order_G)]
+
+
+def _drawn_by_key(body: Body, split: Split, sizes: list[int]) -> list[Body]:
+    """Parts of a private body, in the order of a hash of each group's id or record's position.
+
+    Whether a group comes before another follows from those two alone, so that a group that stays private neither moves
+    another one into the public parts nor out of them, whether it is there or not.
+    """
+    groups_N = groups(body, split.by)
+    names_N = _names(body, split.by)
+    first_G = np.unique(groups_N, return_index=True)[1].tolist()
+    keys_G = [hashlib.sha256(f"{split.seed}/split/{names_N[row]}".encode()).digest() for row in first_G]
+    order_G = np.array(sorted(range(len(keys_G)), key=keys_G.__getitem__), dtype=np.int64)
+    return [body.take(part) for part in draw(groups_N, sizes, order_G)]
+
+
+def _names(body: Body, by: SplitBy) -> list[str]:
+    """What each record is drawn by: the id of its unit or site; else its place among its unit's or in its file."""
+    sites = [""] * len(body) if body.sites_N is None else body.sites_N.tolist()
+    if by == "site":
+        return [f"site/{site}" for site in sites]
+    if body.units_N is None:
+        positions = range(len(body)) if body.origin is None else body.origin.positions_N.tolist()
+        return [f"position/{site}/{position}" for site, position in zip(sites, positions, strict=True)]
+    if by == "unit":
+        return [f"unit/{unit}" for unit in body.units_N.tolist()]
+    seen: Counter[str] = Counter()
+    names = []
+    for unit in body.units_N.tolist():
+        names.append(f"unit/{unit}/{seen[unit]}")
+        seen[unit] += 1
+    return names
 
 
 def rows_refused(

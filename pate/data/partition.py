@@ -1,17 +1,18 @@
 """Disjoint partitions: which teacher learns from which record.
 
-**Neighbours.** The roster of privacy units, their number and order, is fixed; one unit's records are withdrawn,
-added or replaced. Teachers are dealt to groups of records by the groups' order of first appearance and the
-seed alone, so a changed unit changes the records of its own partition and no other. A group is all records of
-one unit; records without ids that are identical count as one unit, so a record entered twice cannot sit with
-two teachers.
+A privacy unit's place follows from the seed and its id alone; where records carry no ids, from the seed and the
+record's position in its file. No other record, no label and no count is looked at, and nothing is dropped before, so
+withdrawing, adding or altering the records of one id (or altering the record at one position) changes the records of
+one teacher and leaves all others as they were. Sizes of partitions differ by chance, and one may be empty.
+
+Sites share the teachers by public numbers; see ``site_shares``.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
@@ -24,6 +25,21 @@ from pate.values import Redacted
 
 By: TypeAlias = Literal["random", "unit", "site"]
 
+DETAILS = 1000
+"""Most units that an incident lists."""
+RULE = 2
+"""Which rule deals the units; kept with a run's teachers, which were all dealt by one rule."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteShare:
+    """The teachers of one site: ``first, .., first + teachers - 1``. Public."""
+
+    site: str
+    first: int
+    teachers: int
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -32,7 +48,7 @@ class Partition(Redacted):
 
     Attributes:
         teacher_of_N: the teacher that each record belongs to, in ``[0, teachers)``. Shape ``[N]``.
-        teachers: how many teachers there are; each holds at least one record.
+        teachers: how many teachers there are; one may hold no record, and then abstains.
         partitions_per_unit: the most partitions that one privacy unit sits in (1 unless units cross sites).
     """
 
@@ -41,9 +57,8 @@ class Partition(Redacted):
     partitions_per_unit: int
 
     def __post_init__(self) -> None:
-        held = np.bincount(self.teacher_of_N, minlength=self.teachers)
-        if len(held) != self.teachers or not held.all():
-            raise expected("at least one record for each teacher", "use fewer teachers", teachers=self.teachers)
+        if len(self.teacher_of_N) and not 0 <= self.teacher_of_N.min() <= self.teacher_of_N.max() < self.teachers:
+            raise expected("teachers in 0..teachers-1", "deal the records anew", teachers=self.teachers)
 
     def rows(self, teacher: int) -> IntArray:
         """The records of one teacher, in file order."""
@@ -60,6 +75,38 @@ class Partition(Redacted):
         return json.dumps({"teachers": self.teachers, "partitions": parts}, indent=1)
 
 
+def site_shares(
+    names: Sequence[str], *, teachers: int, declared: Mapping[str, int] | None = None
+) -> tuple[SiteShare, ...]:
+    """How sites share the teachers: as declared, else alike, the first sites one more where they do not divide.
+
+    Sizes of sites are private and play no part.
+
+    Args:
+        names: of the sites, in order; public.
+        teachers: of all sites.
+        declared: teachers of each site; must sum to all of them.
+
+    Raises:
+        InputError: fewer teachers than sites, a site named twice, or declared numbers that do not sum.
+    """
+    if len(set(names)) < len(names) or not names:
+        raise expected("different sites, one or more", "name each site once", sites=len(names))
+    if teachers < len(names):
+        raise expected("a teacher for every site", "raise partition.teachers", teachers=teachers, sites=len(names))
+    each, more = divmod(teachers, len(names))
+    counts = {name: each + (number < more) for number, name in enumerate(names)} if declared is None else declared
+    if set(counts) != set(names) or min(counts.values()) < 1 or sum(counts.values()) != teachers:
+        raise expected(
+            "partition.sites to give every site a teacher or more, and partition.teachers in all",
+            "correct the numbers",
+            teachers=teachers,
+            declared=sum(counts.values()),
+        )
+    first = np.cumsum([0, *(counts[name] for name in names)]).tolist()
+    return tuple(SiteShare(site=name, first=first[n], teachers=counts[name]) for n, name in enumerate(names))
+
+
 def partition(
     records: PrivateRecords,
     *,
@@ -67,127 +114,129 @@ def partition(
     by: By,
     seed: int,
     group_size: int = 1,
+    sites: Sequence[SiteShare] | None = None,
     label_skew: float | None = None,
+    equal_records: Literal["refuse", "different_units"] = "refuse",
 ) -> Partition:
-    """Deal the records to teachers, all records of a privacy unit to one teacher.
+    """Deal the records to teachers, all records of a privacy unit (at one site) to one teacher.
 
     Args:
         records: the private records.
         teachers: how many partitions.
-        by: ``random`` groups records by unit id where there are ids and by content otherwise; ``unit`` demands
-            ids; ``site`` keeps each teacher within one site, sites getting teachers in proportion to their units.
+        by: ``random`` deals by unit id where there are ids and by position otherwise; ``unit`` demands ids; ``site``
+            keeps each teacher within one site.
         seed: seed of the deal.
         group_size: the most partitions that one unit may sit in; the campaign is then charged for as many votes.
-        label_skew: for simulations: concentration of a Dirichlet law over teachers per class; small is skewed.
+        sites: with ``by="site"``, the sites and their teachers, from public knowledge.
+        label_skew: for simulations on public benchmarks: concentration of a Dirichlet law over teachers per class;
+            small is skewed. The deal then depends on all labels, so nothing is promised to anybody.
+        equal_records: where there are no ids, whether equal records with several teachers are refused as one unit
+            entered twice, or are different units by the owner's word.
 
     Raises:
-        InputError: more teachers than groups, missing ids or sites, or a unit in more partitions than declared.
+        InputError: missing ids or sites, a record of a site that is not listed, or a unit in more partitions than
+            declared.
     """
-    units_N = first_appearance(records.unit_keys())
     if by == "unit" and records.units_N is None:
         raise expected("unit ids for partition.by='unit'", "declare the unit column or use by='random'")
-    sites_N = np.zeros(len(records), dtype=np.int64)
-    if by == "site":
-        if records.sites_N is None:
-            raise expected("sites for partition.by='site'", "declare the site column or use by='random'")
-        sites_N = first_appearance(list(records.sites_N))
-    groups_N = first_appearance(list(zip(units_N.tolist(), sites_N.tolist(), strict=True)))
-    first_row = np.unique(groups_N, return_index=True)[1]
-    site_of_group = sites_N[first_row]
-    if teachers > len(first_row):
-        raise expected(
-            "no more teachers than groups of records", "use fewer teachers", teachers=teachers, groups=len(first_row)
-        )
-    rng = generator(seed, "partition")
+    if (by == "site") != (sites is not None):
+        raise expected("sites exactly with partition.by='site'", "list them", by=by)
     if label_skew is None:
-        teacher_of_group = _deal_within_sites(site_of_group, teachers, rng)
+        teacher_of_N = deal(records, teachers=teachers, seed=seed, sites=sites)
     else:
-        teacher_of_group = _deal_skewed(records.labels_N[first_row], teachers, label_skew, rng)
-    teacher_of_N = teacher_of_group[groups_N]
-    worst = _require_group_size(units_N, teacher_of_N, group_size, records)
+        teacher_of_N = _deal_skewed(records, teachers, label_skew, generator(seed, "partition"))
+    apart = equal_records == "different_units" or label_skew is not None
+    worst = most_partitions(records.identities(positions=apart), teacher_of_N, group_size, records.name_of)
     return Partition(teacher_of_N=teacher_of_N, teachers=teachers, partitions_per_unit=worst)
 
 
-def first_appearance(keys: Sequence[object]) -> IntArray:
-    """For each key its number, in the order of first appearance. Shape ``[N]``."""
-    index: dict[object, int] = {}
-    return np.array([index.setdefault(key, len(index)) for key in keys], dtype=np.int64)
-
-
-def _deal_within_sites(site_of_group: IntArray, teachers: int, rng: np.random.Generator) -> IntArray:
-    teacher_of_group = np.empty(len(site_of_group), dtype=np.int64)
-    for site, dealt in enumerate(_deal_sites(np.bincount(site_of_group), teachers, rng)):
-        teacher_of_group[site_of_group == site] = dealt
-    return teacher_of_group
-
-
-def deal_sites(groups_per_site: IntArray, *, teachers: int, seed: int) -> list[IntArray]:
-    """For each site the teacher of each of its groups, as ``partition`` with ``by="site"`` deals them.
-
-    Only the sizes are needed, so that the deal can be made where the records are not.
-
-    Args:
-        groups_per_site: privacy units of each site, in the order of sites.
-        teachers: how many partitions.
-        seed: seed of the deal.
+def deal(records: PrivateRecords, *, teachers: int, seed: int, sites: Sequence[SiteShare] | None = None) -> IntArray:
+    """The teacher of each record, from the seed, its site and its unit's id or its position alone. Shape ``[N]``.
 
     Raises:
-        InputError: fewer teachers than sites or more than groups.
+        InputError: a record without a site, or of one that is not listed.
     """
-    if teachers > int(groups_per_site.sum()):
-        raise expected("no more teachers than groups of records", "use fewer teachers", teachers=teachers)
-    return _deal_sites(groups_per_site, teachers, generator(seed, "partition"))
-
-
-def _deal_sites(sizes: IntArray, teachers: int, rng: np.random.Generator) -> list[IntArray]:
-    """Balanced: within a site, teachers' numbers of groups differ by at most one."""
-    if teachers < len(sizes):
-        raise expected("a teacher for every site", "raise partition.teachers", teachers=teachers, sites=len(sizes))
-    share = _apportion(sizes, teachers)
-    dealt, first = [], 0
-    for size, count in zip(sizes.tolist(), share.tolist(), strict=True):
-        dealt.append(first + rng.permutation(size) % count)
-        first += count
-    return dealt
-
-
-def _apportion(sizes: IntArray, teachers: int) -> IntArray:
-    """Teachers per site: one each, the others one by one where a teacher would hold most (D'Hondt)."""
-    share = np.ones(len(sizes), dtype=np.int64)
-    for _ in range(teachers - len(sizes)):
-        share[np.argmax(sizes / (share + 1))] += 1
-    return share
-
-
-def _deal_skewed(labels_G: IntArray, teachers: int, concentration: float, rng: np.random.Generator) -> IntArray:
-    if not concentration > 0:
-        raise expected("label_skew > 0", "small means skewed, large means alike", label_skew=concentration)
-    teacher_of_group = np.empty(len(labels_G), dtype=np.int64)
-    for label in np.unique(labels_G):
-        shares = rng.dirichlet(np.full(teachers, concentration))
-        rows = np.flatnonzero(labels_G == label)
-        teacher_of_group[rows] = rng.choice(teachers, size=len(rows), p=shares)
-    for teacher in np.flatnonzero(np.bincount(teacher_of_group, minlength=teachers) == 0):
-        richest = np.argmax(np.bincount(teacher_of_group, minlength=teachers))
-        teacher_of_group[np.flatnonzero(teacher_of_group == richest)[0]] = teacher
-    return teacher_of_group
-
-
-def _require_group_size(units_N: IntArray, teacher_of_N: IntArray, group_size: int, records: PrivateRecords) -> int:
-    pairs = np.unique(np.stack([units_N, teacher_of_N]), axis=1)
-    per_unit = np.bincount(pairs[0])
-    worst = int(per_unit.max())
-    if worst > group_size:
-        crossing = np.flatnonzero(per_unit > group_size)
-        rows = [int(np.argmax(units_N == unit)) for unit in crossing]
-        names = [f"row {row}" if records.units_N is None else str(records.units_N[row]) for row in rows]
-        ids = (
-            "" if records.units_N is not None else ", declare the column of unit ids (equal records count as one unit)"
-        )
+    if sites is None:
+        return _dealt(records, np.arange(len(records)), 0, teachers, seed)
+    if records.sites_N is None:
+        raise expected("sites for partition.by='site'", "declare the site column or use by='random'")
+    teacher_of_N = np.full(len(records), -1, dtype=np.int64)
+    for share in sites:
+        rows = np.flatnonzero(records.sites_N == share.site)
+        teacher_of_N[rows] = _dealt(records, rows, share.first, share.teachers, seed)
+    if (teacher_of_N < 0).any():
         raise InputError(
-            f"Expected each privacy unit in at most partition.group_size={group_size} partitions, got "
-            f"{len(crossing)} units in up to {worst}; remove the double records{ids} or declare "
-            f"partition.group_size: {worst} (the privacy cost grows accordingly)",
-            private_detail="units in several partitions: " + ", ".join(names),
+            "Expected records of the listed sites, got others; list all in partition.sites or correct the records",
+            private_detail="sites: " + ", ".join(sorted(set(records.sites_N[teacher_of_N < 0].tolist()))),
+        )
+    return teacher_of_N
+
+
+def _dealt(records: PrivateRecords, rows: IntArray, first: int, teachers: int, seed: int) -> IntArray:
+    """Teachers ``first .. first + teachers - 1`` of some rows."""
+    if not len(rows):
+        return rows
+    if records.units_N is not None:
+        names, unit_N = np.unique(records.units_N[rows], return_inverse=True)
+        return first + np.array([_place(seed, name, teachers) for name in names.tolist()], dtype=np.int64)[unit_N]
+    positions_N = records.positions()[rows]
+    blocks, block_N = np.unique(positions_N // teachers, return_inverse=True)
+    teacher_of_N = np.empty(len(rows), dtype=np.int64)
+    order = np.argsort(block_N, kind="stable")
+    starts = np.searchsorted(block_N[order], np.arange(1, len(blocks)))
+    for block, own in zip(blocks.tolist(), np.split(order, starts), strict=True):
+        shuffled = generator(seed, "partition", "position", block).permutation(teachers)
+        teacher_of_N[own] = first + shuffled[positions_N[own] % teachers]
+    return teacher_of_N
+
+
+def _place(seed: int, unit: str, teachers: int) -> int:
+    """Uniform up to ``teachers / 2^128``."""
+    digest = hashlib.sha256(f"{seed}/partition/unit/{unit}".encode()).digest()
+    return int.from_bytes(digest[:16], "big") % teachers
+
+
+def most_partitions(
+    identities: Sequence[bytes], teacher_of_N: IntArray, group_size: int, name_of: Callable[[int], str]
+) -> int:
+    """The most partitions that one identity sits in.
+
+    Args:
+        identities: of each record's privacy unit; see ``PrivateRecords.identities``. Length N.
+        teacher_of_N: of each record.
+        group_size: the most that is declared.
+        name_of: what the incident calls a record's unit.
+
+    Raises:
+        InputError: more than declared.
+    """
+    held: dict[bytes, set[int]] = {}
+    first: dict[bytes, int] = {}
+    for row, (identity, teacher) in enumerate(zip(identities, teacher_of_N.tolist(), strict=True)):
+        held.setdefault(identity, set()).add(teacher)
+        first.setdefault(identity, row)
+    crossing = [identity for identity, teachers in held.items() if len(teachers) > group_size]
+    worst = max((len(teachers) for teachers in held.values()), default=1)
+    if crossing:
+        raise InputError(
+            f"Expected each privacy unit in at most partition.group_size={group_size} partitions, got some in more; let "
+            "one site keep each unit and remove double records, or declare a larger partition.group_size (the privacy "
+            "cost grows accordingly) or, where equal records are different people, data.equal_records: different_units",
+            private_detail=f"{len(crossing)} units in up to {worst} partitions: "
+            + ", ".join(name_of(first[identity]) for identity in crossing[:DETAILS]),
         )
     return worst
+
+
+def _deal_skewed(records: PrivateRecords, teachers: int, concentration: float, rng: np.random.Generator) -> IntArray:
+    if not concentration > 0:
+        raise expected("label_skew > 0", "small means skewed, large means alike", label_skew=concentration)
+    keys = np.arange(len(records)) if records.units_N is None else records.units_N
+    _, first_U, unit_N = np.unique(keys, return_index=True, return_inverse=True)
+    labels_U = records.labels_N[first_U]
+    teacher_of_U = np.empty(len(labels_U), dtype=np.int64)
+    for label in np.unique(labels_U):
+        shares = rng.dirichlet(np.full(teachers, concentration))
+        units = np.flatnonzero(labels_U == label)
+        teacher_of_U[units] = rng.choice(teachers, size=len(units), p=shares)
+    return teacher_of_U[unit_N]

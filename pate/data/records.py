@@ -14,8 +14,11 @@ from typing import Any, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
+from pate.data.ids import match_keys
+from pate.data.origin import FILE_BITS, Origin
+from pate.data.private_side import private_side
 from pate.errors import PrivacyViolation, expected
-from pate.public_sets import PublicSource, fingerprint
+from pate.public_sets import PublicSource
 from pate.values import Redacted
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
@@ -33,38 +36,81 @@ class PrivateRecords(Redacted):
         labels_N: class indices. Shape ``[N]``.
         units_N: the privacy unit (patient) of each record, or ``None`` where records carry no ids.
         sites_N: the site (hospital) of each record, or ``None``.
+        origin: of each record, or ``None`` where they were made here, in this order.
     """
 
     features: FloatArray
     labels_N: IntArray
     units_N: IdArray | None = None
     sites_N: IdArray | None = None
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
-        _require_features("private features", self.features)
-        for name, column in (("labels", self.labels_N), ("units", self.units_N), ("sites", self.sites_N)):
+        _require_features("private features", self.features, least=0)
+        positions_N = None if self.origin is None else self.origin.positions_N
+        columns = (
+            ("labels", self.labels_N),
+            ("units", self.units_N),
+            ("sites", self.sites_N),
+            ("positions", positions_N),
+        )
+        for name, column in columns:
             if column is not None and column.shape != (len(self.features),):
                 raise expected(f"one of {name} per record", "check the columns", shape=column.shape)
 
     def __len__(self) -> int:
         return len(self.features)
 
-    def unit_keys(self) -> list[bytes]:
-        """For each record the bytes that identify its privacy unit: its id, else its content. Shape ``[N]``."""
+    def positions(self) -> IntArray:
+        """The position of each record in its file. Shape ``[N]``."""
+        return np.arange(len(self), dtype=np.int64) if self.origin is None else self.origin.positions_N
+
+    def take(self, index: IntArray) -> PrivateRecords:
+        """The records at these positions, in this order."""
+        return PrivateRecords(
+            features=self.features[index],
+            labels_N=self.labels_N[index],
+            units_N=None if self.units_N is None else self.units_N[index],
+            sites_N=None if self.sites_N is None else self.sites_N[index],
+            origin=None if self.origin is None else self.origin.take(index),
+        )
+
+    def identities(self, *, positions: bool = False) -> list[bytes]:
+        """For each record the bytes that identify its privacy unit. Length N.
+
+        Args:
+            positions: where there are no ids, each record is its own unit; else equal records are one unit.
+        """
         if self.units_N is not None:
-            return [f"id:{unit}".encode() for unit in self.units_N]
-        return self.content_keys()
+            return [b"match:" + key.encode() for key in match_keys(self.units_N).tolist()]
+        if positions:
+            sites = [""] * len(self) if self.sites_N is None else self.sites_N.tolist()
+            return [f"at:{site}:{row}".encode() for site, row in zip(sites, self.positions().tolist(), strict=True)]
+        return self.content_keys() if self.origin is None else [digests[0] for digests in self.origin.raw]
+
+    def name_of(self, row: int) -> str:
+        """What an incident calls a record's unit: its id, or where the record stands. Private."""
+        if self.units_N is not None:
+            return str(self.units_N[row])
+        file, position = divmod(int(self.positions()[row]), 1 << FILE_BITS)
+        return f"row {position} of file {file}" + ("" if self.sites_N is None else f" at {self.sites_N[row]}")
 
     def known_by(self) -> Iterator[bytes]:
-        """By what the records are known again under another name: unit ids, records, and records without their
-        label, since the same patients asked about something else are the same patients.
+        """By what the records are known again under another name: unit ids in any writing, records as they were read
+        and as they were encoded, with their label and without it (the same patients asked about something else are the
+        same patients), and files.
         """
-        yield from self.unit_keys()
+        if self.units_N is not None:
+            yield from (f"id:{unit}".encode() for unit in self.units_N)
+            yield from self.identities()
         yield from self.content_keys()
         yield from (hashlib.sha256(b"features" + row.tobytes()).digest() for row in self.features)
+        if self.origin is not None:
+            yield from (digest for digests in self.origin.raw for digest in digests)
+            yield from self.origin.files
 
     def content_keys(self) -> list[bytes]:
-        """For each record a digest of its features and label: equal records have equal keys. Shape ``[N]``."""
+        """For each record a digest of its features and label: equal records have equal keys. Length N."""
         rows = np.ascontiguousarray(self.features)
         return [
             hashlib.sha256(row.tobytes() + int(label).to_bytes(8, "big")).digest()
@@ -155,14 +201,14 @@ class Study:
 
     def __post_init__(self) -> None:
         require_classes("evaluation", self.evaluation.labels_E, len(self.classes))
-        shape = (self.pool.inputs if self.private is None else self.private.features).shape[1:]
+        if self.evaluation.inputs.shape[1:] != self.input_shape:
+            raise expected(
+                f"evaluation inputs of shape {list(self.input_shape)}, as the pool's",
+                "use one format",
+                shape=self.evaluation.inputs.shape[1:],
+            )
         if self.private is not None:
-            require_classes("private", self.private.labels_N, len(self.classes))
-        for name, inputs in (("pool", self.pool.inputs), ("evaluation", self.evaluation.inputs)):
-            if inputs.shape[1:] != shape:
-                raise expected(f"{name} inputs of shape {list(shape)}", "use one format", shape=inputs.shape[1:])
-            if self.benchmark is None and self.private is not None:
-                _refuse_copy(name, inputs, self.private.features)
+            require_fitting(self.private, self.input_shape, len(self.classes))
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -179,6 +225,18 @@ class Study:
         if self.private is None:
             raise expected("private records in this process", "they stay at their sites; ask there")
         return self.private
+
+
+def require_fitting(records: PrivateRecords, input_shape: tuple[int, ...], classes: int) -> None:
+    """Refuse records that are not of the pool's shape, or of other classes.
+
+    Raises:
+        RecordsRefused: they are not.
+    """
+    with private_side():
+        require_classes("private", records.labels_N, classes)
+        if records.features.shape[1:] != input_shape:
+            raise expected(f"private inputs of shape {list(input_shape)}, as the pool's", "use one format")
 
 
 def require_classes(name: str, labels_N: IntArray, classes: int) -> None:
@@ -199,12 +257,12 @@ def input_keys(inputs: FloatArray) -> list[bytes]:
     return [head + row.tobytes() for row in canonical]
 
 
-def _require_features(name: str, features: FloatArray) -> None:
-    if features.ndim < 2 or len(features) == 0:
+def _require_features(name: str, features: FloatArray, least: int = 1) -> None:
+    if features.ndim < 2 or len(features) < least:
         raise expected(f"at least one record of {name}", "check the source", shape=features.shape)
     if features.dtype != np.float32:
         raise expected(f"{name} as float32", "convert them", dtype=str(features.dtype))
-    broken = int((~np.isfinite(features).reshape(len(features), -1).all(axis=1)).sum())
+    broken = int((~np.isfinite(features).all(axis=tuple(range(1, features.ndim)))).sum())
     if broken:
         raise expected(f"finite {name}", "declare how missing values are filled", records_broken=broken)
 
@@ -212,12 +270,3 @@ def _require_features(name: str, features: FloatArray) -> None:
 def _refuse_private(place: str, value: Any) -> None:
     if isinstance(value, Redacted):
         raise PrivacyViolation(f"Expected public data as {place}, got private-tagged {type(value).__name__}")
-
-
-def _refuse_copy(place: str, inputs: FloatArray, private: FloatArray) -> None:
-    """A pool or evaluation set whose every row is a private row is the private set under another name."""
-    same = fingerprint(inputs) == fingerprint(private)
-    if same or {row.tobytes() for row in inputs} <= {row.tobytes() for row in private}:
-        raise PrivacyViolation(
-            f"Expected public data as {place}, got only rows that are also private records; name a public source"
-        )

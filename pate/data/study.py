@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from pate.data.body import UNLABELLED, Body, Parts, rows_refused
+from pate.data.private_side import private_side
 from pate.data.records import Benchmark, EvaluationSet, FloatArray, PrivateRecords, PublicPool, Study
 from pate.public_sets import PublicSource
 
@@ -33,7 +34,8 @@ def study_of(
         encoding: what ``encode`` does, as JSON, for tables.
 
     Raises:
-        InputError: a private or evaluation record without a label.
+        InputError: an evaluation record without a label.
+        RecordsRefused: private records that cannot be used.
     """
     _require_labels(parts.evaluation, "evaluation")
     known = source is not None and bool((parts.pool.labels_N != UNLABELLED).all())
@@ -56,15 +58,17 @@ def records_of(body: Body, encode: Encode) -> PrivateRecords:
     """Private records, from those that were read.
 
     Raises:
-        InputError: a record without a label.
+        RecordsRefused: a record without a label, or one that cannot be encoded.
     """
-    _require_labels(body, "private")
-    return PrivateRecords(
-        features=encode(body, "data.private_files"),
-        labels_N=body.labels_N,
-        units_N=body.units_N,
-        sites_N=body.sites_N,
-    )
+    with private_side():
+        _require_labels(body, "private")
+        return PrivateRecords(
+            features=encode(body, "data.private_files"),
+            labels_N=body.labels_N,
+            units_N=body.units_N,
+            sites_N=body.sites_N,
+            origin=body.origin,
+        )
 
 
 def _require_labels(body: Body, name: str) -> None:

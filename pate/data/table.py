@@ -6,16 +6,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
+import numpy as np
 import pandas as pd
 
 from pate.data.body import UNLABELLED, Body, Split, divide, rows_refused
-from pate.data.columns import LabelRule, ids
+from pate.data.columns import LabelRule, canonical, ids
 from pate.data.encoding import CategoricalColumns, Encoder, NumericColumns, fit_encoder
+from pate.data.ids import canonical_ids, require_unambiguous
+from pate.data.origin import Origin, file_digest, joined, rows_digests
+from pate.data.private_side import private_side
 from pate.data.records import IdArray, PrivateRecords, Study
+from pate.data.refusal import refused, require_file
 from pate.data.study import records_of, study_of
-from pate.data.table_file import FileFormat, Join, join_tables, read_table
+from pate.data.table_file import FileFormat, Join, interpret, join_tables, read_rows, read_table
 from pate.errors import expected
 from pate.public_sets import recognise_files
+from pate.values import Redacted
 
 
 @final
@@ -82,23 +88,21 @@ def table_study(
         split: how files are divided.
         sizes: inputs of the pool and records of the evaluation set.
     """
-    tables = {
-        name: _read(files, f"data.{name}_files")
-        for name, files in (("private", private), ("pool", pool), ("evaluation", evaluation))
-        if files
-    }
     if not private and not pool:
         raise expected("data.private_files", "name the files of the private records")
-    if columns.label.classes == "public" and len(tables) == 1:
+    if columns.label.classes == "public" and not (pool or evaluation):
         raise expected(
             "data.label.classes listed", "without public files there is no public label set", classes="public"
         )
-    labelled = next(tables[name] for name in ("evaluation", "pool", "private") if name in tables)
-    classes = columns.label.names_of(labelled[0])
-    bodies = {name: _body(*found, columns, classes, f"data.{name}_files", name) for name, found in tables.items()}
+    named = (("pool", pool), ("evaluation", evaluation))
+    public = {name: _read(files, f"data.{name}_files") for name, files in named if files}
+    labelled = next((public[name].table for name in ("evaluation", "pool") if name in public), None)
+    classes = columns.label.names_of(pd.DataFrame() if labelled is None else labelled)
+    bodies = {name: _body(found, columns, classes, f"data.{name}_files", name) for name, found in public.items()}
+    mine = _private(private, columns, classes) if private else None
     source = recognise_files([path for file in private for path in file.paths()]) if private else None
     parts = divide(
-        bodies.get("private"),
+        mine,
         bodies.get("pool"),
         bodies.get("evaluation"),
         split=split,
@@ -127,52 +131,95 @@ def table_records(
         classes: of the study.
         encoder: of the study, fitted on its public pool.
     """
-    key = "data.private_files"
-    body = _body(*_read(files, key), columns, classes, key, "private")
+    body = _private(files, columns, classes)
     return records_of(body, lambda body, key: encoder.encode(body.table(), key=key))
 
 
-def _read(files: tuple[TableFile, ...], key: str) -> tuple[pd.DataFrame, list[str | None]]:
-    """All files as one table, and the declared site of each record."""
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class _Read(Redacted):
+    """Files as one table.
+
+    Attributes:
+        table: of text, in the order of the files.
+        sites: the declared site of each record.
+        origin: of private records.
+    """
+
+    table: pd.DataFrame
+    sites: list[str | None]
+    origin: Origin | None = None
+
+
+def _private(files: tuple[TableFile, ...], columns: TableColumns, classes: tuple[str, ...]) -> Body:
+    """Private records; what is wrong with them is said in one sentence, a missing file by its key."""
+    key = "data.private_files"
+    for number, file in enumerate(files):
+        for path in file.paths():
+            require_file(path, key=f"{key}[{number}]")
+    with private_side():
+        body = _body(_read(files, key, columns.label.column), columns, classes, key, "private")
+        for ids_N, declared in ((body.units_N, "data.unit"), (body.sites_N, "data.site")):
+            if ids_N is not None:
+                require_unambiguous(ids_N, place=key, what=f"ids in {declared}")
+    return body
+
+
+def _read(files: tuple[TableFile, ...], key: str, label: str | None = None) -> _Read:
+    """All files as one table; with the name of the label's column, its origin too."""
     tables: list[pd.DataFrame] = []
+    origins: list[Origin] = []
     sites: list[str | None] = []
     for number, file in enumerate(files):
         place = f"{key}[{number}]"
-        table = join_tables(read_table(file.path, file.format, key=place), file.join, key=place)
+        if label is None:
+            table = join_tables(read_table(file.path, file.format, key=place), file.join, key=place)
+        else:
+            rows = read_rows(file.path, file.format, key=place)
+            table = join_tables(interpret(rows, file.format, key=place), file.join, key=place)
+            origins.append(_origin(file, rows.loc[table.index], label))
         if tables and set(table.columns) != set(tables[0].columns):
-            raise expected(
-                f"the same columns in all of {key}", f"prepare {place} like the first", columns=len(table.columns)
+            raise refused(
+                f"the same columns in all of {key}",
+                f"prepare {place} like the first",
+                detail=f"{place}: {sorted(table.columns)}",
             )
         tables.append(table)
         sites += [file.site] * len(table)
-    return pd.concat(tables, ignore_index=True), sites
+    origin = joined(origins, [file.site for file in files]) if origins else None
+    return _Read(table=pd.concat(tables, ignore_index=True), sites=sites, origin=origin)
 
 
-def _body(
-    table: pd.DataFrame, sites: list[str | None], columns: TableColumns, classes: tuple[str, ...], key: str, name: str
-) -> Body:
+def _origin(file: TableFile, rows: pd.DataFrame, label: str) -> Origin:
+    """The origin of rows as they stand in their file."""
+    text = pd.DataFrame({name: canonical(rows[name]) for name in rows.columns}, index=rows.index)
+    return Origin(
+        positions_N=rows.index.to_numpy(dtype=np.int64),
+        raw=rows_digests(text, label),
+        files=tuple(file_digest(path) for path in file.paths()),
+    )
+
+
+def _body(read: _Read, columns: TableColumns, classes: tuple[str, ...], key: str, name: str) -> Body:
     """Labels, units and sites beside the table; the pool needs no labels."""
-    rule = columns.label
+    rule, table = columns.label, read.table
     labelled = name != "pool" or rule.column in table.columns
-    labels_N = rule.labels(table, classes, key=key) if labelled else pd.Series(UNLABELLED, index=table.index).to_numpy()
-    kept_N = labels_N != UNLABELLED
-    if name == "pool" or kept_N.all():
-        kept_N[:] = True
-    elif rule.missing == "refuse":
+    labels_N = rule.labels(table, classes, key=key) if labelled else np.full(len(table), UNLABELLED, dtype=np.int64)
+    missing_N = labels_N == UNLABELLED
+    drop = name != "pool" and missing_N.any()
+    if drop and rule.missing == "refuse":
         raise rows_refused(
             f"a label in every record of column {rule.column!r}",
             "fill them in, or declare data.label.missing: drop",
             key=key,
-            bad_N=~kept_N,
+            bad_N=missing_N,
         )
-    table = table[kept_N].reset_index(drop=True)
-    declared = [site for site, kept in zip(sites, kept_N, strict=True) if kept]
     private = name == "private"
     units_N = _ids(table, columns.unit, "data.unit", key, private)
     sites_N = _ids(table, columns.site, "data.site", key, private)
-    if sites_N is None and all(site is not None for site in declared):
-        sites_N = pd.Series(declared, dtype=object).to_numpy().astype(str)
-    return Body(rows=table, labels_N=labels_N[kept_N], units_N=units_N, sites_N=sites_N)
+    if sites_N is None and all(site is not None for site in read.sites):
+        sites_N = canonical_ids(np.array(read.sites, dtype=np.str_), place="data.private_files, site")
+    body = Body(rows=table, labels_N=labels_N, units_N=units_N, sites_N=sites_N, origin=read.origin)
+    return body.take(np.flatnonzero(~missing_N)) if drop else body
 
 
 def _ids(table: pd.DataFrame, name: str | None, declared: str, key: str, private: bool) -> IdArray | None:

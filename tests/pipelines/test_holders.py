@@ -97,18 +97,17 @@ def test_teachers_get_the_same_records_whoever_holds_them(folder: Path) -> None:
     here = HeldHere(study.held_here, deal(local, study))
     there, _ = at_sites(config(folder, SITES, "there"), folder)
     assert here.places() == [None] * 7
-    assert there.places() == ["a", "a", "a", "a", "a", "b", "c"]
+    assert there.places() == ["a", "a", "a", "b", "b", "c", "c"]
     for teacher in range(7):
         ((mine, labels),), ((other, its_labels),) = loaded(here, [teacher]), loaded(there, [teacher])
         assert np.array_equal(mine, other)
         assert np.array_equal(labels, its_labels)
-    assert sum(len(labels) for _, labels in loaded(there, [0, 1, 2, 3, 4])) == 40
+    assert sum(len(labels) for _, labels in loaded(there, [0, 1, 2])) == 40
 
 
 def test_a_one_class_hospital_is_a_teacher_like_any_other(folder: Path) -> None:
     there, _ = at_sites(config(folder, SITES, "there"), folder)
-    ((_, labels),) = loaded(there, [6])
-    assert labels.tolist() == [1, 1, 1]
+    assert sorted(label for _, labels in loaded(there, [5, 6]) for label in labels) == [1, 1, 1]
 
 
 def test_the_ledger_knows_the_same_units_whoever_holds_the_records(folder: Path) -> None:
@@ -124,30 +123,32 @@ def test_the_ledger_knows_the_same_units_whoever_holds_the_records(folder: Path)
 def test_the_survey_holds_no_record_no_id_and_no_plain_hash(folder: Path) -> None:
     _, manifest = at_sites(config(folder, SITES, "there"), folder)
     row = json.loads(manifest)["sites"][0]
-    assert set(row) == {"place", "salt", "fingerprint", "hospitals", "units", "known_by"}
+    assert set(row) == {"place", "salt", "fingerprint", "units", "teachers", "count", "known_by"}
     study = load_study(config(folder))
     for content in (b"id:a0", study.held_here.features[0].tobytes(), *study.held_here.content_keys()[:2]):
         for found in (content, hashlib.sha256(content).digest()):
             assert found.hex() not in manifest
 
 
-def test_a_patient_in_two_hospitals_is_found_by_the_keyed_hashes_and_refused_or_declared(folder: Path) -> None:
+def test_a_patient_in_two_hospitals_is_found_by_the_keyed_hashes_and_refused_or_declared(
+    folder: Path, records_refused
+) -> None:
     for site in ("a", "b"):
         with (folder / f"{site}.csv").open("a") as file:
             file.write("of-two-hospitals,0.5,0.5,yes\n")
-    with pytest.raises(InputError, match=r"partition.group_size=1 partitions, got 1 units in up to 2") as error:
+    with records_refused(r"(?s)partition.group_size=1.*1 units in up to 2 partitions") as error:
         at_sites(config(folder, SITES, "there"), folder)
     assert "of-two-hospitals" not in f"{error.value}{error.value.private_detail}", "not a word that a hash spells"
     declared = config(folder, SITES, "declared", **{"by: site}": "by: site, group_size: 2}"})
     assert at_sites(declared, folder)[0].partitions_per_unit == 2
 
 
-def test_records_that_changed_since_the_survey_are_refused(folder: Path) -> None:
+def test_records_that_changed_since_the_survey_are_refused(folder: Path, records_refused) -> None:
     there, _ = at_sites(config(folder, SITES, "there"), folder)
     site_records._found.clear()
     with (folder / "c.csv").open("a") as file:
         file.write("c9,0.5,0.5,yes\n")
-    with pytest.raises(InputError, match="records of site c as when the run began"):
+    with records_refused("records of site c as when the run began"):
         loaded(there, [6])
 
 
@@ -161,15 +162,14 @@ def test_a_hospital_as_the_privacy_unit_is_one_unit_and_one_teacher(folder: Path
     ledger = PrivacyLedger(folder / "ledger")
     assert there.units(ledger.key).count == 3
     ledger.close()
-    with pytest.raises(InputError, match="no more teachers than groups"):
+    with pytest.raises(InputError, match="one teacher for each hospital"):
         at_sites(config(folder, sites, "many", **hospital), folder)
 
 
-def test_records_that_do_not_fit_the_pool_are_refused_at_their_site(folder: Path) -> None:
+def test_records_that_do_not_fit_the_pool_are_refused_at_their_site(folder: Path, records_refused) -> None:
     (folder / "b.csv").write_text("patient,lab,age,ill\nb0,CANARY,1,yes\n")
-    with pytest.raises(InputError, match="numbers in column 'lab'") as error:
+    with records_refused("numbers in column 'lab'"):
         at_sites(config(folder, SITES, "there"), folder)
-    assert "CANARY" not in str(error.value)
 
 
 def test_hospitals_of_a_public_set_are_dealt_to_the_nodes_of_a_rehearsal(tmp_path: Path) -> None:

@@ -74,41 +74,39 @@ def test_manifests_give_labels_units_and_sites(tmp_path: Path) -> None:
     assert set(found.private.sites_N) == {"s"}
 
 
-def test_unreadable_images_are_counted_and_named_in_the_private_detail_only(tmp_path: Path) -> None:
+def test_unreadable_images_are_counted_and_named_in_the_private_detail_only(tmp_path: Path, records_refused) -> None:
     source = manifest(tmp_path / CANARY, 10, 0)
     (tmp_path / CANARY / "3.png").write_bytes(b"no image")
     (tmp_path / CANARY / "4.png").unlink()
     whole = (tmp_path / CANARY / "5.png").read_bytes()
     (tmp_path / CANARY / "5.png").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"readable images in data\.private_files, got 3 of 10") as caught:
+    with records_refused(r"readable images in data\.private_files, got 3 of 10") as caught:
         study(source, tmp_path)
-    assert CANARY not in str(caught.value)
     detail = caught.value.private_detail or ""
     assert all(f"{number}.png" in detail for number in (3, 4, 5))
     assert "6.png" not in detail
 
 
-def test_a_class_that_was_not_declared_is_refused_with_a_count(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"2 classes of the public label set.*4 of 7") as caught:
+def test_a_class_that_was_not_declared_is_refused_with_the_count_in_private(tmp_path: Path, records_refused) -> None:
+    with records_refused(r"2 classes of the public label set.*4 of 7"):
         study(folder(tmp_path / "mine", {"well": 3, CANARY: 4}, 0), tmp_path)
-    assert CANARY not in str(caught.value)
 
 
-def test_an_empty_site_is_refused_by_its_key(tmp_path: Path) -> None:
+def test_an_empty_site_is_refused_by_its_key(tmp_path: Path, records_refused) -> None:
     (tmp_path / "mine").mkdir()
-    with pytest.raises(InputError, match=r"images in data\.private_files\[0\], got none; .*empty site"):
+    with records_refused(r"images in data\.private_files\[0\].*empty site"):
         study(ImageSource(path=tmp_path / "mine"), tmp_path)
 
 
 @pytest.mark.parametrize("header", ["label,unit", "path,label,diagnosis"])
-def test_manifests_with_other_columns_are_refused(tmp_path: Path, header: str) -> None:
+def test_manifests_with_other_columns_are_refused(tmp_path: Path, header: str, records_refused) -> None:
     (tmp_path / "list.csv").write_text(f"{header}\n" + ",".join("x" for _ in header.split(",")) + "\n")
-    with pytest.raises(InputError, match="columns out of"):
+    with records_refused("columns out of"):
         study(ImageSource(path=tmp_path / "list.csv"), tmp_path)
 
 
-def test_unlabelled_private_images_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="a label for every image"):
+def test_unlabelled_private_images_are_refused(tmp_path: Path, records_refused) -> None:
+    with records_refused("a label for every image"):
         study(folder(tmp_path / "mine", {"": 4}, 0), tmp_path)
 
 
