@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -34,12 +37,14 @@ class Delivery:
         pending: events that wait for the next one.
         reason: why some wait, in a few public words; ``None`` if none do.
         runs: phase -> MLflow run id, the run itself under ``campaign``.
+        note: what a person should know besides, in public words, or ``None``.
     """
 
     delivered: int
     pending: int
     reason: str | None
     runs: Mapping[str, str]
+    note: str | None = None
 
 
 @final
@@ -102,11 +107,17 @@ class BackgroundDelivery:
     Args:
         public_folder: ``<run>/public``.
         where: the destination; its credentials go through a pipe, not the command line.
+
+    While it makes the tables of a new local store it is waited for, however long that takes; at any other time it may
+    be killed, since every delivery may be repeated.
     """
 
     def __init__(self, public_folder: Path, where: Destination) -> None:
         self._public_folder = public_folder
         self._where = where
+        self._making = False
+        self._heard = b""
+        self._answer: dict[str, Any] | None = None
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "pipelines.mlflow_tracking"],
             stdin=subprocess.PIPE,
@@ -131,36 +142,48 @@ class BackgroundDelivery:
     def finish(self, *, timeout_s: float = 60.0) -> Delivery:
         """Deliver the rest, end the process and say how far it got; what is left waits in the outbox.
 
+        Args:
+            timeout_s: how long to wait, besides the time in which a new store is made.
+
         Raises:
             PrivacyViolation: the outbox holds what may not be registered.
         """
         self._send({"deliver": "last"})
-        timer = threading.Timer(timeout_s, self._process.kill)
-        timer.start()
+        late = False
         try:
-            output = self._process.stdout.read() if self._process.stdout else b""
-            self._process.wait()
+            end = time.monotonic() + timeout_s
+            while self._hear(None if self._making else end - time.monotonic()):
+                if self._making:
+                    end = time.monotonic() + timeout_s
+                elif time.monotonic() >= end:
+                    late = True
+                    break
+            if not late:
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(timeout_s)
         finally:
-            timer.cancel()
             self.close()
-        lines = output.splitlines()
-        if self._process.returncode != 0 or not lines:
+        if self._answer is None:
             left = pending(self._public_folder, self._where)
             cursor = Cursor.read(self._public_folder, self._where)
-            return Delivery(delivered=0, pending=left, reason="the delivering process did not finish", runs=cursor.runs)
-        answer: dict[str, Any] = json.loads(lines[-1])
-        if "refused" in answer:
-            raise PrivacyViolation(answer["refused"])
-        return Delivery(**answer)
+            code = self._process.returncode
+            how = f"took longer than {timeout_s:g} s" if late else f"ended with {_exit_words(code)}"
+            return Delivery(delivered=0, pending=left, reason=f"the delivering process {how}", runs=cursor.runs)
+        if "refused" in self._answer:
+            raise PrivacyViolation(self._answer["refused"])
+        return Delivery(**self._answer)
 
     def close(self) -> None:
-        """End the process without waiting for what is left to deliver."""
+        """End the process without waiting for what is left to deliver; a store that is being made is made first."""
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            self._process.stdin.close()
+        while self._hear(0.0 if not self._making else None) and self._making:
+            pass
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
     def __enter__(self) -> BackgroundDelivery:
         return self
@@ -169,6 +192,24 @@ class BackgroundDelivery:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _hear(self, seconds: float | None) -> bool:
+        """Take in what the process says next, for so long at most; ``False`` once it says nothing more."""
+        if self._process.stdout is None or self._process.stdout.closed:
+            return False
+        ready, _, _ = select.select([self._process.stdout], [], [], None if seconds is None else max(0.0, seconds))
+        if not ready:
+            return True
+        said = os.read(self._process.stdout.fileno(), 65536)
+        *lines, self._heard = (self._heard + said).split(b"\n")
+        for line in lines:
+            content = json.loads(line)
+            if "making" in content:
+                self._making = content["making"]
+            else:
+                self._answer = content
+        self._making = self._making and bool(said)
+        return bool(said)
 
     def _send(self, message: Mapping[str, str]) -> None:
         """A process that has died reads nothing; ``finish`` finds that out."""
@@ -179,6 +220,11 @@ class BackgroundDelivery:
             self._process.stdin.flush()
         except BrokenPipeError:
             return
+
+
+def _exit_words(code: int) -> str:
+    """How a process ended."""
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
 def _cursor_path(public_folder: Path, where: Destination) -> Path:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pipelines.mlflow_settings  # noqa: F401 - before MLflow, which reads the environment when it is imported
 
 # isort: split
-from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.destination import Destination
+from pipelines.mlflow_store import StoreFault
 from pipelines.mlflow_tracking import PARENT_TAG, MlflowSink
 from pipelines.tracking import CAMPAIGN, SWEEP
 
@@ -32,8 +32,8 @@ def deliver_sweep(where: Destination, sweep: Path, campaigns: list[Path]) -> str
     parent = sink.deliver(sweep).runs.get(SWEEP)
     delivered = [sink.deliver(folder).runs for folder in campaigns]
     if parent is not None:
-        with suppress(MlflowException, SQLAlchemyError, OSError):
-            client = MlflowClient(tracking_uri=where.uri, registry_uri=where.uri)
+        with suppress(MlflowException, SQLAlchemyError, OSError, StoreFault):
+            client = sink.open()
             for runs in delivered:
                 if CAMPAIGN in runs:
                     client.set_tag(runs[CAMPAIGN], PARENT_TAG, parent)

@@ -14,7 +14,7 @@ import fcntl
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from itertools import groupby
@@ -32,6 +32,7 @@ from pate.errors import PrivacyViolation
 from pipelines.delivery import Cursor, Delivery, pending
 from pipelines.destination import Destination
 from pipelines.mlflow_events import INSECURE_TAG, PHASE_TAG, RUN_ID_TAG, Apply
+from pipelines.mlflow_store import StoreFault, fault_of, have_store
 from pipelines.outbox import Event, read_events
 from pipelines.tracking import CAMPAIGN, ROOTS, TRACKING_FOLDER
 
@@ -48,24 +49,26 @@ class MlflowSink:
 
     Args:
         where: the destination; the experiment is made when the first run is delivered.
+        on_making: as for ``mlflow_store.have_store``.
     """
 
-    def __init__(self, where: Destination) -> None:
+    def __init__(self, where: Destination, on_making: Callable[[bool], None] = lambda _: None) -> None:
         self._where = where
+        self._on_making = on_making
         self._client: Any = None
+        self._note: str | None = None
 
-    def open(self) -> None:
-        """Connect; a local store that is not there is set up, which takes a second or two."""
-        if self._client is not None:
-            return
-        if not self._where.local:
+    def open(self) -> Any:
+        """Connect, and give the client; a local store that is not there is made, which takes seconds.
+
+        Raises:
+            StoreFault: what stands in the local store's place is none.
+        """
+        if self._client is None:
+            if self._where.local:
+                self._note = have_store(self._where, self._on_making) or self._note
             self._client = MlflowClient(tracking_uri=self._where.uri, registry_uri=self._where.uri)
-            return
-        folder = self._where.database.parent
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "setup.lock").open("w") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)  # two processes cannot create the same tables
-            self._client = MlflowClient(tracking_uri=self._where.uri, registry_uri=self._where.uri)
+        return self._client
 
     def deliver(self, public_folder: Path) -> Delivery:
         """Deliver what the destination does not have yet; what cannot be delivered now stays for the next time.
@@ -82,11 +85,12 @@ class MlflowSink:
                     self.open()
                     for count in self._groups(public_folder):
                         delivered += count
-                except (MlflowException, SQLAlchemyError, OSError) as error:
+                except (MlflowException, SQLAlchemyError, OSError, StoreFault) as error:
                     reason = self._reason(error)
         left = pending(public_folder, self._where)
         runs = Cursor.read(public_folder, self._where).runs
-        return Delivery(delivered=delivered, pending=left, reason=reason if left else None, runs=runs)
+        note = self._note
+        return Delivery(delivered=delivered, pending=left, reason=reason if left else None, runs=runs, note=note)
 
     def _groups(self, public_folder: Path) -> Iterator[int]:
         """Deliver group by group, consecutive events of one kind and phase; yields the size of each when it is done."""
@@ -154,13 +158,21 @@ class MlflowSink:
 
     def _reason(self, error: Exception) -> str:
         """Why events wait, without addresses, paths or credentials, which the error's own text may hold."""
+        if isinstance(error, StoreFault):
+            return str(error)
         if isinstance(error, FileNotFoundError):
             return "a recorded file is no longer in the public folder"
+        fault = fault_of(error) if self._where.local else None
+        if fault is not None:
+            return f"{self._where.shown} {fault}"
         if isinstance(error, MlflowException) and error.error_code not in _UNANSWERED:
             deleted = (
                 "; was the run or experiment deleted there?" if error.error_code == "INVALID_PARAMETER_VALUE" else ""
             )
             return f"{self._where.shown} refused an event ({error.error_code}){deleted}"
+        if self._where.local:
+            said = error.strerror if isinstance(error, OSError) else type(error).__name__
+            return f"{self._where.shown} cannot be used ({said})"
         return f"{self._where.shown} does not answer"
 
 
@@ -182,7 +194,12 @@ def serve(requests: Iterator[bytes], answers: int) -> None:
     """Deliver when asked on one pipe and answer the last request on another; end when the asking process ends."""
     first = json.loads(next(requests))
     artifacts = Path(first["artifacts"]) if first["artifacts"] else None
-    sink = MlflowSink(Destination(uri=first["uri"], experiment=first["experiment"], artifacts=artifacts))
+    where = Destination(uri=first["uri"], experiment=first["experiment"], artifacts=artifacts)
+
+    def say(content: dict[str, Any]) -> None:
+        os.write(answers, json.dumps(content).encode() + b"\n")
+
+    sink = MlflowSink(where, on_making=lambda making: say({"making": making}))
     public_folder = Path(json.loads(next(requests))["public_folder"])
     total = 0
     for request in requests:
@@ -194,7 +211,7 @@ def serve(requests: Iterator[bytes], answers: int) -> None:
         except PrivacyViolation as violation:
             answer = {"refused": str(violation)}
         if last:
-            os.write(answers, json.dumps(answer).encode() + b"\n")
+            say(answer)
             return
 
 

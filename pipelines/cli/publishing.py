@@ -68,7 +68,10 @@ def _deliver(store: RunStore) -> tuple[Any, Any]:
     settings = TrackingConfig.model_validate_json((store.private / "tracking.json").read_text())
     where = destination(settings.uri, home=home(), experiment=settings.experiment)
     preflight(where)
-    return where, MlflowSink(where).deliver(store.public)
+    outcome = MlflowSink(where).deliver(store.public)
+    if outcome.note is not None:
+        print(f"pate: warning: {outcome.note}", file=sys.stderr)
+    return where, outcome
 
 
 def _require_delivered(outcome: Any) -> None:
