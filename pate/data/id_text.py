@@ -27,12 +27,19 @@ LONGEST = 128
 """Characters of an id."""
 LARGEST_EXACT = 2**53
 """From here on whole numbers share a double with their neighbours."""
+EXACT_DIGITS = 15
+"""Digits of a whole number that a double always keeps."""
 SHORTENED = 11
 """Exponent from which spreadsheets write whole numbers with six digits."""
 ROUNDED = "e+0000"
 """Ends the text of a whole number that was read from single precision, where it can have lost digits."""
 FOLDS = 8
 """More often than any text changes when it is folded."""
+CONTROLS = ("Cc", "Cf")
+UNSEEN = frozenset(
+    [*map(chr, range(0xFE00, 0xFE10)), *map(chr, range(0xE0100, 0xE01F0)), *"\u034f\u115f\u1160\u17b4\u17b5\u3164"]
+)
+"""Invisible characters of other categories: variation selectors, joiners of graphemes, fillers."""
 SIGNS_AND_DIGITS = "+-.0123456789"
 MINUS = "\N{MINUS SIGN}"
 
@@ -46,7 +53,7 @@ def composed(text: str) -> str:
     """Unicode's composed form, without invisible characters."""
     if text.isascii() and text.isprintable():
         return text
-    seen = [char for char in text if char.isspace() or unicodedata.category(char) not in ("Cc", "Cf")]
+    seen = [char for char in text if char.isspace() or not (unicodedata.category(char) in CONTROLS or char in UNSEEN)]
     return unicodedata.normalize("NFC", "".join(seen))
 
 
@@ -89,7 +96,8 @@ def whole_number(text: str, *, code_too: bool = False) -> str | None:
 
 def has_lost_digits(text: str) -> bool:
     """Whether this is a whole number that was written by a program that may not have had all digits."""
-    match = _NUMBER.fullmatch(text) if "." in text or "e" in text or "E" in text else None
+    exponent = "e" in text or "E" in text
+    match = _NUMBER.fullmatch(text) if exponent or ("." in text and len(text) > EXACT_DIGITS) else None
     number = None if match is None else whole_number(text)
     if number is None or match is None:
         return False
