@@ -93,7 +93,7 @@ def open_account(ledger: PrivacyLedger, config: Config, study: Study, queries: l
     """
     account = account_of(config, study)
     ledger.register(account, units=() if account.benchmark else units.known_by)
-    warning = account.large_delta(units.count)
+    warning = account.large_delta(config.partition.teachers)
     if warning is not None:
         sys.stderr.write(f"pate: warning: {warning}\n")
     require_affordable(ledger, **_request(config, study, queries))

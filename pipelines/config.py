@@ -23,7 +23,7 @@ from pate.data.partition import site_shares
 from pate.errors import InputError
 from pate.models import ModelSpec, TrainSpec, TreesSpec
 from pipelines import config_file
-from pipelines.data_config import DataConfig, FilesData, Text, Texts
+from pipelines.data_config import DataConfig, DigitsData, FilesData, Text, Texts, VisionData
 from pipelines.features_config import FeaturesConfig
 from pipelines.section import Count, Name, Positive, Section, Seed
 from pipelines.student_config import StudentConfig
@@ -304,6 +304,11 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _counts_fit(self) -> Config:
+        if isinstance(self.data, DigitsData | VisionData) and self.partition.teachers > self.data.private:
+            raise ValueError(
+                f"Expected partition.teachers <= data.private={self.data.private}, got {self.partition.teachers}; use "
+                "fewer teachers"
+            )
         if self.labelling.max_asked > self.data.pool:
             raise ValueError(
                 f"Expected labelling.max_asked <= data.pool={self.data.pool}, got {self.labelling.max_asked}; ask fewer"

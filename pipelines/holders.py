@@ -30,17 +30,15 @@ class Units(Redacted):
     """The privacy units of a body of data, as keyed hashes.
 
     Attributes:
-        count: how many there are.
         known_by: by what they are known again under another name.
     """
 
-    count: int
     known_by: list[bytes]
 
 
 def units_of(records: PrivateRecords, key: LedgerKey) -> Units:
     """The units of records that this process holds."""
-    return Units(count=len(set(records.identities(positions=True))), known_by=key.units(records.known_by()))
+    return Units(known_by=key.units(records.known_by()))
 
 
 class Holder(Protocol):
@@ -141,5 +139,4 @@ class HeldAtSites(Redacted):
 
     def units(self, key: LedgerKey) -> Units:
         """See ``Holder``; the hashes were made at the sites, under the same key."""
-        different = {unit for survey in self._surveys for unit in survey.units}
-        return Units(count=len(different), known_by=[mark for survey in self._surveys for mark in survey.known_by])
+        return Units(known_by=[mark for survey in self._surveys for mark in survey.known_by])

@@ -93,7 +93,6 @@ class Survey:
         fingerprint: of all its records, salted.
         units: keyed hashes of its privacy units, one for each teacher that a unit sits with.
         teachers: that teacher, for each of ``units``.
-        count: how many privacy units it has.
         known_by: keyed hashes by which the records are known again under another name.
     """
 
@@ -102,7 +101,6 @@ class Survey:
     fingerprint: str
     units: list[bytes]
     teachers: list[int]
-    count: int
     known_by: list[bytes]
 
     def to_dict(self) -> dict[str, Any]:
@@ -113,7 +111,6 @@ class Survey:
             "fingerprint": self.fingerprint,
             "units": b"".join(self.units).hex(),
             "teachers": self.teachers,
-            "count": self.count,
             "known_by": b"".join(self.known_by).hex(),
         }
 
@@ -128,7 +125,6 @@ class Survey:
             fingerprint=row["fingerprint"],
             units=units,
             teachers=row.get("teachers", []),
-            count=row.get("count", len(set(units))),
             known_by=_hashes(row["known_by"]),
         )
 
@@ -180,7 +176,6 @@ def survey(place: Place, key: bytes, salt: bytes) -> Survey:
         fingerprint=_salted(salt, records),
         units=[unit for unit, _ in held],
         teachers=[teacher for _, teacher in held],
-        count=len(set(names)),
         known_by=sorted(set(hash_units(key, records.known_by()))),
     )
 

@@ -18,8 +18,8 @@ from pate.errors import InputError, LedgerError, expected
 from pate.ledger import chain
 
 LARGE_DELTA = (
-    "privacy.delta is not below one over the number of privacy units: so large a failure probability allows a "
-    "release to give somebody's record away; choose a much smaller one"
+    "privacy.delta is not below one over the number of teachers, so not below one over that of privacy units: so large "
+    "a failure probability allows a release to give somebody's record away; choose a much smaller one"
 )
 
 
@@ -68,9 +68,9 @@ class Account:
         found = {name: getattr(self, name) for name in Account.__slots__ if name != "name"}
         return {**found, "declared": [to_dict(event) for event in self.declared]}
 
-    def large_delta(self, units: int) -> str | None:
-        """A warning, the same text whatever the number of units, or ``None`` where ``delta < 1 / units``."""
-        return LARGE_DELTA if units * self.delta >= 1 else None
+    def large_delta(self, teachers: int) -> str | None:
+        """A warning, or ``None`` where ``delta < 1 / teachers``: how many privacy units there are is private."""
+        return LARGE_DELTA if teachers * self.delta >= 1 else None
 
 
 def register(db: sqlite3.Connection, account: Account, units: Iterable[bytes]) -> None:

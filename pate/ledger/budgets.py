@@ -7,7 +7,7 @@ import sqlite3
 from pate.accounting.curve import EpsilonBound
 from pate.accounting.events import Composed, PrivacyEvent, from_dict
 from pate.accounting.rounding import down, up
-from pate.errors import BudgetExceeded
+from pate.errors import BudgetExceeded, RecordsRefused
 from pate.ledger import accounts, chain
 from pate.ledger.accounts import Account
 
@@ -15,7 +15,12 @@ from pate.ledger.accounts import Account
 def charged(db: sqlite3.Connection, account: str) -> Composed:
     """Everything charged to an account, campaign by campaign in the chain's order: its own and those of accounts that
     share a unit."""
-    rows = [entry for name in (account, *accounts.linked(db, account)) for entry in chain.entries(db, name, "reserve")]
+    return _campaigns(db, account, *accounts.linked(db, account))
+
+
+def _campaigns(db: sqlite3.Connection, *names: str) -> Composed:
+    """The campaigns of some accounts, in the chain's order."""
+    rows = [entry for name in names for entry in chain.entries(db, name, "reserve")]
     rows.sort(key=lambda entry: entry.seq)
     return Composed(events=tuple(from_dict(entry.body["event"]) for entry in rows))
 
@@ -33,22 +38,25 @@ def left(db: sqlite3.Connection, account: str) -> float:
 def require_within_budget(db: sqlite3.Connection, account: str, event: PrivacyEvent) -> None:
     """Hold the account, and every account that shares a privacy unit with it, to their budgets.
 
+    Which accounts share a unit follows from private records, so what is said in public knows of the account's own
+    campaigns alone.
+
     Raises:
-        BudgetExceeded: what is left and what was asked.
+        BudgetExceeded: the account's own campaigns leave too little; what is left and what was asked.
+        RecordsRefused: those of accounts that share a unit do, or leave such an account too little.
     """
-    accounts.get(db, account)
-    for name in (account, *accounts.linked(db, account)):
-        known, before = accounts.get(db, name), charged(db, name).events
-        if known.rule.admits((*before, event)):
-            continue
-        figures, remedy = _figures(known, before, event), _remedy(known, before)
-        if name == account:
-            raise BudgetExceeded(f"Expected data_id={name!r} to stay within {figures}; {remedy}")
+    known, own = accounts.get(db, account), _campaigns(db, account).events
+    if not known.rule.admits((*own, event)):
         raise BudgetExceeded(
-            f"Expected every account that shares a privacy unit with data_id={account!r} to stay within its "
-            f"budget, got one that would not; {_REMEDY}",
-            private_detail=f"data_id={name!r} must stay within {figures}; {remedy}",
+            f"Expected data_id={account!r} to stay within {_figures(known, own, event)}; {_remedy(known, own)}"
         )
+    for name in (account, *accounts.linked(db, account)):
+        other, before = accounts.get(db, name), charged(db, name).events
+        if not other.rule.admits((*before, event)):
+            raise RecordsRefused(
+                f"Expected data_id={name!r}, which is charged for accounts that share a privacy unit with "
+                f"data_id={account!r}, to stay within {_figures(other, before, event)}; {_remedy(other, before)}"
+            )
 
 
 _REMEDY = "ask fewer queries, use more noise, or publish what was already answered"

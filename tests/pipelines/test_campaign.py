@@ -10,7 +10,7 @@ import pytest
 
 from pate.aggregation import Answers
 from pate.data import EvaluationSet, PrivateRecords, PublicPool, Study
-from pate.errors import BudgetExceeded
+from pate.errors import RecordsRefused
 from pate.ledger import Account, PrivacyLedger
 from pate.values import Released
 from pate.votes import VoteMatrix
@@ -69,7 +69,7 @@ def test_the_same_patients_under_another_name_have_no_fresh_budget(
     event = first.campaign_event()
     queries = ledger.key.queries([bytes([i]) for i in range(40)])
     ledger.reserve(account.name, campaign="c", task="t", event=event, queries=queries, max_answered=40)
-    with pytest.raises(BudgetExceeded):
+    with pytest.raises(RecordsRefused):
         open_account(ledger, config(tmp_path, "second"), again)
 
 
@@ -83,13 +83,19 @@ def test_other_patients_have_a_budget_of_their_own(ledger: PrivacyLedger, tmp_pa
 
 
 @pytest.mark.parametrize(("delta", "warned"), [("0.05", True), ("0.01", False)])
-def test_a_delta_of_one_over_the_units_is_warned_about_without_their_number(
-    ledger: PrivacyLedger, tmp_path: Path, capsys: pytest.CaptureFixture[str], delta: str, warned: bool
+@pytest.mark.parametrize("records", [30, 300])
+def test_a_large_delta_is_warned_about_whatever_the_number_of_records(
+    ledger: PrivacyLedger,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    delta: str,
+    warned: bool,
+    records: int,
 ) -> None:
-    open_account(ledger, config(tmp_path, "ward", delta), study(30))
+    open_account(ledger, config(tmp_path, "ward", delta), study(records))
     said = capsys.readouterr()
-    assert ("privacy.delta is not below one over the number of privacy units" in said.err) is warned
-    assert "30" not in said.err + said.out
+    assert ("privacy.delta is not below one over the number of teachers" in said.err) is warned
+    assert said.out == ""
 
 
 CONFIDENT = "mechanism: {kind: confident-gnmax, threshold: 12, sigma_threshold: 12, sigma: 6, max_answered: 30}"

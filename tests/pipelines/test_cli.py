@@ -36,7 +36,7 @@ def refused(shell, *arguments: str, mentions: list[str], **environment: str) -> 
         ("name: smoke", "name: smoke\nsurprise: 1", ["unknown key surprise=1"]),
         ("sigma: 5", "sigma: 0", ["labelling.mechanism.sigma=0"]),
         ("epsilon: 10", "epsilon: .nan", ["privacy.epsilon=nan"]),
-        ("teachers: 20", "teachers: 601", ["no more teachers than groups", "teachers=601", "use fewer"]),
+        ("teachers: 20", "teachers: 601", ["partition.teachers <= data.private=600", "got 601", "use fewer"]),
         ("private: 600", "private: 1600", ["1797"]),
     ],
 )
