@@ -117,7 +117,7 @@ def load_records(config: Config, *, place: str, encoding: str | None, classes: t
     own = data.model_copy(update={"private_files": tuple(file for file in data.private_files if file.site == place)})
     root = data.folder if data.set is None else folder_of(data.set)
     if isinstance(own, NpzData):
-        return npz_records(_npz(own.private_files, root), arrays=_arrays(own), classes=classes)
+        return npz_records(_npz(own.private_files, root), arrays=npz_arrays(own), classes=classes)
     if isinstance(own, ImagesData):
         pixels = Pixels(**own.pixels.model_dump())
         return image_records(_images(own.private_files, root), pixels=pixels, classes=classes)
@@ -204,7 +204,7 @@ def _from_files(data: NpzData | ImagesData | TableData, private: Files) -> Study
         mine, others, held = (_npz(files, root) for files in every)
         return npz_study(
             task=data.task, classes=data.classes, private=mine, pool=others, evaluation=held,
-            arrays=_arrays(data), split=split, sizes=sizes,
+            arrays=npz_arrays(data), split=split, sizes=sizes,
         )  # fmt: skip
     if isinstance(data, ImagesData):
         own, unlabelled, labelled = (_images(files, root) for files in every)
@@ -223,7 +223,8 @@ def _npz(files: Files, root: Path) -> tuple[NpzFile, ...]:
     return tuple(NpzFile(path=root / file.path, prefix=file.prefix, site=file.site) for file in files)
 
 
-def _arrays(data: NpzData) -> NpzArrays:
+def npz_arrays(data: NpzData) -> NpzArrays:
+    """Names of the arrays, for their reader."""
     return NpzArrays(images=data.image_array, labels=data.label_array, unit=data.unit_array, site=data.site_array)
 
 
@@ -235,7 +236,7 @@ def _tables(files: Files, data: TableData, root: Path) -> tuple[TableFile, ...]:
     return tuple(
         TableFile(
             path=root / file.path,
-            format=_format(file.format or data.format),
+            format=file_format(file.format or data.format),
             site=file.site,
             join=tuple(_join(join, data, root) for join in (data.join if file.join is None else file.join)),
         )
@@ -298,7 +299,8 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _format(section: FormatConfig) -> FileFormat:
+def file_format(section: FormatConfig) -> FileFormat:
+    """How a table is written, for its reader."""
     replace: dict[str, dict[str, str]] = {}
     for row in section.replace:
         replace.setdefault(row.column, {})[row.text] = row.by
@@ -312,7 +314,7 @@ def _join(section: JoinConfig, data: TableData, root: Path) -> Join:
         where={row.column: row.value for row in section.where},
         take=section.take,
         unmatched=section.unmatched,
-        format=_format(section.format or data.format),
+        format=file_format(section.format or data.format),
     )
 
 
