@@ -49,10 +49,12 @@ def gaussian_epsilon(information: float, delta: float) -> float:
 
 def gaussian_information(epsilon: float, delta: float) -> float:
     """The largest information whose ``gaussian_delta`` at ``epsilon`` is at most ``delta``, rounded down."""
-    high = 1.0
+    low = high = 1.0
     while gaussian_delta(high, epsilon) <= delta:
         high *= 2
-    found = brentq(lambda b: gaussian_delta(b, epsilon) - delta, 0.0, high, xtol=1e-300, rtol=1e-12)
+    while gaussian_delta(low, epsilon) > delta:
+        low /= 2
+    found = brentq(lambda b: gaussian_delta(b, epsilon) - delta, low, high, xtol=1e-300, rtol=1e-12)
     return float(found) * (1 - 1e-7)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from pate.accounting.curve import FloatArray
 from pate.accounting.dominating import Band, Family
 from pate.accounting.outcome_pairs import BLOCK
-from pate.accounting.privacy_curve import NEGLIGIBLE, PrivacyCurve, mirrored, trimmed
+from pate.accounting.privacy_curve import NEGLIGIBLE, PrivacyCurve, mirrored, no_release, trimmed
 from pate.errors import expected
 
 _TINY = 1e-60  # keeps products out of the slow range of float64, upwards
@@ -27,24 +27,30 @@ _FEW = 6
 _ROUND_UP = 1 + 1e-13  # a step adds up at most some hundred positive terms
 
 
-def adaptive_curve(family: Family, count: int, reach: float) -> PrivacyCurve:
+def adaptive_curve(family: Family, count: int, reach: float, *, then: PrivacyCurve | None = None) -> PrivacyCurve:
     """The curve of ``count`` adaptively chosen releases from one family.
 
     Args:
         family: pairs that dominate every pair of one release.
         count: releases.
         reach: ``eps`` at which the grid ends, nats; beyond it the last value holds.
+        then: what may follow, as the largest curve over all that may be chosen once the answers are known.
     """
-    return chained_curve((family for _ in range(count)), family.step, reach)
+    return chained_curve((family for _ in range(count)), family.step, reach, then=then)
 
 
-def chained_curve(families: Iterable[Family], step: float, reach: float) -> PrivacyCurve:
+def chained_curve(
+    families: Iterable[Family], step: float, reach: float, *, then: PrivacyCurve | None = None
+) -> PrivacyCurve:
     """The curve of releases with families of one step, the last release of the sequence first.
 
-    ``families`` must not depend on the releases' outputs; which pair of a family a release presents may.
+    ``families`` must not depend on the releases' outputs; which pair of a family a release presents may, and so may
+    which of the things that ``then`` covers is done afterwards.
     """
     size = int(np.ceil(reach / step)) + 1
-    forward = backward = np.zeros(1)
+    last = (then or no_release(step)).on_grid(step)
+    forward = last.forward_G
+    backward = forward if last.symmetric else last.backward_G
     slack = left_out = 0.0
     for family in families:
         if not math.isclose(family.step, step, rel_tol=1e-12):
