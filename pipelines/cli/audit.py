@@ -1,15 +1,16 @@
-"""``pate audit``: try to tell neighbours apart from the answers alone."""
+"""``pate audit``: try to tell neighbours apart from the answers alone; with a configuration, from records to votes."""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from pate.accounting.rounding import down, up
-from pate.errors import LedgerError
+from pate.errors import LedgerError, PrivacyViolation, expected
 from pate.values import Released
 from pipelines.audit_file import keep_audit
 from pipelines.cli.words import JsonOption, add_command, print_json, print_table
@@ -18,10 +19,25 @@ from pipelines.store import home
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to the root."""
-    add_command(app, audit, "Test the aggregator from outside, on made-up neighbours.", "pate audit --samples 20000")
+    text = (
+        "Test the aggregator from outside, on made-up neighbours; with CONFIG and --records, change one privacy unit "
+        "after the other in copies of its private files and count the votes that move."
+    )
+    app.command(
+        short_help="Test the aggregator, or the way from records to votes. Example: pate audit --samples 20000",
+        help=f"{text}\n\nExample: pate audit configs/smoke.yaml --records 15",
+    )(audit)
 
 
 def audit(
+    config: Annotated[
+        Path | None, typer.Argument(metavar="CONFIG", help="YAML file of an experiment whose records are changed")
+    ] = None,
+    records: Annotated[
+        int | None,
+        typer.Option(min=1, help="with CONFIG: privacy units that are changed, each of which costs a run to the votes"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="with CONFIG: of the choice of units and changes")] = 0,
     samples: Annotated[int, typer.Option(min=8, help="campaigns asked of each neighbour")] = 20_000,
     delta: Annotated[float, typer.Option(help="failure probability that all three epsilons grant")] = 1e-2,
     keep: Annotated[
@@ -30,6 +46,15 @@ def audit(
     as_json: JsonOption = False,
 ) -> None:
     """Test the aggregator from outside: what answers give away, beside the pair's exact epsilon and the claim."""
+    if (config is None) == (records is not None) or (keep and config is not None):
+        raise expected(
+            "CONFIG and --records together, without --keep, or neither of them",
+            "say how many units are changed: pate audit CONFIG --records 15",
+            records=records,
+        )
+    if config is not None and records is not None:
+        _audit_records(config, records, seed, as_json)
+        return
     from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax  # noqa: PLC0415
     from pate.audit import CONFIDENCE, pairs_for  # noqa: PLC0415
     from pate.audit import audit as examine  # noqa: PLC0415
@@ -58,6 +83,51 @@ def audit(
         )
     if any(finding.broken for finding in findings):
         raise LedgerError("Expected answers that give away less than is claimed, got more; release nothing with this")
+
+
+def _audit_records(path: Path, records: int, seed: int, as_json: bool) -> None:
+    """From records to votes."""
+    from pipelines.config import load  # noqa: PLC0415 - loads torch
+    from pipelines.records_audit import audit_records  # noqa: PLC0415
+
+    done = 0
+
+    def on_run(runs: int) -> None:
+        nonlocal done
+        done += runs
+        if sys.stderr.isatty():
+            print(
+                f"\r{done} of {records + 2} runs", end="\n" if done == records + 2 else "", file=sys.stderr, flush=True
+            )
+
+    found = audit_records(load(path), records=records, seed=seed, on_run=on_run)
+    rows = [{**asdict(row), "kind": row.kind.value, "broken": row.broken} for row in found.rows]
+    if as_json:
+        print_json({**asdict(found), "rows": rows, "broken": found.broken})
+    else:
+        print_table(
+            ("one unit changed", "runs", "refused", "votes moved", "teachers", "charged", "public side", "verdict"),
+            [
+                (
+                    row.kind.value,
+                    *(str(n) for n in (row.runs, row.refused, row.moved, row.teachers, row.allowed)),
+                    "the same" if row.told == 0 else f"other in {row.told}",
+                    "BROKEN" if row.broken else "holds",
+                )
+                for row in found.rows
+            ],
+        )
+        print(
+            f"most votes moved on one of {found.queries} queries and most teachers that learned something else, out of "
+            f"{found.teachers}; refused: ended with the one sentence about records"
+        )
+        if found.simulated:
+            print("a public benchmark, less one record, audited as if its records were somebody's")
+    if found.broken:
+        raise PrivacyViolation(
+            "Expected one privacy unit to move the votes that are charged and nothing public, got more; release "
+            "nothing from such records with this configuration"
+        )
 
 
 def _keep(rows: list[dict[str, Any]]) -> None:

@@ -1,0 +1,102 @@
+"""Tables as they stand in their files, cell by cell, read and written without interpreting any of it."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, field
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import TypeAlias, final
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from pate.data.table_file import FileFormat
+from pate.errors import InputError
+from pate.values import Redacted
+
+Row: TypeAlias = list[str]
+"""Cells of text; a blank line has none."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RawTable(Redacted):
+    """One file of records.
+
+    Attributes:
+        path: where it is.
+        style: how it is written.
+        columns: their names.
+        rows: the records, and blank lines.
+        head: the lines before the first record.
+        schema: of a Parquet file.
+    """
+
+    path: Path
+    style: FileFormat
+    columns: tuple[str, ...]
+    rows: list[Row]
+    head: str = ""
+    schema: pa.Schema | None = field(default=None)
+
+    @classmethod
+    def read(cls, path: Path, style: FileFormat) -> RawTable:
+        """What stands in a file.
+
+        Raises:
+            InputError: it is no table.
+        """
+        try:
+            return _read_parquet(path, style) if path.suffix == ".parquet" else _read_text(path, style)
+        except Exception as error:  # whatever a reader says, it may quote the file
+            raise InputError(
+                "Expected private tables that can be read, got one that cannot; correct it", private_detail=f"{error}"
+            ) from None
+
+    def content(self, rows: list[Row]) -> bytes:
+        """The file with these rows in place of its own."""
+        return self._parquet(rows) if self.schema is not None else self._text(rows)
+
+    def _text(self, rows: list[Row]) -> bytes:
+        text = StringIO()
+        csv.writer(text, delimiter=self.style.separator, lineterminator="\n").writerows(rows)
+        return (self.head + text.getvalue()).encode()
+
+    def _parquet(self, rows: list[Row]) -> bytes:
+        columns = {name: [row[n] if row else "" for row in rows] for n, name in enumerate(self.columns)}
+        schema = self.schema or pa.schema([])
+        arrays = [_array(columns[name], schema.field(name).type) for name in self.columns]
+        written = BytesIO()
+        pq.write_table(pa.table(arrays, names=list(self.columns)), written)
+        return written.getvalue()
+
+
+def _read_text(path: Path, style: FileFormat) -> RawTable:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        head = "".join(next(file, "") for _ in range(style.skip_rows))
+        found = list(csv.reader(file, delimiter=style.separator, skipinitialspace=True))
+    columns = style.columns or tuple(found[0])
+    if style.header:
+        text = StringIO()
+        csv.writer(text, delimiter=style.separator, lineterminator="\n").writerow(found[0])
+        head += text.getvalue()
+    return RawTable(path=path, style=style, columns=columns, rows=found[style.header :], head=head)
+
+
+def _read_parquet(path: Path, style: FileFormat) -> RawTable:
+    table = pq.read_table(path)
+    cells = [
+        ["" if cell is None else str(cell) for cell in table.column(n).to_pylist()] for n in range(table.num_columns)
+    ]
+    rows = [list(row) for row in zip(*cells, strict=True)]
+    return RawTable(path=path, style=style, columns=tuple(table.column_names), rows=rows, schema=table.schema)
+
+
+def _array(cells: list[str], kind: pa.DataType) -> pa.Array:
+    """A column of its own type, or of text where a cell is not of that type."""
+    values = [cell or None for cell in cells]
+    try:
+        return pa.array(values).cast(kind) if any(values) else pa.nulls(len(values), kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        return pa.array(values, pa.string())

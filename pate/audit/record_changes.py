@@ -1,0 +1,82 @@
+"""Changes of one privacy unit in raw private files: what may become of a patient between two neighbouring data sets.
+
+A change is made on the bytes of files, before anything is read, so that reading, joining, dropping and dealing are all
+behind it. Which unit is changed, and how, is private; the kind of change is public.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol, TypeAlias, TypeVar, final
+
+import numpy as np
+
+from pate.randomness import generator
+
+Files: TypeAlias = Mapping[Path, bytes | None]
+"""Content of the files that a change writes; ``None``: the file is removed."""
+
+T = TypeVar("T")
+TRIES = 40
+"""Units that are tried for one change, since some changes need more than a unit has."""
+
+
+@final
+class Kind(StrEnum):
+    """What happens to one privacy unit."""
+
+    NOTHING = "nothing, run again"
+    WITHDRAWN = "unit withdrawn"
+    ADDED = "unit added"
+    REPLACED = "values of another record"
+    RELABELLED = "another label"
+    EMPTIED = "a cell emptied"
+    UNLABELLED = "the label emptied"
+    DOUBLED = "a record twice"
+    RETYPED = "id in another writing"
+    MOVED = "at another site"
+    ABSURD = "absurd value"
+    UNKNOWN = "unknown class"
+    GIVEN = "one record more"
+    TAKEN = "one record less"
+    REORDERED = "last in the file"
+    JOINED = "its row in a joined table"
+
+
+class RawRecords(Protocol):
+    """Private records as they stand in their files, unit by unit."""
+
+    @property
+    def units(self) -> int:
+        """How many privacy units can be changed."""
+        ...
+
+    def changed(self, kind: Kind, unit: int, rng: np.random.Generator) -> Files | None:
+        """The files with one unit changed, or ``None`` where it cannot be changed in this way."""
+        ...
+
+
+def draw_change(records: RawRecords, kind: Kind, *, seed: int, number: int) -> Files | None:
+    """The files with some unit changed in a way, or ``None`` where no unit that was tried can be.
+
+    Args:
+        records: as they are.
+        kind: of the change.
+        seed: of the draw.
+        number: of the change; others change other units.
+    """
+    if kind is Kind.NOTHING:
+        return {}
+    rng = generator(seed, "audit", "records", kind.name, number)
+    for unit in rng.permutation(records.units)[:TRIES].tolist():
+        files = records.changed(kind, unit, rng)
+        if files is not None:
+            return files
+    return None
+
+
+def pick(rng: np.random.Generator, choices: Sequence[T]) -> T | None:
+    """One of some, or ``None`` of none."""
+    return choices[int(rng.integers(len(choices)))] if choices else None
