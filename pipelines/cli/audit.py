@@ -13,7 +13,7 @@ from pate.accounting.rounding import down, up
 from pate.errors import LedgerError, PrivacyViolation, expected
 from pate.values import Released
 from pipelines.audit_file import keep_audit
-from pipelines.cli.words import JsonOption, add_command, print_json, print_table
+from pipelines.cli.words import JsonOption, print_json, print_table
 from pipelines.store import home
 
 
