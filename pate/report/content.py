@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from pate.accounting import (
+    ACCOUNTANTS,
     Composed,
     EpsilonBound,
     PrivacyEvent,
     data_independent_epsilon,
     gaussian_rdp,
 )
+from pate.accounting.account_rule import AccountRule
 from pate.accounting.events import to_dict
 from pate.accounting.worst_case import worst_case_rdp
 from pate.report import meaning, words
@@ -37,9 +40,8 @@ _COPIED = (
 
 def content_of(report: PrivacyReport) -> dict[str, Any]:
     """Everything that the report says, ready for JSON."""
-    accountant = report.total.accountant
-    charged = Composed(events=tuple(report.charges))
-    curve = meaning.guarantee_curve(charged, accountant)
+    total = _total_of(report)
+    curve = meaning.curve_through(lambda delta: total(report.charges, delta))
     return {
         "format": FORMAT,
         **{name: getattr(report, name) for name in _COPIED},
@@ -47,17 +49,17 @@ def content_of(report: PrivacyReport) -> dict[str, Any]:
         "neighbouring_relation": words.NEIGHBOURS,
         "campaign": _bound(report.campaign),
         "total": _bound(report.total),
-        "budget_left": max(0.0, report.budget - report.total.epsilon),
+        "budget_left": max(0.0, report.budget - report.total.epsilon) if report.left is None else report.left,
         "sanitised": None if report.sanitised is None else asdict(report.sanitised),
-        "epsilon_by_delta": _by_delta(report, charged),
+        "epsilon_by_delta": _by_delta(report),
         "privacy_curve": [
             {"epsilon": float(e), "delta": float(d)} for e, d in zip(curve.epsilon_K, curve.delta_K, strict=True)
         ],
-        "renyi": _renyi(charged, accountant),
+        "renyi": _renyi(report),
         "meaning": _meaning(curve, report.total),
         "mechanism": {**report.mechanism, "in_words": words.describe(report.event), "event": to_dict(report.event)},
         "noise_source": words.NOISE[report.secure_noise],
-        "composition": words.SCOPE,
+        "composition": words.composition(report.total.accountant),
         "charges": _charges(report),
         "schedule": list(words.SCHEDULE),
         "spend": [dict(row) for row in report.spend],
@@ -80,13 +82,25 @@ def _bound(bound: EpsilonBound) -> dict[str, Any]:
     return {name: value for name, value in asdict(bound).items() if name != "order"}
 
 
-def _by_delta(report: PrivacyReport, charged: PrivacyEvent) -> list[dict[str, float | None]]:
+def _rule(report: PrivacyReport) -> AccountRule:
+    """The account's rule; its total's name says which of its figures holds."""
+    return AccountRule(epsilon=report.budget, delta=report.total.delta, accountant=report.campaign.accountant)
+
+
+def _total_of(report: PrivacyReport) -> Callable[[Sequence[PrivacyEvent], float], float]:
+    """Epsilon of campaigns at a delta by the rule that holds the account's total."""
+    rule, name = _rule(report), report.total.accountant
+    return lambda campaigns, delta: rule.epsilon_by(name, campaigns, delta)
+
+
+def _by_delta(report: PrivacyReport) -> list[dict[str, float | None]]:
     """Epsilon of campaign and total at the budget's delta and at powers of ten."""
+    total = _total_of(report)
     return [
         {
             "delta": delta,
             "campaign": _epsilon(report.event, delta, report.campaign.accountant),
-            "total": _epsilon(charged, delta, report.total.accountant),
+            "total": _finite(total(report.charges, delta)),
         }
         for delta in sorted({*DELTAS, report.total.delta}, reverse=True)
     ]
@@ -101,10 +115,16 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _renyi(charged: PrivacyEvent, accountant: str) -> dict[str, Any]:
-    cost = (gaussian_rdp if accountant == "gaussian" else worst_case_rdp)(charged, np.array(ORDERS))
-    rows = [{"order": order, "cost": _finite(float(value))} for order, value in zip(ORDERS, cost.rdp_A, strict=True)]
-    return {"accountant": "gaussian" if accountant == "gaussian" else "worst_case_rdp", "rows": rows}
+def _renyi(report: PrivacyReport) -> dict[str, Any]:
+    """Of everything charged, at orders about which the rule that holds the total says something."""
+    orders_A, name = np.array(ORDERS), report.total.accountant
+    if name in ACCOUNTANTS:
+        curve, name = (gaussian_rdp, name) if name == "gaussian" else (worst_case_rdp, "worst_case_rdp")
+        cost_A = curve(Composed(events=tuple(report.charges)), orders_A).rdp_A
+    else:
+        cost_A = _rule(report).filter.rdp(report.charges, orders_A)
+    rows = [{"order": order, "cost": _finite(float(cost))} for order, cost in zip(ORDERS, cost_A, strict=True)]
+    return {"accountant": name, "rows": rows}
 
 
 def _meaning(curve: meaning.GuaranteeCurve, total: EpsilonBound) -> dict[str, Any]:
@@ -138,18 +158,19 @@ def _meaning(curve: meaning.GuaranteeCurve, total: EpsilonBound) -> dict[str, An
 
 def _charges(report: PrivacyReport) -> list[dict[str, Any]]:
     """What was charged, in order, with the cost of each alone and of all until then."""
-    total, events = report.total, list(report.charges)
+    delta, events, total = report.total.delta, list(report.charges), _total_of(report)
     first = max(1, len(events) - MOST_CHARGES + 1)
     rows = []
     for count in range(first, len(events) + 1):
-        alone = Composed(events=tuple(events[:count])) if count == first else events[count - 1]
-        after = Composed(events=tuple(events[:count]))
+        event = events[count - 1]
+        alone = data_independent_epsilon(event, delta, report.campaign.accountant).epsilon
+        after = alone if count == 1 else total(events[:count], delta)
         rows.append(
             {
                 "campaigns": count if count == first else 1,
-                "in_words": f"the first {count} campaigns" if count == first > 1 else words.describe(alone),
-                "alone": data_independent_epsilon(alone, total.delta, total.accountant).epsilon,
-                "after": data_independent_epsilon(after, total.delta, total.accountant).epsilon,
+                "in_words": f"the first {count} campaigns" if count == first > 1 else words.describe(event),
+                "alone": after if count == first > 1 else alone,
+                "after": after,
             }
         )
     return rows

@@ -36,6 +36,7 @@ class PrivacyReport:
         charges: everything ever charged to the account until the labels were released, in order, this one included.
         total: what the charges cost together.
         budget: the account's epsilon, fixed at registration.
+        left: how much more the account's rule allowed then; ``None``: the budget less the total.
         ledger: length and last hash of the ledger's chain when the labels were released, ``LENGTH:HEAD``.
         teachers_enrolled, teachers_lost: roster, and losses to infrastructure before it was frozen.
         pool, asked, answered, refused: public inputs, and what became of those asked.
@@ -90,6 +91,7 @@ class PrivacyReport:
     audit: Mapping[str, Any] | None
     versions: Mapping[str, str]
     sanitised: SanitisedEpsilon | None = None
+    left: float | None = None
 
     def __post_init__(self) -> None:
         for bound in (self.campaign, self.total):

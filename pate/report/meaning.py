@@ -8,6 +8,7 @@ and falling in ``e^eps``, so chords between points are upper bounds too.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -63,7 +64,12 @@ def guarantee_curve(event: PrivacyEvent, accountant: str) -> GuaranteeCurve:
         event: everything that was or may be released.
         accountant: one of ``pate.accounting.ACCOUNTANTS``.
     """
-    points = [(data_independent_epsilon(event, delta, accountant).epsilon, delta) for delta in DELTAS]
+    return curve_through(lambda delta: data_independent_epsilon(event, delta, accountant).epsilon)
+
+
+def curve_through(epsilon_at: Callable[[float], float]) -> GuaranteeCurve:
+    """The curve of whatever costs so much epsilon at a delta; infinite where nothing is promised."""
+    points = [(epsilon_at(delta), delta) for delta in DELTAS]
     finite = np.array([(e, d) for e, d in points if math.isfinite(e)], dtype=np.float64).reshape(-1, 2)
     return GuaranteeCurve(finite[:, 0], finite[:, 1])
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from pate.accounting import ACCOUNTANTS
+from pate.accounting.account_rule import EXCEEDED
 from pate.accounting.events import (
     Composed,
     ConfidentGNMax,
@@ -31,7 +33,21 @@ NOISE = {
 }
 SCOPE = (
     "Everything that was ever charged to this account, and to accounts that share a privacy unit with it, up to the "
-    "release of this run's labels. Costs are composed adaptively: a later campaign may depend on earlier answers."
+    "release of this run's labels. "
+)
+FIXED = (
+    "Costs are composed as a whole, which holds for one campaign and for campaigns that were fixed before the first "
+    "answer; within a campaign each query may depend on earlier answers."
+)
+DECIDED_LATER = (
+    "Later campaigns may have been chosen after earlier answers were seen, so costs add up under a filter: what they may "
+    "add up to was fixed with the budget. The budget is what is promised whatever was chosen; the total says how much of "
+    "it is used."
+)
+NOT_HELD = (
+    "More was charged than the filter for campaigns chosen later allows: they were accepted before filters were in "
+    "force, or by accounts that turned out to share units. The total is what their costs amount to; it was not enforced "
+    "beforehand, and nothing more is accepted."
 )
 SCHEDULE = (
     "The list of inputs to ask was fixed before the first vote and is public.",
@@ -101,6 +117,13 @@ QUESTIONS = (
     ("4.4 Data Security and Access Control", "Who could reach the records?", "trust"),
     ("4.5 Data Collection Exposure", "What does the guarantee not protect?", "limits"),
 )
+
+
+def composition(accountant: str) -> str:
+    """What was charged, and how costs add up by the rule that an account's total names."""
+    if accountant in ACCOUNTANTS:
+        return SCOPE + FIXED
+    return SCOPE + (NOT_HELD if accountant.startswith(EXCEEDED) else DECIDED_LATER)
 
 
 @singledispatch
