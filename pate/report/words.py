@@ -40,14 +40,14 @@ FIXED = (
     "answer; within a campaign each query may depend on earlier answers."
 )
 DECIDED_LATER = (
-    "Later campaigns may have been chosen after earlier answers were seen, so costs add up under a filter: what they may "
-    "add up to was fixed with the budget. The budget is what is promised whatever was chosen; the total says how much of "
-    "it is used."
+    "Later campaigns may have been chosen after earlier answers were seen, so costs add up under a filter: what they "
+    "may add up to was fixed with the budget. The budget is what is promised whatever was chosen; the total says how "
+    "much of it is used."
 )
 NOT_HELD = (
     "More was charged than the filter for campaigns chosen later allows: they were accepted before filters were in "
-    "force, or by accounts that turned out to share units. The total is what their costs amount to; it was not enforced "
-    "beforehand, and nothing more is accepted."
+    "force, or by accounts that turned out to share units. The total is what their costs amount to; it was not "
+    "enforced beforehand, and nothing more is accepted."
 )
 SCHEDULE = (
     "The list of inputs to ask was fixed before the first vote and is public.",
