@@ -18,14 +18,15 @@ from pate.accounting.events import SanitisedRelease
 from pate.accounting.gap_sensitivity import require_teachers
 from pate.accounting.rounding import up
 from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax, whole_event
-from pate.data.ids import canonical_ids
 from pate.data.partition import site_shares
 from pate.errors import InputError
 from pate.models import ModelSpec, TrainSpec, TreesSpec
 from pipelines import config_file
-from pipelines.data_config import DataConfig, DigitsData, FilesData, Text, Texts, VisionData
+from pipelines.cards import check_experiment, check_name
+from pipelines.data_config import DataConfig, DigitsData, FilesData, SiteName, Texts, VisionData
+from pipelines.destination import destination
 from pipelines.features_config import FeaturesConfig
-from pipelines.section import Count, Name, Positive, Section, Seed
+from pipelines.section import Count, Name, Positive, Section, Seed, Votes
 from pipelines.student_config import StudentConfig
 
 _NOT_IN_RESULTS: dict[str, Any] = {
@@ -40,7 +41,7 @@ _NOT_IN_RESULTS: dict[str, Any] = {
 class SiteTeachersConfig(Section):
     """The teachers of one site."""
 
-    site: Text
+    site: SiteName
     teachers: Count
 
 
@@ -65,11 +66,11 @@ class PartitionConfig(Section):
 
     def site_names(self) -> list[str]:
         """The listed sites, in order."""
-        return [str(name) for name in canonical_ids([row.site for row in self.sites], place="partition.sites")]
+        return [row.site for row in self.sites]
 
     def declared_sites(self) -> dict[str, int]:
         """Teachers of each listed site."""
-        return dict(zip(self.site_names(), (row.teachers for row in self.sites), strict=True))
+        return {row.site: row.teachers for row in self.sites}
 
 
 class SanitisedConfig(Section):
@@ -94,8 +95,8 @@ class PrivacyConfig(Section):
     sanitised: SanitisedConfig | None = Field(
         None, description="buy a noisy, public figure of the data-dependent cost; `pate plan --sanitised` proposes one"
     )
-    retention_days: Count | None = Field(
-        None, description="days that votes, weights, manifests and incidents are kept; then `pate purge` removes them"
+    retention_days: int | None = Field(
+        None, ge=1, le=36_500, strict=True, description="days that votes, weights, manifests and incidents are kept; then `pate purge` removes them"
     )
 
     @field_validator("accountant")
@@ -142,7 +143,7 @@ class GNMaxConfig(Section):
     """Answer every query with a noisy argmax, discrete Gaussian noise."""
 
     kind: Literal["gnmax"]
-    sigma: Positive = Field(description="noise on each count, votes")
+    sigma: Votes = Field(description="noise on each count, votes")
 
     def build(self) -> NoisyMax:
         return GNMax(sigma=self.sigma)
@@ -152,7 +153,7 @@ class LNMaxConfig(Section):
     """Answer every query with a noisy argmax, discrete Laplace noise."""
 
     kind: Literal["lnmax"]
-    scale: Positive = Field(description="scale of the noise on each count, votes")
+    scale: Votes = Field(description="scale of the noise on each count, votes")
 
     def build(self) -> NoisyMax:
         return LNMax(scale=self.scale)
@@ -162,9 +163,9 @@ class ConfidentGNMaxConfig(Section):
     """Refuse queries without a clear majority, answer the others."""
 
     kind: Literal["confident-gnmax"]
-    threshold: Positive = Field(description="votes that the noisy top count must reach")
-    sigma_threshold: Positive = Field(description="noise of that test, votes")
-    sigma: Positive = Field(description="noise on each count of an accepted query, votes")
+    threshold: Votes = Field(description="votes that the noisy top count must reach")
+    sigma_threshold: Votes = Field(description="noise of that test, votes")
+    sigma: Votes = Field(description="noise on each count of an accepted query, votes")
     max_answered: Count = Field(description="the campaign ends with this many answers")
 
     def build(self) -> NoisyMax:
@@ -194,9 +195,30 @@ class TrackingConfig(Section):
     """Where MLflow keeps the run."""
 
     uri: str | None = Field(None, description="an MLflow server or store; default: SQLite in PATE_HOME")
-    experiment: str = "pate"
-    registered_model: str | None = Field(None, description="name in the model registry; default: pate-<name>")
+    experiment: str = Field("pate", description="up to 200 letters, digits and '_ . - /' or spaces")
+    registered_model: str | None = Field(
+        None, description="name in the model registry, of letters, digits, '_', '.' and '-'; default: pate-<name>"
+    )
     system_metrics: bool = Field(True, description="record how busy this process is while it trains the student")
+
+    @field_validator("uri")
+    @classmethod
+    def _known_scheme(cls, uri: str | None) -> str | None:
+        destination(uri, home=Path())
+        return uri
+
+    @field_validator("experiment")
+    @classmethod
+    def _experiment_that_mlflow_takes(cls, name: str) -> str:
+        check_experiment(name)
+        return name
+
+    @field_validator("registered_model")
+    @classmethod
+    def _model_that_the_registry_takes(cls, name: str | None) -> str | None:
+        if name is not None:
+            check_name("model", name)
+        return name
 
 
 class RayConfig(Section):

@@ -10,8 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
+from pate.data.ids import canonical_ids, require_unambiguous
 from pate.data.vision import TRAIN, VisionSet
 from pipelines.section import Count, Name, Positive, Section, Seed
 
@@ -25,6 +26,8 @@ def _as_text(value: object) -> object:
 
 Text: TypeAlias = Annotated[str, BeforeValidator(_as_text)]
 Texts: TypeAlias = tuple[Text, ...]
+SiteName: TypeAlias = Annotated[Text, AfterValidator(lambda name: str(canonical_ids([name], place="the site")[0]))]
+"""In the form in which sites are compared."""
 
 
 class DigitsData(Section):
@@ -106,7 +109,7 @@ class FileConfig(Section):
     """One file of records, or one folder of images."""
 
     path: Path
-    site: Text | None = Field(None, description="the site that all its records belong to")
+    site: SiteName | None = Field(None, description="the site that all its records belong to")
     prefix: str = Field("", description="npz: before the names of the arrays, such as train_")
     format: FormatConfig | None = Field(None, description="table: default: as data.format")
     join: tuple[JoinConfig, ...] | None = Field(None, description="table: default: as data.join")
@@ -140,6 +143,12 @@ class FilesData(Section):
         """Relative paths start at the configuration's folder."""
         if isinstance(context, dict) and "folder" in context:
             self._folder = context["folder"]
+
+    @model_validator(mode="after")
+    def _sites_differ(self) -> FilesData:
+        named = dict.fromkeys(file.site for file in self.private_files if file.site is not None)
+        require_unambiguous(list(named), place="data.private_files", what="sites")
+        return self
 
     @property
     def folder(self) -> Path:

@@ -15,6 +15,7 @@ from pate.report import PrivacyReport
 from pipelines.audit_file import read_audit
 from pipelines.config import Config
 from pipelines.data_config import DigitsData, FilesData
+from pipelines.relation import neighbours_of
 from pipelines.shipped_sets import SETS
 from pipelines.steps import Campaign, Run, teachers_lost, versions
 from pipelines.summary import SUMMARY_FILE
@@ -48,6 +49,7 @@ def report_of(run: Run, campaign: Campaign) -> PrivacyReport:
         benchmark=run.study.benchmark is not None,
         secure_noise=run.secure,
         unit=config.privacy.unit,
+        neighbours=neighbours_of(config),
         moved_votes=config.partition.group_size,
         partition=_partition(config),
         retention_days=config.privacy.retention_days,

@@ -11,7 +11,6 @@ from pate.data import Partition, Study, digits_study, partition
 from pate.data.body import Split
 from pate.data.columns import LabelRule
 from pate.data.encoding import CategoricalColumns, Encoder, Missing, NumericColumns
-from pate.data.ids import canonical_ids
 from pate.data.images import ImageSource, Pixels, image_records, image_study
 from pate.data.npz import NpzArrays, NpzFile, npz_records, npz_study
 from pate.data.partition import SiteShare, site_shares
@@ -88,7 +87,7 @@ def _shares(config: Config, study: Study) -> tuple[SiteShare, ...]:
     files = config.data.private_files if isinstance(config.data, FilesData) else ()
     column = getattr(config.data, "site", None) or getattr(config.data, "site_array", None)
     if files and all(file.site is not None for file in files) and column is None:
-        return site_shares(canonical_ids(place_names(config)).tolist(), teachers=teachers, declared=declared)
+        return site_shares(place_names(config), teachers=teachers, declared=declared)
     if declared is not None:
         return site_shares(config.partition.site_names(), teachers=teachers, declared=declared)
     if study.benchmark is not None and study.private is not None and study.private.sites_N is not None:

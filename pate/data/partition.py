@@ -219,9 +219,10 @@ def most_partitions(
     worst = max((len(teachers) for teachers in held.values()), default=1)
     if crossing:
         raise InputError(
-            f"Expected each privacy unit in at most partition.group_size={group_size} partitions, got some in more; let "
-            "one site keep each unit and remove double records, or declare a larger partition.group_size (the privacy "
-            "cost grows accordingly) or, where equal records are different people, data.equal_records: different_units",
+            f"Expected each privacy unit in at most partition.group_size={group_size} partitions, got some in more; "
+            "let one site keep each unit and remove double records, or declare a larger partition.group_size (the "
+            "privacy cost grows accordingly) or, where equal records are different people, data.equal_records: "
+            "different_units",
             private_detail=f"{len(crossing)} units in up to {worst} partitions: "
             + ", ".join(name_of(first[identity]) for identity in crossing[:DETAILS]),
         )

@@ -46,7 +46,7 @@ def content_of(report: PrivacyReport) -> dict[str, Any]:
         "format": FORMAT,
         **{name: getattr(report, name) for name in _COPIED},
         "classes": list(report.classes),
-        "neighbouring_relation": words.NEIGHBOURS,
+        "neighbouring_relation": report.neighbours,
         "campaign": _bound(report.campaign),
         "total": _bound(report.total),
         "budget_left": max(0.0, report.budget - report.total.epsilon) if report.left is None else report.left,

@@ -27,6 +27,7 @@ class PrivacyReport:
         benchmark: the campaign is a simulation on a public data set.
         secure_noise: noise came from operating-system entropy.
         unit: the privacy unit in words.
+        neighbours: which two data sets the guarantee compares, in words.
         moved_votes: votes that one unit may move: the partitions that it may sit in.
         partition: how records were dealt to teachers, in words.
         retention_days: days that votes, weights and manifests are kept; ``None``: not declared.
@@ -65,6 +66,7 @@ class PrivacyReport:
     benchmark: bool
     secure_noise: bool
     unit: str
+    neighbours: str
     moved_votes: int
     partition: str
     retention_days: int | None

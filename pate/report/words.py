@@ -17,10 +17,6 @@ from pate.accounting.events import (
     ThresholdTest,
 )
 
-NEIGHBOURS = (
-    "Two data sets are neighbours if they differ in one privacy unit: its records are withdrawn, added or replaced, "
-    "while the roster of units and the place of all other records stay as they are."
-)
 TRUST = (
     "The operator of the Ray cluster and of the private folder sees the private records and votes, and is trusted "
     "with them (the central model). Everybody else, including whoever reads labels, student, tracker and this "
@@ -63,8 +59,8 @@ SIDE_CHANNELS = (
     "Swap, core dumps and backups of the private folders are the operator's to encrypt.",
 )
 OVERLAP = (
-    "Records of one person under different unit ids cannot be recognised unless the records are identical; such a "
-    "person is protected as a group of as many units."
+    "Ids that differ in spelling alone are recognised. Records of one person under other ids cannot be recognised "
+    "unless the records are identical; such a person is protected as a group of as many units."
 )
 NOT_COVERED = (
     "What the population shows. If the student learns that smokers are ill more often, it says so of every smoker, "
@@ -117,6 +113,32 @@ QUESTIONS = (
     ("4.4 Data Security and Access Control", "Who could reach the records?", "trust"),
     ("4.5 Data Collection Exposure", "What does the guarantee not protect?", "limits"),
 )
+
+
+def neighbours(unit: str, *, ids: bool | None, within_site: bool) -> str:
+    """Which two data sets the guarantee compares.
+
+    Args:
+        unit: whose records are protected together.
+        ids: whether records carry the id of their unit; ``None``: some files may, others not.
+        within_site: whether teachers are dealt site by site.
+    """
+    with_ids = (
+        f"the records that carry the id of one {unit}, which are withdrawn, added or altered in any way"
+        f"{' at the site that holds them' if within_site else ''}. Ids, records and teachers of everybody else stay as "
+        f"they are. One {unit} in the place of another, under another id,"
+        f"{' or one who moves to another site,' if within_site else ''} is two such differences."
+    )
+    without = (
+        "one record, which is altered in any way, emptied, or added at the end of its file. All other records keep "
+        "their place in their files."
+    )
+    if ids is None:
+        return (
+            f"Where records carry ids, two data sets are neighbours if they differ in {with_ids} Where they carry "
+            f"none, they are neighbours if they differ in {without}"
+        )
+    return f"Two data sets are neighbours if they differ in {with_ids if ids else without}"
 
 
 def composition(accountant: str) -> str:

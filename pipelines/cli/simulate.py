@@ -59,7 +59,7 @@ def simulate(
         return
     print(f"Wrote {sites} synthetic hospitals with {patients} patients to {folder}. Next:\n\n{_steps(path, run_id)}")
     if overlap and group_size == 1:
-        print(f"{overlap} patients are known to two hospitals: the run will be refused with that number, until")
+        print(f"{overlap} patients are known to two hospitals: the run will be refused, until")
         print(f"{path} declares partition.group_size: 2 (--group-size 2), which costs more.")
     if spec.lost:
         listed = folder / "drop_outs.txt"

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from pate.errors import InputError
+from pate.errors import RecordsRefused
 from pipelines.cli.app import run
 from pipelines.config import load
 from pipelines.sources import deal, load_study
@@ -78,31 +78,31 @@ def test_the_printed_command_in_the_configuration_makes_it_again(place: Path) ->
     assert (place / "reh" / "config.yaml").read_text() == text
 
 
-def test_patients_of_two_hospitals_are_refused_with_their_number_and_an_incident(
+def test_patients_of_two_hospitals_are_refused_with_an_incident_that_names_them(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["simulate", "reh", *SMALL, "--overlap", "5"]) == 0
     assert "5 patients are known to two hospitals" in capsys.readouterr().out
     assert run(["run", "reh/config.yaml", "--quiet"]) == 2
     printed = capsys.readouterr()
-    assert "got 5 units in up to 2" in printed.err
-    assert "synthetic-" not in printed.err
+    assert RecordsRefused.SENTENCE in printed.err
     (incident,) = re.findall(r"pate incident (\w+)", printed.err)
     assert run(["incident", incident]) == 0
     shown = capsys.readouterr().out
+    assert "5 units in up to 2 partitions" in shown
     assert len(set(re.findall(r"synthetic-\d+", shown))) == 5
     assert run(["incident", incident, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"id": incident, "text": shown.removesuffix("\n")}
 
 
-def test_declared_overlap_is_dealt_and_charged_for_two_votes(place: Path) -> None:
+def test_declared_overlap_is_dealt_and_charged_for_two_votes(place: Path, records_refused) -> None:
     assert run(["simulate", "reh", *SMALL, "--overlap", "5", "--group-size", "2"]) == 0
     config = load(place / "reh" / "config.yaml")
     assert config.partition.group_size == 2
     assert deal(config, load_study(config)).partitions_per_unit == 2
     alone = config.model_copy(update={"partition": config.partition.model_copy(update={"group_size": 1})})
     assert config.campaign_epsilon().epsilon > alone.campaign_epsilon().epsilon
-    with pytest.raises(InputError, match="5 units in up to 2"):
+    with records_refused("5 units in up to 2"):
         deal(alone, load_study(alone))
 
 

@@ -12,6 +12,7 @@ from pate.accounting import Composed, ConfidentGNMax, GNMax, PrivacyEvent, Repea
 from pate.accounting.events import SanitisedRelease
 from pate.accounting.sanitised_release import SanitisedFigure
 from pate.report import PrivacyReport
+from pate.report.words import neighbours
 from pate.student.calibration import calibration
 
 DELTA, ACCOUNTANT = 1e-5, "gaussian"
@@ -82,7 +83,8 @@ def full() -> PrivacyReport:
         run_id="ward-7-1a2b3c4d", created="2026-01-02T03:04:05+00:00", configuration=mark,
         description="Which patients are seen first.", task="severity of illness",
         classes=["healthy", "mild", "severe"], data_id="ward-7", benchmark=False, secure_noise=True, unit="patient",
-        moved_votes=1, partition="each privacy unit's records go to one teacher of its own site", retention_days=30,
+        neighbours=neighbours("patient", ids=True, within_site=True), moved_votes=1,
+        partition="each privacy unit's records go to one teacher of its own site", retention_days=30,
         mechanism={"kind": "confident-gnmax", "threshold": 200.0, "sigma_threshold": 150.0, "sigma": 40.0},
         event=event, campaign=bound(event), charges=charges, total=bound(Composed(events=tuple(charges))), budget=8.0,
         ledger=f"27:{mark}", teachers_enrolled=250, teachers_lost=2, pool=9000, asked=600, answered=240, refused=360,
