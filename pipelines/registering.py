@@ -101,13 +101,13 @@ def _check_ledger(store: RunStore, base: Path, card: Mapping[str, Any]) -> None:
         ledger.verify(None if card["ledger"] is None else Anchor.parse(card["ledger"]))
         account = account_name(store, ledger)
         for name in (account, *ledger.linked(account)):
-            spent, budget = ledger.spent(name).epsilon, ledger.account(name).epsilon
-            if spent > budget:
+            spent, budget = ledger.spent(name), ledger.account(name).epsilon
+            if spent.epsilon > budget:
                 whose = f"data_id={name!r}" if name == account else f"data that share units with {account!r}"
                 raise BudgetExceeded(
                     f"Expected {whose} within their budget, got more spent than that; the student stays what it is, "
                     "and whoever answers for the data decides (`pate ledger show`)",
-                    private_detail=f"data_id={name!r}: epsilon {spent:.6f} of {budget:g}",
+                    private_detail=f"data_id={name!r}: epsilon {spent.epsilon:.6f} of {budget:g}, {spent.accountant}",
                 )
     finally:
         ledger.close()

@@ -76,6 +76,7 @@ def report_of(run: Run, campaign: Campaign) -> PrivacyReport:
         audit=read_audit(run.base),
         versions=versions(),
         sanitised=campaign.sanitised,
+        left=campaign.left,
     )
 
 

@@ -253,6 +253,7 @@ class Campaign:
     total: EpsilonBound
     ledger: str
     sanitised: SanitisedEpsilon | None
+    left: float | None
 
 
 def label(run: Run, votes: VoteMatrix, queries: Released[list[int]]) -> Released[Campaign]:
@@ -263,7 +264,8 @@ def label(run: Run, votes: VoteMatrix, queries: Released[list[int]]) -> Released
         ledger = PrivacyLedger(run.base / "ledger")
         try:
             answers = campaign.label(ledger, run.config, run.study, votes, queries.value, run.progress)
-            head, charged = ledger.head(), ledger.events(campaign.account_of(run.config, run.study).name)
+            name = campaign.account_of(run.config, run.study).name
+            head, charged, left = ledger.head(), ledger.events(name), ledger.left(name)
         finally:
             ledger.close()
         campaign.write_labels(path, queries, answers, run.study.classes)
@@ -278,6 +280,7 @@ def label(run: Run, votes: VoteMatrix, queries: Released[list[int]]) -> Released
             "spend": campaign.spend_curve(run.config, answers).value,
             "cost": asdict(campaign.cost_of(run.config, answers).value),
             "total": asdict(content.total),
+            "left": left,
             "ledger": str(head),
             "sanitised": None if content.figure is None else asdict(content.figure.epsilon(content.total.delta)),
         }
@@ -302,6 +305,7 @@ def label(run: Run, votes: VoteMatrix, queries: Released[list[int]]) -> Released
             total=EpsilonBound(**note["total"]),
             ledger=note["ledger"],
             sanitised=None if note.get("sanitised") is None else SanitisedEpsilon(**note["sanitised"]),
+            left=note.get("left"),
         )
     )
 

@@ -24,8 +24,16 @@ def show(as_json: JsonOption = False) -> None:
     for account in ledger.accounts():
         spent = ledger.spent(account.name)
         shown = [asdict(figure.epsilon(account.delta)) for figure in ledger.figures(account.name)]
-        left = max(0.0, account.epsilon - spent.epsilon)
-        rows.append({**asdict(account), "spent": spent.epsilon, "left": left, "sanitised": shown})
+        rows.append(
+            {
+                "name": account.name,
+                **account.settings(),
+                "spent": spent.epsilon,
+                "left": ledger.left(account.name),
+                "enforced_by": spent.accountant,
+                "sanitised": shown,
+            }
+        )
     ledger.close()
     if as_json:
         print_json(rows)
@@ -35,7 +43,7 @@ def show(as_json: JsonOption = False) -> None:
         kind = "simulated (benchmark)" if row["benchmark"] else "real"
         figures = (up(row["spent"], 4), f"{row['epsilon']:g}", f"{row['delta']:g}")
         noisy = ", ".join(f"{up(one['epsilon'], 2)} ± {up(one['standard_deviation'], 2)}" for one in row["sanitised"])
-        cells.append((row["name"], row["unit"], *figures, row["accountant"], kind, noisy))
+        cells.append((row["name"], row["unit"], *figures, row["enforced_by"], kind, noisy))
     bought = any(row["sanitised"] for row in rows)
     names = ("data_id", "unit", "spent", "budget", "delta", "accountant", "kind", "sanitised")
     print_table(names if bought else names[:-1], cells if bought else [row[:-1] for row in cells])
