@@ -52,7 +52,7 @@ def read(path: Path) -> Anchor | None:
     try:
         content = json.loads(path.read_text())
         return Anchor(length=int(content["length"]), head=str(content["head"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise LedgerError("Expected a ledger anchor with length and head, got another file; restore it") from error
 
 

@@ -124,4 +124,7 @@ def _digest(*fields: object) -> str:
 
 def _entry(row: Row) -> Entry:
     seq, account, kind, body, at, previous, digest = row
-    return Entry(seq=seq, account=account, kind=kind, body=json.loads(body), at=at, previous=previous, hash=digest)
+    content = json.loads(body)
+    if not isinstance(content, dict):
+        raise ValueError("a body that is no object")
+    return Entry(seq=seq, account=account, kind=kind, body=content, at=at, previous=previous, hash=digest)

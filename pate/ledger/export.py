@@ -33,10 +33,13 @@ def verify_lines(text: Iterable[str], anchor: Anchor | None = None) -> Anchor:
         LedgerError: naming the first row that is not what was written.
     """
     last = Anchor(length=0, head="")
-    for entry in chain.checked(_rows(text)):
-        last = Anchor(length=entry.seq, head=entry.hash)
-        if anchor is not None and anchor.length == entry.seq and anchor.head != entry.hash:
-            raise LedgerError(f"Expected ledger row {entry.seq} with the anchored hash, got another chain")
+    try:
+        for entry in chain.checked(_rows(text)):
+            last = Anchor(length=entry.seq, head=entry.hash)
+            if anchor is not None and anchor.length == entry.seq and anchor.head != entry.hash:
+                raise LedgerError(f"Expected ledger row {entry.seq} with the anchored hash, got another chain")
+    except RecursionError as error:
+        raise chain.altered(last.length + 1) from error
     if anchor is not None and anchor.length > last.length:
         raise LedgerError(f"Expected at least {anchor.length} rows, got {last.length}; the tail was dropped")
     return last
@@ -47,8 +50,10 @@ def _rows(text: Iterable[str]) -> Iterator[chain.Row]:
         try:
             content = json.loads(line)
             row = tuple(content[field] for field in FIELDS)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise LedgerError(f"Expected a ledger row on line {number}, got something else; export again") from error
         if set(content) != set(FIELDS):
             raise LedgerError(f"Expected the fields of a ledger row on line {number}, got others; export again")
+        if type(row[0]) is not int or not all(type(field) is str for field in row[1:]):
+            raise LedgerError(f"Expected a number and texts in the fields of line {number}, got others; export again")
         yield row

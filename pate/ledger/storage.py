@@ -36,7 +36,7 @@ class Storage:
             self.anchor = folder / "anchor.json"
             with anchor.locked(folder):
                 self._require_whole()
-                if not (folder / "ledger.sqlite3").exists():
+                if not _has_content(folder / "ledger.sqlite3"):
                     anchor.advance(self.anchor, anchor.Anchor(length=0, head=anchor.GENESIS))
                 self.key = LedgerKey(folder)
                 self.db = schema.connect(str(folder / "ledger.sqlite3"))
@@ -76,23 +76,24 @@ class Storage:
         """A ledger that lost its database, key or anchor must not start again from nothing."""
         known = anchor.read(self.anchor)
         rows = known is not None and known.length > 0
-        database, key = ((self._folder / name).exists() for name in ("ledger.sqlite3", "key"))
+        database, key = (_has_content(self._folder / name) for name in ("ledger.sqlite3", "key"))
         missing = None
         if not database and (rows or (key and known is None)):
             missing = "database"
         elif not key and (database or rows):
             missing = "key"
         if missing is not None:
-            raise LedgerError(
-                f"Expected the {missing} of a ledger that was in use, got none; restore it from its backup: a new one "
-                "would know nothing of what was spent"
-            )
+            raise _missing(missing)
 
     def _bring_up_to_date(self) -> None:
         schema.require_known(self.db)
         done = schema.version(self.db)
         if done > 0:
             self._require_anchored()
+        else:
+            known = anchor.read(self.anchor)
+            if known is None or known.length > 0:  # a new ledger has its anchor first
+                raise _missing("database")
         if 0 < done < schema.VERSION:
             for _ in chain.checked(chain.rows(self.db)):
                 pass
@@ -124,3 +125,15 @@ def readable() -> Iterator[None]:
             "check the disk and the folder's permissions, then run again",
             private_detail=str(error),
         ) from error
+
+
+def _missing(what: str) -> LedgerError:
+    return LedgerError(
+        f"Expected the {what} of a ledger that was in use, got none; restore it from its backup: a new one would know "
+        "nothing of what was spent"
+    )
+
+
+def _has_content(path: Path) -> bool:
+    """An empty file is as good as none: SQLite takes it for a new database, and copies that break off leave one."""
+    return path.exists() and path.stat().st_size > 0

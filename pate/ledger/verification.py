@@ -45,7 +45,10 @@ def verify(db: sqlite3.Connection) -> chain.Entry | None:
     known: dict[str, _Campaign] = {}
     for entry in chain.checked(chain.rows(db)):
         last = entry
-        _follow(entry, registered, known)
+        try:
+            _follow(entry, registered, known)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise chain.altered(entry.seq) from error
     _verify_file(db)
     _verify_accounts(db, registered)
     _verify_campaigns(db, known)

@@ -56,3 +56,25 @@ def test_an_export_holds_neither_key_nor_unit_nor_query_nor_answer(lines: list[s
         "accountant", "answered", "answers", "answers_sha256", "benchmark", "campaign", "declared", "delta", "epsilon",
         "event", "key", "max_answered", "queries", "queries_sha256", "task", "unit", "units_sha256", "version",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"body": 5}, {"body": None}, {"body": ["x"]}, {"body": {"key": "x"}}, {"seq": "1"}, {"seq": True}, {"seq": 1.0},
+        {"hash": 7}, {"account": {}}, {"body": "[" * 100_000}, {"body": "5"}, {"body": "{"},
+    ],
+)  # fmt: skip
+def test_a_line_of_other_types_is_one_clear_error(lines: list[str], change: dict[str, object]) -> None:
+    row = {**json.loads(lines[0]), **change}
+    if isinstance(row["body"], str) and "hash" not in change and isinstance(row["account"], str):
+        parts = [row[name] for name in ("seq", "account", "kind", "body", "at", "previous")]
+        row["hash"] = hashlib.sha256(json.dumps(parts).encode()).hexdigest()  # whoever forges a line can do that
+    with pytest.raises(LedgerError):
+        verify_lines([json.dumps(row)])
+
+
+def test_lines_of_json_that_are_no_rows_are_one_clear_error() -> None:
+    for line in ("5", "null", "[]", '"x"', "[" * 100_000, "1" * 5000, "{}"):
+        with pytest.raises(LedgerError, match="line 1"):
+            verify_lines([line])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,37 @@ def test_published_anchors_find_a_whole_folder_that_was_restored(ledger: Privacy
 def test_what_is_no_anchor_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="LENGTH:HEAD"):
         Anchor.parse(text)
+
+
+@pytest.mark.parametrize("content", ["empty", "without tables"])
+@pytest.mark.parametrize("gone", [("anchor.json",), ()])
+def test_a_database_without_its_tables_begins_no_new_ledger_where_one_was(
+    written: Path, content: str, gone: tuple[str, ...]
+) -> None:
+    """A copy that broke off, or a tool that made the file, is as good as no database."""
+    database = written / "ledger.sqlite3"
+    database.unlink()
+    database.touch()
+    if content == "without tables":
+        with closing(sqlite3.connect(database)) as db:
+            db.execute("VACUUM")
+        assert database.stat().st_size > 0
+    for name in gone:
+        (written / name).unlink()
+    before = {path.name: path.read_bytes() for path in written.iterdir()}
+    with pytest.raises(LedgerError, match="Expected the database of a ledger that was in use"):
+        PrivacyLedger(written)
+    assert {path.name: path.read_bytes() for path in written.iterdir()} == before
+
+
+def test_a_new_ledger_whose_maker_died_on_the_way_is_begun_again(folder: Path) -> None:
+    """Anchor and key are written first, so what stands there says that nothing was charged yet."""
+    PrivacyLedger(folder).close()
+    (folder / "ledger.sqlite3").unlink()
+    anchored = folder / "anchor.json"
+    anchored.unlink()
+    anchor.advance(anchored, anchor.Anchor(length=0, head=anchor.GENESIS))
+    (folder / "ledger.sqlite3").touch()
+    opened = PrivacyLedger(folder)
+    opened.verify()
+    opened.close()
