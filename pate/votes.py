@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pate.errors import InputError, expected
+from pate.npy_file import load_npy
 from pate.values import Redacted
 
 ABSTAIN = -1
@@ -98,7 +99,11 @@ class VoteMatrix(Redacted):
                 "private folder (votes are never recomputed)",
                 private_detail=str(path),
             )
-        return cls(labels_TQ=np.load(path, mmap_mode="r", allow_pickle=False), classes=classes)
+        try:
+            labels_TQ = load_npy(path)
+        except ValueError as error:
+            raise expected("a vote matrix", "restore the run's private folder", file=path.name) from error
+        return cls(labels_TQ=labels_TQ, classes=classes)
 
 
 @final

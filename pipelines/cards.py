@@ -20,6 +20,7 @@ MAX_TEXT = 5000
 """Longest value of a parameter or tag; MLflow would cut longer ones off."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_EXPERIMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-/ ]{0,199}")
 _KEY = re.compile(r"[\w.\-:][\w.\- :]*(/[\w.\- :]+)*", re.ASCII)
 
 
@@ -115,6 +116,14 @@ def check_name(kind: str, name: str) -> None:
     """Refuse a run, phase or model name that could not stand in a path, a tag or a search."""
     if not _NAME.fullmatch(name):
         raise expected(f"a {kind} name of up to 100 letters, digits, '_', '.' or '-'", "choose another", name=name)
+
+
+def check_experiment(name: str) -> None:
+    """Refuse a name of an experiment that MLflow, a page's address or a search could not take."""
+    if not _EXPERIMENT.fullmatch(name) or name != name.strip():
+        raise expected(
+            "an experiment name of up to 200 letters, digits, '_', '.', '-', '/' or spaces", "choose another", name=name
+        )
 
 
 def check_key(key: str) -> None:

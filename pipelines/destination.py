@@ -83,8 +83,14 @@ def destination(uri: str | None, *, home: Path, experiment: str = DEFAULT_EXPERI
         )
     if uri.startswith(_SQLITE):
         database = Path(uri.removeprefix(_SQLITE)).resolve()
+        if not uri.removeprefix(_SQLITE) or "?" in uri or "\0" in uri or database.is_dir():
+            raise expected("tracking.uri=sqlite:///PATH with the path of a file, without '?'", "name the file")
         return Destination(uri=f"{_SQLITE}{database}", experiment=experiment, artifacts=database.parent / "artifacts")
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port  # read only now whether it is one
+    except ValueError as error:
+        raise expected("tracking.uri as scheme://host:port", "correct the host or the port") from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise expected(
             "tracking.uri to start with sqlite:///, http:// or https://",
@@ -135,7 +141,7 @@ def _check_writable(where: Destination) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         writable = os.access(folder, os.W_OK | os.X_OK) and (
-            not where.database.exists() or os.access(where.database, os.W_OK)
+            not where.database.exists() or (where.database.is_file() and os.access(where.database, os.W_OK))
         )
     except OSError:
         writable = False

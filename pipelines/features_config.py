@@ -11,7 +11,7 @@ from pate.features import Backbone, Diffusion, Inputs, Representation, Scatterin
 from pate.features.backbone import Architecture
 from pate.models import ModelSpec, TrainSpec
 from pate.models.augmentation import Augmentation
-from pipelines.section import Count, Positive, Section
+from pipelines.section import Count, Positive, Section, Threads
 
 _DIFFUSION: Any = Field(None, description="place features on the graph of the pool's nearest neighbours")
 
@@ -25,7 +25,7 @@ class SimCLRConfig(Section):
     augmentation: Augmentation = Field(description="changes that keep what an image shows")
     temperature: Positive = 0.2
     diffusion: Diffusion | None = _DIFFUSION
-    threads: Count = Field(1, description="torch threads")
+    threads: Threads = Field(1, description="torch threads")
 
     def build(self) -> Representation:
         return SimCLR(
@@ -46,7 +46,7 @@ class BackboneConfig(Section):
     sha256: str = Field(pattern=r"^[0-9a-fA-F]{64}$", description="of that file")
     side: Count = Field(64, description="images are resized to this many pixels a side")
     diffusion: Diffusion | None = _DIFFUSION
-    threads: Count = Field(1, description="torch threads")
+    threads: Threads = Field(1, description="torch threads")
 
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
 
@@ -74,7 +74,7 @@ class ScatteringConfig(Section):
     angles: Count = Field(8, description="directions of the wavelets")
     components: Count = Field(100, description="principal components over the pool that are kept")
     diffusion: Diffusion | None = _DIFFUSION
-    threads: Count = Field(1, description="torch threads")
+    threads: Threads = Field(1, description="torch threads")
 
     def build(self) -> Representation:
         return Scattering(scales=self.scales, angles=self.angles, components=self.components, diffusion=self.diffusion)
@@ -85,7 +85,7 @@ class InputsConfig(Section):
 
     kind: Literal["inputs"]
     diffusion: Diffusion | None = _DIFFUSION
-    threads: Count = Field(1, description="torch threads")
+    threads: Threads = Field(1, description="torch threads")
 
     def build(self) -> Representation:
         return Inputs(diffusion=self.diffusion)

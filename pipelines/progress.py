@@ -9,6 +9,9 @@ from typing import Protocol, final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
+from rich.text import Text
+
+from pate.plain_text import printable
 
 MOST_BARS = 30
 """Sites that are shown each by its own; where there are more, one bar counts for all."""
@@ -41,7 +44,7 @@ class Quiet:
     """Says nothing but warnings."""
 
     def warn(self, text: str) -> None:
-        Console(stderr=True).print(f"pate: warning: {text}", highlight=False, soft_wrap=True)
+        _warn(Console(stderr=True), text)
 
     def line(self, stage: str, text: str) -> None:
         """See ``Progress``."""
@@ -63,10 +66,10 @@ class Terminal:
         self._console = Console(stderr=True)
 
     def warn(self, text: str) -> None:
-        self._console.print(f"pate: warning: {text}", highlight=False, soft_wrap=True)
+        _warn(self._console, text)
 
     def line(self, stage: str, text: str) -> None:
-        self._console.print(f"[bold]{stage:<12}[/bold] {text}", highlight=False)
+        self._console.print(Text.assemble((f"{stage:<12}", "bold"), " ", printable(text)), highlight=False)
 
     @contextmanager
     def bar(self, stage: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -78,9 +81,14 @@ class Terminal:
     @contextmanager
     def bars(self, stage: str, totals: Mapping[str | None, int]) -> Iterator[Callable[[int, str | None], None]]:
         shown = totals if len(totals) <= MOST_BARS else {None: sum(totals.values())}
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         with self._bars(columns) as bars:
-            name = {place: stage if place is None else f"{stage} {place}" for place in shown}
+            name = {place: stage if place is None else f"{stage} {printable(place)}" for place in shown}
             task = {place: bars.add_task(f"{name[place]:<12}", total=total) for place, total in shown.items()}
             yield lambda pieces, place: bars.advance(task[place if place in task else None], pieces)
 
@@ -88,3 +96,7 @@ class Terminal:
         """Bars that disappear when they are done; none in a file, where each would leave an empty line."""
         shown = self._console.is_terminal
         return RichProgress(*columns, console=self._console, transient=True, disable=not shown)
+
+
+def _warn(console: Console, text: str) -> None:
+    console.print(Text(f"pate: warning: {printable(text)}"), highlight=False, soft_wrap=True)

@@ -10,13 +10,13 @@ from pydantic import Field, ValidationInfo, field_validator
 from pate.models import TreesSpec
 from pate.models.augmentation import Augmentation
 from pate.student import BoostedTrees, FixMatch, Learner, PseudoLabel, StudentSpec, Supervised
-from pipelines.section import Count, Positive, Section
+from pipelines.section import Count, Positive, Section, Threads
 
 
 class LearnerConfig(Section):
     """What every learner's part of the configuration has."""
 
-    threads: Count = Field(1, description="torch threads; small networks are fastest with one")
+    threads: Threads = Field(1, description="torch threads; small networks are fastest with one")
     start: Literal["fresh", "features"] = Field(
         "fresh", description="features: begin with the weights of the encoder, which must be the same network"
     )

@@ -13,6 +13,7 @@ import pandas as pd
 from pate.accounting.data_dependent import VoteCounts
 from pate.accounting.events import ConfidentGNMax, GNMax, LNMax, SanitisedRelease
 from pate.errors import InputError, expected
+from pate.npy_file import load_npy
 from pate.votes import VoteMatrix
 from pipelines.store import RunStore
 
@@ -27,7 +28,7 @@ def read_numbers(path: Path, what: str) -> npt.NDArray[np.float64]:
     Raises:
         InputError: it cannot be read, or holds something else.
     """
-    readers = {".npy": _npy, ".csv": _csv, ".parquet": pd.read_parquet}
+    readers = {".npy": load_npy, ".csv": _csv, ".parquet": pd.read_parquet}
     if path.suffix not in readers:
         raise expected(f"{what} as .npy, .csv or .parquet", "convert the file", suffix=path.suffix)
     try:
@@ -36,6 +37,8 @@ def read_numbers(path: Path, what: str) -> npt.NDArray[np.float64]:
         raise InputError(f"Expected {what}, got {error.strerror or 'an unreadable file'}; check the path") from error
     except (ValueError, TypeError) as error:
         raise expected(f"{what} with numbers alone", "remove other columns", file=path.name) from error
+    except (MemoryError, OverflowError, RecursionError) as error:
+        raise expected(f"{what} that fit in memory", "give fewer", file=path.name) from error
     if table.ndim != 2 or table.size == 0:
         raise expected(f"{what} of two dimensions", "one row per query or teacher", shape=table.shape)
     return table
@@ -76,11 +79,6 @@ def _mechanism(row: dict[str, Any], asked: int) -> GNMax | LNMax | ConfidentGNMa
         max_asked=asked,
         max_answered=min(int(row["max_answered"]), asked),
     )
-
-
-def _npy(path: Path) -> npt.NDArray[np.generic]:
-    found: npt.NDArray[np.generic] = np.load(path, allow_pickle=False)
-    return found
 
 
 def _csv(path: Path) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from pate.errors import expected
+from pate.plain_text import printable
 from pate.report import wording, words
 from pate.report.content import FORMAT, content_of
 from pate.report.facts import PrivacyReport
@@ -66,7 +67,11 @@ def _as_page(content: Mapping[str, Any]) -> str:
 @lru_cache(maxsize=1)
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,  # Markup, which is ours, stays
     )
     environment.filters |= {
         name: getattr(wording, name)

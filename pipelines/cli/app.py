@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from pate.errors import PateError, QuorumLost
+from pate.plain_text import printable
 from pipelines.cli import account, audit, data, doctor, ledger, new, plan, publishing, purge, runs, simulate, sweep
 from pipelines.egress import keep_private
 from pipelines.store import home, write_incident
@@ -82,7 +83,7 @@ def run(arguments: list[str]) -> int:
 def _refuse(message: str, private_detail: str | None, code: int = 2) -> int:
     if private_detail is not None:
         message += f" (details: `pate incident {write_incident(_private(), private_detail)}`)"
-    print(f"pate: error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"pate: error: {printable(' '.join(message.split()))}", file=sys.stderr)
     return code
 
 

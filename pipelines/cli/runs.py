@@ -10,9 +10,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pate.accounting.rounding import up
 from pate.errors import Unavailable, expected
+from pate.plain_text import printable
 from pipelines.cli.words import JsonOption, RunArgument, add_command, print_json
 from pipelines.store import RunStore, find_run, home
 
@@ -152,5 +154,5 @@ def _show(summary: Any, as_json: bool) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in summary.lines():
-        table.add_row(name, value)
+        table.add_row(name, Text(printable(value)))
     Console(highlight=False).print(table)

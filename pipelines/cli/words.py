@@ -9,6 +9,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from pate.plain_text import printable
 
 EXIT_CODES = {
     0: "done",
@@ -49,5 +52,5 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, whole:
     for column in table.columns[:whole]:
         column.no_wrap = True
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(printable(cell)) for cell in row))
     Console(highlight=False).print(table)

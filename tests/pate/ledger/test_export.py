@@ -67,7 +67,7 @@ def test_an_export_holds_neither_key_nor_unit_nor_query_nor_answer(lines: list[s
 )  # fmt: skip
 def test_a_line_of_other_types_is_one_clear_error(lines: list[str], change: dict[str, object]) -> None:
     row = {**json.loads(lines[0]), **change}
-    if isinstance(row["body"], str) and "hash" not in change and isinstance(row["account"], str):
+    if "hash" not in change:
         parts = [row[name] for name in ("seq", "account", "kind", "body", "at", "previous")]
         row["hash"] = hashlib.sha256(json.dumps(parts).encode()).hexdigest()  # whoever forges a line can do that
     with pytest.raises(LedgerError):
