@@ -64,6 +64,7 @@ def account_of(config: Config, study: Study) -> Account:
         accountant=config.privacy.accountant,
         unit=config.privacy.unit,
         benchmark=benchmark,
+        declared=config.declared_campaigns(),
     )
 
 

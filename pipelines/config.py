@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
 from pate.accounting import ACCOUNTANTS, EpsilonBound, PrivacyEvent, data_independent_epsilon
+from pate.accounting.account_rule import AccountRule
 from pate.accounting.events import SanitisedRelease
 from pate.accounting.gap_sensitivity import require_teachers
 from pate.accounting.rounding import up
@@ -83,28 +84,6 @@ class SanitisedConfig(Section):
 
     def build(self) -> SanitisedRelease:
         return SanitisedRelease(order=self.order, beta=self.beta, sigma_ss=self.sigma_ss, tau_s=self.tau_s)
-
-
-class PrivacyConfig(Section):
-    """The budget of the data; fixed when the data are first registered."""
-
-    epsilon: Positive = Field(description="most that may ever be spent on these data")
-    delta: float = Field(gt=0, lt=1, description="failure probability, far below one over the number of units")
-    unit: str = Field("patient", min_length=1, max_length=80, description="whom the guarantee protects")
-    accountant: str = Field("worst_case", description="the data-independent accountant that enforces the budget")
-    sanitised: SanitisedConfig | None = Field(
-        None, description="buy a noisy, public figure of the data-dependent cost; `pate plan --sanitised` proposes one"
-    )
-    retention_days: int | None = Field(
-        None, ge=1, le=36_500, strict=True, description="days that votes, weights, manifests and incidents are kept; then `pate purge` removes them"
-    )
-
-    @field_validator("accountant")
-    @classmethod
-    def _known_accountant(cls, name: str) -> str:
-        if name not in ACCOUNTANTS:
-            raise ValueError(f"Expected an accountant out of {sorted(ACCOUNTANTS)}, got {name!r}; choose one")
-        return name
 
 
 def _model_tag(value: object) -> str:
@@ -189,6 +168,39 @@ class LabellingConfig(Section):
     insecure_seeded_noise: Seed | None = Field(
         None, description="tests only: predictable noise from this seed; protects nobody, is never registered"
     )
+
+
+class DeclaredCampaignConfig(Section):
+    """A campaign that is declared with the budget, before anything is answered."""
+
+    mechanism: GNMaxConfig | LNMaxConfig | ConfidentGNMaxConfig = Field(discriminator="kind")
+    max_asked: Count = Field(description="public inputs that it asks about")
+    sanitised: SanitisedConfig | None = Field(None, description="the figure that it buys, as privacy.sanitised")
+
+
+class PrivacyConfig(Section):
+    """The budget of the data; fixed when the data are first registered."""
+
+    epsilon: Positive = Field(description="most that may ever be spent on these data")
+    delta: float = Field(gt=0, lt=1, description="failure probability, far below one over the number of units")
+    unit: str = Field("patient", min_length=1, max_length=80, description="whom the guarantee protects")
+    accountant: str = Field("worst_case", description="the data-independent accountant that enforces the budget")
+    sanitised: SanitisedConfig | None = Field(
+        None, description="buy a noisy, public figure of the data-dependent cost; `pate plan --sanitised` proposes one"
+    )
+    campaigns: tuple[DeclaredCampaignConfig, ...] = Field(
+        (), description="all campaigns on these data, where they are fixed now; default: each is decided when it is run"
+    )
+    retention_days: int | None = Field(
+        None, ge=1, le=36_500, strict=True, description="days that votes, weights, manifests and incidents are kept; then `pate purge` removes them"
+    )
+
+    @field_validator("accountant")
+    @classmethod
+    def _known_accountant(cls, name: str) -> str:
+        if name not in ACCOUNTANTS:
+            raise ValueError(f"Expected an accountant out of {sorted(ACCOUNTANTS)}, got {name!r}; choose one")
+        return name
 
 
 class TrackingConfig(Section):
@@ -343,6 +355,23 @@ class Config(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _declared_fit(self) -> Config:
+        rule = self.account_rule()
+        if not rule.declared:
+            return self
+        if not rule.admits(rule.declared):
+            raise ValueError(
+                f"Expected privacy.campaigns within privacy.epsilon={self.privacy.epsilon:g} together, got "
+                f"{up(rule.fixed(rule.declared).epsilon, 4)}; declare fewer queries or more noise"
+            )
+        if not rule.admits((self.campaign_event(),)):
+            raise ValueError(
+                "Expected a campaign out of privacy.campaigns, got another; together they use so much of the budget "
+                "that nothing else may follow, so run what was declared"
+            )
+        return self
+
     def campaign_event(self) -> PrivacyEvent:
         """The worst case of everything that the campaign releases."""
         return whole_event(
@@ -350,6 +379,27 @@ class Config(Section):
             queries=self.labelling.max_asked,
             moved_votes=self.partition.group_size,
             sanitised=self.sanitised_release(),
+        )
+
+    def declared_campaigns(self) -> tuple[PrivacyEvent, ...]:
+        """The worst case of each campaign that is declared with the budget."""
+        return tuple(
+            whole_event(
+                declared.mechanism.build(),
+                queries=declared.max_asked,
+                moved_votes=self.partition.group_size,
+                sanitised=None if declared.sanitised is None else declared.sanitised.build(),
+            )
+            for declared in self.privacy.campaigns
+        )
+
+    def account_rule(self) -> AccountRule:
+        """What the account of these data accepts."""
+        return AccountRule(
+            epsilon=self.privacy.epsilon,
+            delta=self.privacy.delta,
+            accountant=self.privacy.accountant,
+            declared=self.declared_campaigns(),
         )
 
     def sanitised_release(self) -> SanitisedRelease | None:
@@ -369,6 +419,8 @@ class Config(Section):
         Keys that came later are left out where they are not used, so that a run keeps its id.
         """
         found = self.model_dump(mode="json", exclude=_NOT_IN_RESULTS)
+        if not self.privacy.campaigns:
+            del found["privacy"]["campaigns"]
         if not self.partition.sites:
             del found["partition"]["sites"]
         if found["data"].get("equal_records") == "refuse":
