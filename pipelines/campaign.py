@@ -29,9 +29,14 @@ from pate.votes import VoteMatrix
 from pipelines.config import Config
 from pipelines.holders import Units
 from pipelines.progress import Progress
+from pipelines.relation import carries_ids
 from pipelines.store import write_atomically
 
 CURVE_POINTS = 10
+NO_IDS = (
+    "the configuration names no ids of privacy units (data.unit): a person with several records is protected for each "
+    "alone, and is not known again where a record was altered; name the column if there is one"
+)
 
 
 @final
@@ -94,9 +99,10 @@ def open_account(ledger: PrivacyLedger, config: Config, study: Study, queries: l
     """
     account = account_of(config, study)
     ledger.register(account, units=() if account.benchmark else units.known_by)
-    warning = account.large_delta(config.partition.teachers)
-    if warning is not None:
-        sys.stderr.write(f"pate: warning: {warning}\n")
+    no_ids = NO_IDS if carries_ids(config) is False and not account.benchmark else None
+    for warning in (account.large_delta(config.partition.teachers), no_ids):
+        if warning is not None:
+            sys.stderr.write(f"pate: warning: {warning}\n")
     require_affordable(ledger, **_request(config, study, queries))
     return account
 

@@ -98,6 +98,31 @@ def test_a_large_delta_is_warned_about_whatever_the_number_of_records(
     assert said.out == ""
 
 
+TABLE = """data:
+  source: table
+  data_id: NAME
+  task: t
+  private_files: [a.csv]
+  pool_files: [b.csv]
+  pool: 200
+  evaluation: 10
+  label: {column: y, positive: [x]}
+  UNIT
+  features: {numeric: [{columns: [v]}]}
+"""
+
+
+@pytest.mark.parametrize(("unit", "warned"), [("unit: patient", False), ("task: t", True)])
+def test_records_without_ids_are_warned_about(
+    ledger: PrivacyLedger, tmp_path: Path, capsys: pytest.CaptureFixture[str], unit: str, warned: bool
+) -> None:
+    text = SMOKE[: SMOKE.index("data:")] + TABLE.replace("  UNIT\n", "" if warned else f"  {unit}\n")
+    rest = SMOKE[SMOKE.index("partition:") :].replace("by: site", "by: random")
+    (tmp_path / "ward.yaml").write_text(text.replace("NAME", "ward") + rest)
+    open_account(ledger, load(tmp_path / "ward.yaml"), study())
+    assert ("names no ids of privacy units" in capsys.readouterr().err) is warned
+
+
 CONFIDENT = "mechanism: {kind: confident-gnmax, threshold: 12, sigma_threshold: 12, sigma: 6, max_answered: 30}"
 
 
