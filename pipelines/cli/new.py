@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from pate.errors import expected
+from pate.plain_text import printable
 from pipelines.cli.words import JsonOption, add_command, print_json
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -18,7 +19,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to the root."""
-    example = "pate new heart --from patients.csv --label ill --positive yes"
+    example = "pate new heart --from patients.csv --public public.csv --label ill --positive yes"
     add_command(app, new, "Write a first configuration for tables of one's own.", example)
 
 
@@ -34,6 +35,10 @@ def new(
     names: Annotated[str, typer.Option(help="names of two classes")] = "negative,positive",
     public: Annotated[list[Path] | None, typer.Option(help="file of public records, the pool; repeatable")] = None,
     evaluation: Annotated[list[Path] | None, typer.Option(help="file of labelled public records; repeatable")] = None,
+    numeric: Annotated[
+        list[str] | None, typer.Option(help="column of numbers; repeatable; instead of a look at public files")
+    ] = None,
+    categorical: Annotated[list[str] | None, typer.Option(help="column of categories; repeatable; likewise")] = None,
     unit: Annotated[str | None, typer.Option(help="column of the patient's id")] = None,
     site: Annotated[str | None, typer.Option(help="column of the hospital")] = None,
     columns: Annotated[str | None, typer.Option(help="columns of files without a header, separated by commas")] = None,
@@ -41,9 +46,10 @@ def new(
     separator: Annotated[str, typer.Option(help="between the values of a line")] = ",",
     as_json: JsonOption = False,
 ) -> None:
-    """Look at the columns, write a folder with a commented configuration, print the steps to a student."""
+    """Write a folder with a commented configuration, print the steps to a student."""
     from pipelines.config import load  # noqa: PLC0415 - loads torch
-    from pipelines.new_study import Wish, plan, to_yaml  # noqa: PLC0415
+    from pipelines.new_study import Wish, plan  # noqa: PLC0415
+    from pipelines.new_study_file import to_yaml  # noqa: PLC0415
     from pipelines.store import write_atomically  # noqa: PLC0415
 
     folder = Path(study)
@@ -58,7 +64,8 @@ def new(
         Wish(
             name=study, private=tuple(private), public=tuple(public or ()), evaluation=tuple(evaluation or ()),
             label=label, positive=tuple(positive or ()), above=above, classes=_split(classes), names=(pair[0], pair[1]),
-            unit=unit, site=site, columns=_split(columns), missing=tuple(missing or ()), separator=separator,
+            numeric=tuple(numeric or ()), categorical=tuple(categorical or ()), unit=unit, site=site,
+            columns=_split(columns), missing=tuple(missing or ()), separator=separator,
         )
     )  # fmt: skip
     folder.mkdir()
@@ -66,7 +73,7 @@ def new(
     write_atomically(path, to_yaml(found))
     run_id = load(path).run_id
     for one in () if as_json else found.looks:
-        print(f"  {one.name}: {one.words()} -> {one.role}", file=sys.stderr)
+        print(f"  {printable(one.name)}: {one.words()} -> {one.role}", file=sys.stderr)
     ready = found.benchmark is not None or bool(found.wish.public)
     steps = _steps(path, run_id, ready=ready)
     write_atomically(folder / "STEPS.md", f"# Steps to a student\n\n{steps}")
@@ -80,7 +87,7 @@ def new(
 def _steps(path: Path, run_id: str, *, ready: bool) -> str:
     """What to do next; lines that begin with pate are commands."""
     where = os.path.join(path.parent, "public.csv")
-    first = f"Read {path} and correct what the look at the columns got wrong."
+    first = f"Read {path} and correct what is wrong about the columns."
     if not ready:
         first += f" Put public records with the same columns (labels too) at {where}."
     return "\n".join(

@@ -50,8 +50,8 @@ def test_every_shipped_configuration_is_within_its_declared_budget(path: Path) -
     [
         ({"nonsense": 1}, ["unknown key nonsense=1"]),
         ({"labelling__mechanism__sgima": 3}, ["unknown key labelling.mechanism.sgima=3"]),
-        ({"labelling__mechanism__sigma": -1}, ["labelling.mechanism.sigma=-1", "greater than 0"]),
-        ({"labelling__mechanism__sigma": 0}, ["labelling.mechanism.sigma=0", "greater than 0"]),
+        ({"labelling__mechanism__sigma": -1}, ["labelling.mechanism.sigma=-1", "greater than or equal to 0.001"]),
+        ({"labelling__mechanism__sigma": 0}, ["labelling.mechanism.sigma=0", "greater than or equal to 0.001"]),
         ({"labelling__mechanism__sigma": "40 votes"}, ["labelling.mechanism.sigma='40 votes'", "number"]),
         ({"labelling__mechanism__kind": "gnmx"}, ["labelling.mechanism", "'gnmx'", "'gnmax'"]),
         ({"privacy__epsilon": float("nan")}, ["privacy.epsilon=nan", "finite"]),

@@ -18,6 +18,7 @@ from pipelines.new_study import look
 from pipelines.sources import deal, load_study
 
 CANARY = "CANARY-7731"
+ROLES = ["--numeric", "height (cm)", "--categorical", "stage"]
 HEART = "age,sex,cp,trestbps,chol,fbs,restecg,thalach,exang,oldpeak,slope,ca,thal,num"
 
 
@@ -45,7 +46,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_no_value_of_a_private_record_is_printed_or_copied(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     patients(place / "p.csv", 300, 0)
-    asked = ["new", "mine", "--from", "p.csv", "--label", "result", "--positive", "yes", "--unit", "patient"]
+    asked = ["new", "mine", "--from", "p.csv", "--label", "result", "--positive", "yes", "--unit", "patient", *ROLES]
     assert run([*asked[:1], "again", *asked[2:], "--json"]) == 0
     plain = capsys.readouterr()
     assert json.loads(plain.out)["config"] == "again/again.yaml"
@@ -56,8 +57,8 @@ def test_no_value_of_a_private_record_is_printed_or_copied(place: Path, capsys: 
     for text in (printed.out, printed.err, written):
         assert CANARY not in text
         assert "7731001" not in text
-    assert "height (cm): numbers, more than 50 different -> numeric" in printed.err
-    assert "note: text, more than 50 different -> left out" in printed.err
+    assert "height (cm): named as numeric -> numeric" in printed.err
+    assert "note: not named -> left out" in printed.err
     assert "Put public records with the same columns (labels too) at mine/public.csv" in printed.out
     config = load(place / "mine" / "mine.yaml")
     assert config.campaign_epsilon().epsilon <= config.privacy.epsilon
@@ -101,6 +102,10 @@ def test_files_of_several_hospitals_become_sites(place: Path) -> None:
         (["--label", "result", "--positive", "1", "--unit", "who"], ["--unit='who'"]),
         (["--label", "result", "--positive", "1", "--names", "one"], ["two --names"]),
         (["--label", "result", "--positive", "1", "--from", "none.csv"], ["--from [1]", "got none"]),
+        (["--label", "result", "--positive", "1"], ["--numeric and --categorical", "height (cm), stage", "published"]),
+        (["--label", "result", "--positive", "1", "--numeric", "heigth"], ["--numeric to name", "numeric='heigth'"]),
+        (["--label", "result", "--positive", "1", "--categorical", "result"], ["neither label", "'result'"]),
+        (["--label", "result", "--positive", "1", "--numeric", "stage", "--categorical", "stage"], ["each once"]),
     ],
 )
 def test_what_cannot_become_a_study_is_refused_and_nothing_is_written(
@@ -114,6 +119,54 @@ def test_what_cannot_become_a_study_is_refused_and_nothing_is_written(
     assert all(text in printed.err for text in mentions), printed.err
     assert CANARY not in printed.err
     assert not (place / "mine").exists()
+
+
+CELLS = {
+    "height (cm)": ["none", "1e400", "170", "=1+1", ""],
+    "stage": ["7", "a, b", "<b>"],
+    "note": ["", "12", "a"],
+    "ward": ["x", "7731003"],
+    "result": ["yes", "other", "0"],
+}
+
+
+@pytest.mark.parametrize("public", [[], ["--public", "q.csv"]], ids=["without public files", "with public files"])
+def test_no_private_cell_changes_what_is_written(
+    place: Path, capsys: pytest.CaptureFixture[str], public: list[str]
+) -> None:
+    """The file is published: whatever stands in one private cell, or in a whole private column, it is the same."""
+    patients(place / "q.csv", 90, 1)
+    asked = ["--from", "p.csv", "--label", "result", "--positive", "yes", "--unit", "patient"]
+    asked += public or ROLES
+    written = set()
+    original = pd.read_csv(patients(place / "p.csv", 300, 0), dtype=str)
+    cases = [original]
+    for column, values in CELLS.items():
+        for value in values:
+            one, whole = original.copy(), original.copy()
+            one.loc[17, column] = value
+            whole[column] = value
+            cases += [one, whole]
+    for number, case in enumerate(cases):
+        case.to_csv(place / "p.csv", index=False)
+        assert run(["new", f"study-{number}", *asked]) == 0
+        texts = [path.read_text() for path in sorted((place / f"study-{number}").iterdir())]
+        printed = capsys.readouterr()
+        shown = "\n".join([*texts, printed.out, printed.err])
+        written.add(re.sub(r"study-\d+(-[0-9a-f]{8})?", "study", shown))
+    assert len(written) == 1
+
+
+def test_what_is_proposed_from_counts_says_so(place: Path) -> None:
+    patients(place / "p.csv", 300, 0)
+    asked = ["--from", "p.csv", "--label", "result", "--positive", "yes", "--unit", "patient", *ROLES]
+    assert run(["new", "mine", *asked]) == 0
+    text = (place / "mine" / "mine.yaml").read_text()
+    note = "proposed from the number of units you hold; this number becomes public with the file"
+    lines = text.splitlines()
+    for key in ("teachers", "delta"):
+        at = next(number for number, line in enumerate(lines) if line.startswith(f"  {key}:"))
+        assert lines[at - 1] == f"  # {key}: {note}"
 
 
 def test_a_folder_that_exists_is_left_alone(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
