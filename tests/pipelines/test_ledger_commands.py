@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pate.accounting import GNMax, Repeated
 from pate.ledger import Account, PrivacyLedger
 from pipelines.cli.app import run
 
@@ -70,3 +71,28 @@ def test_on_a_narrow_terminal_no_name_is_cut_off(
     shown = capsys.readouterr().out
     assert "…" not in shown
     assert name in "".join(line.split("│")[1].strip() for line in shown.splitlines() if line.startswith("│"))
+
+
+def test_the_rule_that_holds_an_account_and_what_it_leaves_are_shown(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forty = Repeated(event=GNMax(sigma=40.0), count=40)
+    ledger = PrivacyLedger(home / "ledger")
+    plain = {"delta": 1e-5, "accountant": "worst_case", "unit": "patient"}
+    ledger.register(Account(name="later", epsilon=2.0, **plain))  # type: ignore[arg-type]
+    ledger.register(Account(name="fixed", epsilon=0.955, declared=(forty, forty), **plain))  # type: ignore[arg-type]
+    for name in ("later", "fixed"):
+        for number in range(2):
+            queries = ledger.key.queries([f"{name}/{number}/{i}".encode() for i in range(40)])
+            ledger.reserve(name, campaign=f"{name}{number}", task="t", event=forty, queries=queries, max_answered=40)
+    left = {name: ledger.left(name) for name in ("later", "fixed")}
+    ledger.close()
+    assert run(["ledger", "show", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["later"]["enforced_by"] == "gdp_filter(worst_case)"
+    assert rows["fixed"]["enforced_by"] == "worst_case"
+    assert {name: rows[name]["left"] for name in left} == left
+    assert rows["later"]["spent"] > rows["fixed"]["spent"]
+    assert [event["count"] for event in rows["fixed"]["declared"]] == [40, 40]
+    assert run(["ledger", "show"]) == 0
+    assert "gdp_filter" in capsys.readouterr().out
