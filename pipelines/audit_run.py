@@ -87,7 +87,7 @@ def run_to_votes(config: Config, home: Path, subject: ToVotes = votes_before_cha
     """
     out, votes_TQ, code, end = io.StringIO(), None, 0, ""
     with redirect_stdout(out), redirect_stderr(out), warnings.catch_warnings():
-        warnings.simplefilter("always")
+        warnings.simplefilter("ignore")  # as ``pate run`` does, since a library's warning may quote a record
         try:
             votes_TQ = np.array(subject(config, base=home, progress=Counted()).labels_TQ)
         except PateError as error:

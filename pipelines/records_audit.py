@@ -15,7 +15,7 @@ from typing import final
 
 from pate.audit.learned import teachers_changed
 from pate.audit.moved_votes import Moved, most_moved
-from pate.audit.record_changes import Files, Kind, draw_change
+from pate.audit.record_changes import TWICE, Files, Kind, draw_change
 from pate.errors import PateError
 from pate.values import Redacted
 from pipelines.audit_copies import Copies, copy_records
@@ -116,7 +116,7 @@ def _in_turn(copies: Copies, kinds: Sequence[Kind], seed: int, records: int) -> 
 
 def _none_yet(config: Config, kind: Kind) -> Moved:
     """A row without a run; one unit may move as many votes as each campaign is charged for."""
-    allowed = 0 if kind is Kind.NOTHING else config.partition.group_size
+    allowed = 0 if kind is Kind.NOTHING else config.partition.group_size * (2 if kind in TWICE else 1)
     return Moved(kind=kind, runs=0, refused=0, moved=0, teachers=0, told=0, allowed=allowed)
 
 

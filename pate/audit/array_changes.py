@@ -11,8 +11,8 @@ from typing import Any, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
-from pate.audit.record_changes import Files, Kind, pick
-from pate.audit.table_changes import Place, retyped
+from pate.audit.record_changes import Files, Kind, pick, writings
+from pate.audit.table_changes import Place
 from pate.data.ids import optional_ids
 from pate.data.npz import NpzArrays, NpzFile
 from pate.values import Redacted
@@ -69,7 +69,7 @@ class RawArrays(Redacted):
         self._archives = archives
         self._classes = classes
         self._named = all("unit" in archive.arrays for archive in archives)
-        self._grows = grows and self._named
+        self._grows = grows
         units: dict[str, list[Place]] = {}
         for file, archive in enumerate(archives):
             count = len(archive.arrays["labels"])
@@ -98,7 +98,8 @@ class RawArrays(Redacted):
             Kind.RELABELLED: self._relabel,
             Kind.EMPTIED: lambda arrays, rows, row, rng: _put(arrays, row, images=0),
             Kind.DOUBLED: self._double,
-            Kind.RETYPED: self._retype,
+            Kind.RETYPED: lambda arrays, rows, row, rng: self._name(arrays, rows, rng, same=True),
+            Kind.RENAMED: lambda arrays, rows, row, rng: self._name(arrays, rows, rng, same=False),
             Kind.MOVED: self._move,
             Kind.ABSURD: self._spoil,
             Kind.UNKNOWN: lambda arrays, rows, row, rng: _put(arrays, row, labels=self._classes),
@@ -118,6 +119,9 @@ class RawArrays(Redacted):
     def _add(self, arrays: Arrays, rows: list[int], row: int, rng: np.random.Generator) -> Arrays | None:
         if not self._grows:
             return None
+        if not self._named:
+            end = len(arrays["labels"])
+            return _inserted(arrays, {role: array[[row]] for role, array in arrays.items()}, end)
         name = str(rng.integers(10**8, 10**9))
         more = {role: array[rows] for role, array in arrays.items()}
         more["unit"] = np.full(len(rows), name).astype(_wide(arrays["unit"], name))
@@ -138,7 +142,7 @@ class RawArrays(Redacted):
         )
 
     def _give(self, arrays: Arrays, rows: list[int], row: int, rng: np.random.Generator) -> Arrays | None:
-        if not self._grows:
+        if not self._named or not self._grows:
             return None
         other = int(rng.integers(len(arrays["labels"])))
         more = {role: array[[other if role in ("images", "labels") else row]] for role, array in arrays.items()}
@@ -153,15 +157,13 @@ class RawArrays(Redacted):
         own = {role: array[rows[::-1]] for role, array in arrays.items()}
         return _inserted(_without(arrays, rows), own, len(arrays["labels"]) - len(rows))
 
-    def _retype(self, arrays: Arrays, rows: list[int], row: int, rng: np.random.Generator) -> Arrays | None:
-        if not self._named or arrays["unit"].dtype.kind != "U":
+    def _name(self, arrays: Arrays, rows: list[int], rng: np.random.Generator, *, same: bool) -> Arrays | None:
+        if not self._named or arrays["unit"].dtype.kind != "U" or not (same or self._grows):
             return None
-        new = pick(rng, retyped(str(arrays["unit"][row])))
-        return (
-            None
-            if new is None
-            else _put({**arrays, "unit": arrays["unit"].astype(_wide(arrays["unit"], new))}, rows, unit=new)
-        )
+        new = pick(rng, writings(str(arrays["unit"][rows[0]]), same=same))
+        if new is None:
+            return None
+        return _put({**arrays, "unit": arrays["unit"].astype(_wide(arrays["unit"], new))}, rows, unit=new)
 
     def _move(self, arrays: Arrays, rows: list[int], row: int, rng: np.random.Generator) -> Arrays | None:
         if "site" not in arrays:

@@ -6,6 +6,7 @@ behind it. Which unit is changed, and how, is private; the kind of change is pub
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Protocol, TypeAlias, TypeVar, final
 
 import numpy as np
 
+from pate.data.ids import canonical_ids
 from pate.randomness import generator
 
 Files: TypeAlias = Mapping[Path, bytes | None]
@@ -36,6 +38,7 @@ class Kind(StrEnum):
     UNLABELLED = "the label emptied"
     DOUBLED = "a record twice"
     RETYPED = "id in another writing"
+    RENAMED = "under another id"
     MOVED = "at another site"
     ABSURD = "absurd value"
     UNKNOWN = "unknown class"
@@ -43,6 +46,10 @@ class Kind(StrEnum):
     TAKEN = "one record less"
     REORDERED = "last in the file"
     JOINED = "its row in a joined table"
+
+
+TWICE = frozenset({Kind.RENAMED, Kind.MOVED})
+"""Changes of two units, or of one in two places: withdrawn in one and added in the other."""
 
 
 class RawRecords(Protocol):
@@ -80,3 +87,18 @@ def draw_change(records: RawRecords, kind: Kind, *, seed: int, number: int) -> F
 def pick(rng: np.random.Generator, choices: Sequence[T]) -> T | None:
     """One of some, or ``None`` of none."""
     return choices[int(rng.integers(len(choices)))] if choices else None
+
+
+def writings(text: str, *, same: bool) -> list[str]:
+    """Other writings of an id that a person or a program may choose.
+
+    Args:
+        text: as it is.
+        same: those that are known to be the same id, or those that may be somebody else's.
+    """
+    text = text.strip()
+    wide = text.translate({ord(digit): ord(digit) - ord("0") + 0xFF10 for digit in "0123456789"})
+    found = [f"{text} ", f"\t{text}", unicodedata.normalize("NFD", text), wide, f"\ufeff{text}", text.swapcase()]
+    found += [f"{text}.0", f"+{text}", f"{text}e+0", f"{text}e0", f"0{text}"] if text.isdecimal() else [f"{text}-2"]
+    own = canonical_ids([text])[0]
+    return [new for new in dict.fromkeys(found) if new != text and (canonical_ids([new])[0] == own) is same]

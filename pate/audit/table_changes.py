@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TypeAlias, final
 import numpy as np
 
 from pate.audit.raw_table import RawTable, Row
-from pate.audit.record_changes import Files, Kind, pick
+from pate.audit.record_changes import Files, Kind, pick, writings
 from pate.data.ids import optional_ids
 from pate.values import Redacted
 
@@ -69,7 +68,7 @@ class RawTables(Redacted):
         self._own = len(tables)
         self._roles = roles
         self._units = self._found(held)
-        self._grows = grows and roles.unit is not None
+        self._grows = grows
 
     @property
     def units(self) -> int:
@@ -87,7 +86,8 @@ class RawTables(Redacted):
             Kind.EMPTIED: self._empty,
             Kind.UNLABELLED: lambda draft, own, rng: self._label(draft, own, rng, ("",)),
             Kind.DOUBLED: self._double,
-            Kind.RETYPED: self._retype,
+            Kind.RETYPED: lambda draft, own, rng: self._name(draft, own, rng, same=True),
+            Kind.RENAMED: lambda draft, own, rng: self._grows and self._name(draft, own, rng, same=False),
             Kind.MOVED: self._move,
             Kind.ABSURD: self._spoil,
             Kind.UNKNOWN: lambda draft, own, rng: self._label(draft, own, rng, UNKNOWN),
@@ -124,9 +124,15 @@ class RawTables(Redacted):
         return True
 
     def _add(self, draft: _Draft, own: list[Place], rng: np.random.Generator) -> bool:
-        if self._roles.unit is None or not self._grows:
+        if not self._grows:
             return False
         file = own[0][0]
+        if self._roles.unit is None:
+            _, other = self._two(own, rng)
+            name = pick(rng, [name for name in self._roles.features if name in self._tables[file].columns])
+            values = {} if other is None or name is None else {name: draft.cell(other, name)}
+            draft.rows(file).append(draft.copied(own[0], values))
+            return True
         name = str(rng.integers(10**8, 10**9))
         where = int(rng.integers(len(draft.rows(file)) + 1))
         rows = [draft.copied(place, {self._roles.unit: name}) for place in own if place[0] == file]
@@ -170,7 +176,7 @@ class RawTables(Redacted):
 
     def _give(self, draft: _Draft, own: list[Place], rng: np.random.Generator) -> bool:
         place, other = self._two(own, rng)
-        if not self._grows or other is None:
+        if self._roles.unit is None or other is None or not self._grows:
             return False
         row = draft.copied(other, self._kept(draft, place))
         draft.rows(place[0]).insert(int(rng.integers(len(draft.rows(place[0])) + 1)), row)
@@ -190,15 +196,16 @@ class RawTables(Redacted):
             draft.rows(file).append(draft.rows(file).pop(row))
         return True
 
-    def _retype(self, draft: _Draft, own: list[Place], rng: np.random.Generator) -> bool:
+    def _name(self, draft: _Draft, own: list[Place], rng: np.random.Generator, *, same: bool) -> bool:
         if self._roles.unit is None:
             return False
-        text = draft.cell(own[0], self._roles.unit)
-        new = pick(rng, retyped(text))
+        new = pick(rng, writings(draft.cell(own[0], self._roles.unit), same=same))
         return new is not None and draft.set_all(own, self._roles.unit, new)
 
     def _move(self, draft: _Draft, own: list[Place], rng: np.random.Generator) -> bool:
         if self._roles.site is not None:
+            if self._roles.site == self._roles.unit:
+                return False
             site = self._roles.site
             others = {draft.cell(places[0], site) for places in self._units} - {
                 draft.cell(place, site) for place in own
@@ -243,15 +250,6 @@ class RawTables(Redacted):
             if other[0] == place[0] and other not in own:
                 return place, other
         return place, None
-
-
-def retyped(text: str) -> list[str]:
-    """Other writings of an id that a person or a program may choose."""
-    text = text.strip()
-    wide = text.translate({ord(digit): ord(digit) - ord("0") + 0xFF10 for digit in "0123456789"})
-    number = [f"{text}.0", f"+{text}", f"{text}e0", f"0{text}"] if text.isdecimal() else []
-    others = [f"{text} ", f"\t{text}", text.swapcase(), unicodedata.normalize("NFD", text), wide, f"\ufeff{text}"]
-    return [new for new in dict.fromkeys([*number, *others]) if new != text]
 
 
 class _Draft(Redacted):

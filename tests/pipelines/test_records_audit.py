@@ -1,0 +1,279 @@
+"""From records to votes: one changed unit reaches no more teachers than are charged, in every kind of file.
+
+Tasks run in this process, through the same functions as in Ray's workers, so that a mutant is seen by all of them. One
+test sends them to Ray.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from pate.errors import InputError
+from pipelines import ray_runtime, records_audit
+from pipelines.config import load
+from pipelines.ray_tasks import _checked, _Failure
+from pipelines.records_audit import KINDS, Findings, audit_records
+
+Write = Callable[[Path], dict[str, Any]]
+"""Writes a study into a folder and gives the sections of its configuration."""
+TEACHERS = 6
+
+
+class InThisProcess:
+    """What the pipeline asks of a Ray session, one task after the other."""
+
+    cpus, gpus = 2, 0
+
+    def session(self) -> InThisProcess:
+        return self
+
+    def share(self, value: Any) -> Any:
+        return value
+
+    def try_all(self, jobs: Any, needs: Any, limits: Any) -> Iterator[tuple[int, Any]]:
+        for position, job in enumerate(jobs):
+            arguments = job.arguments() if callable(job.arguments) else job.arguments
+            try:
+                result = job.function(**arguments)
+            except InputError as error:
+                result = _Failure(public=str(error), private="")
+            except Exception as error:
+                result = _Failure(public=None, private=repr(error))
+            yield position, _checked(result, job)
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tasks run in this process."""
+
+    @contextmanager
+    def session(*_: Any, **__: Any) -> Iterator[InThisProcess]:
+        yield InThisProcess()
+
+    monkeypatch.setattr(records_audit, "ray_session", session)
+    monkeypatch.setattr(ray_runtime, "on_demand", session)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def patients(rows: int, seed: int, name: str = "") -> pd.DataFrame:
+    """Records of about a third as many patients at three sites; a patient is at one site."""
+    rng = np.random.default_rng(seed)
+    unit = rng.integers(rows // 3, size=rows)
+    ill = rng.integers(2, size=rows)
+    return pd.DataFrame(
+        {
+            "patient": [f"{name}{100 + n}" for n in unit],
+            "site": [f"site {'abc'[n % 3]}" for n in unit],
+            "lab": np.round(rng.normal(size=rows) + 2 * ill, 4),
+            "age": rng.integers(20, 90, size=rows),
+            "ward": rng.choice(["x", "y", "z"], size=rows),
+            "ill": np.where(ill == 1, "yes", "no"),
+        }
+    )
+
+
+def table(folder: Path, own: pd.DataFrame, **changes: Any) -> dict[str, Any]:
+    """A study of tables; records are in ``own``."""
+    own.to_csv(folder / "own.csv", index=False)
+    patients(80, 1).to_csv(folder / "pool.csv", index=False)
+    patients(40, 2).to_csv(folder / "evaluation.csv", index=False)
+    return {
+        "source": "table",
+        "data_id": "d",
+        "task": "ill",
+        "private_files": ["own.csv"],
+        "pool_files": ["pool.csv"],
+        "evaluation_files": ["evaluation.csv"],
+        "pool": 60,
+        "evaluation": 30,
+        "label": {"column": "ill", "classes": ["no", "yes"]},
+        "unit": "patient",
+        "features": {
+            "numeric": [{"columns": ["lab", "age"], "missing": {"strategy": "public_median"}, "clip": 4}],
+            "categorical": [{"columns": ["ward"], "unknown": "ignore", "missing": "category"}],
+        },
+        **changes,
+    }
+
+
+def with_ids(folder: Path) -> dict[str, Any]:
+    return {"data": table(folder, patients(90, 0))}
+
+
+def with_ids_of_text(folder: Path) -> dict[str, Any]:
+    return {"data": table(folder, patients(90, 0, "Pat-"))}
+
+
+def without_ids(folder: Path) -> dict[str, Any]:
+    own = patients(90, 0).drop_duplicates(["lab", "age", "ward", "ill"])
+    return {"data": table(folder, own, unit=None)}
+
+
+def with_unlabelled(folder: Path) -> dict[str, Any]:
+    own = patients(90, 0)
+    own.loc[::7, "ill"] = ""
+    return {"data": table(folder, own, unit=None, label={"column": "ill", "classes": ["no", "yes"], "missing": "drop"})}
+
+
+def at_sites(folder: Path) -> dict[str, Any]:
+    sites = [{"site": f"site {name}", "teachers": 2} for name in "abc"]
+    return {"data": table(folder, patients(90, 0), site="site"), "partition": {"by": "site", "sites": sites}}
+
+
+def in_files_of_sites(folder: Path) -> dict[str, Any]:
+    own, names = patients(90, 0).drop_duplicates(["lab", "age", "ward", "ill"]), "abc"
+    for name in names:
+        own[own["site"] == f"site {name}"].to_csv(folder / f"{name}.csv", index=False)
+    files = [{"path": f"{name}.csv", "site": f"site {name}"} for name in names]
+    return {"data": table(folder, own, unit=None, private_files=files), "partition": {"by": "site"}}
+
+
+def with_joins(folder: Path) -> dict[str, Any]:
+    data = with_ids(folder)["data"]
+    for name in ("own", "pool", "evaluation"):
+        whole = pd.read_csv(folder / f"{name}.csv", dtype=str)
+        whole["stay"] = [f"{name}-{n}" for n in range(len(whole))]
+        whole.drop(columns=["lab", "ward"]).to_csv(folder / f"{name}.csv", index=False)
+        whole[["stay", "lab", "ward"]].iloc[:-3].to_csv(folder / f"{name}-labs.csv", index=False)
+    for name, key in (("own", "private"), ("pool", "pool"), ("evaluation", "evaluation")):
+        join = [{"path": f"{name}-labs.csv", "column": "stay", "unmatched": "drop"}]
+        data[f"{key}_files"] = [{"path": f"{name}.csv", "join": join}]
+    return {"data": data}
+
+
+def in_parquet(folder: Path) -> dict[str, Any]:
+    own = patients(90, 0)
+    data = table(folder, own, private_files=["own.parquet"])
+    own["patient"] = own["patient"].astype(int)
+    own.to_parquet(folder / "own.parquet")
+    return {"data": data}
+
+
+def drawn_by_unit(folder: Path) -> dict[str, Any]:
+    data = table(folder, patients(200, 0), split={"by": "unit", "records_may_be_published": True})
+    return {"data": {**data, "pool_files": [], "evaluation_files": []}}
+
+
+def archives(folder: Path, units: bool, dtype: str) -> dict[str, Any]:
+    rng = np.random.default_rng(3)
+    for name, count in (("own", 60), ("pool", 60), ("evaluation", 30)):
+        labels = rng.integers(2, size=count)
+        images = (rng.integers(0, 100, size=(count, 4, 4)) + 100 * labels[:, None, None]).astype(np.uint8)
+        found = {"images": images / 255 if dtype == "float" else images, "labels": labels}
+        np.savez(folder / f"{name}.npz", **found, patient=np.array([f"p{n // 3}" for n in range(count)]))
+    return {
+        "source": "npz",
+        "data_id": "d",
+        "task": "ill",
+        "classes": ["no", "yes"],
+        **{f"{key}_files": [f"{name}.npz"] for key, name in zip(PARTS, ("own", *PARTS[1:]), strict=True)},
+        "pool": 60,
+        "evaluation": 30,
+        "unit_array": "patient" if units else None,
+    }
+
+
+PARTS = ("private", "pool", "evaluation")
+
+
+def in_archives_with_ids(folder: Path) -> dict[str, Any]:
+    return {"data": archives(folder, True, "uint8")}
+
+
+def in_archives_without_ids(folder: Path) -> dict[str, Any]:
+    return {"data": archives(folder, False, "float")}
+
+
+def images(folder: Path) -> dict[str, Any]:
+    from PIL import Image
+
+    rng = np.random.default_rng(4)
+    for name, count in zip(PARTS, (60, 60, 30), strict=True):
+        lines = ["path,label,unit"]
+        for n in range(count):
+            path = f"{name}/{'yes' if n % 2 else 'no'}/{n:03d}.png"
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            pixels = (rng.integers(0, 100, size=(5, 5)) + 100 * (n % 2)).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / path)
+            lines.append(f"{path},{'yes' if n % 2 else 'no'},P{n // 3}")
+        (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    return {
+        "source": "images",
+        "data_id": "d",
+        "task": "ill",
+        "classes": ["no", "yes"],
+        "pixels": {"height": 4, "width": 4, "channels": 1},
+        "pool": 60,
+        "evaluation": 30,
+    }
+
+
+def in_folders(folder: Path) -> dict[str, Any]:
+    return {"data": {**images(folder), **{f"{name}_files": [name] for name in PARTS}}}
+
+
+def in_manifests(folder: Path) -> dict[str, Any]:
+    return {"data": {**images(folder), **{f"{name}_files": [f"{name}.csv"] for name in PARTS}}}
+
+
+def fused(folder: Path) -> dict[str, Any]:
+    teachers = {"model": {"kind": "mlp", "hidden": [8]}, "training": {"epochs": 4}, "strategy": "fused"}
+    return {**with_ids(folder), "teachers": teachers}
+
+
+def trees(folder: Path) -> dict[str, Any]:
+    return {**with_ids(folder), "teachers": {"model": {"kind": "boosted-trees"}}}
+
+
+def unclipped(folder: Path) -> dict[str, Any]:
+    """Numbers reach teachers as they are."""
+    features = {"numeric": [{"columns": ["lab", "age"], "scale": "none"}]}
+    return {"data": table(folder, patients(90, 0), features=features)}
+
+
+def trees_unclipped(folder: Path) -> dict[str, Any]:
+    return {**trees(folder), **unclipped(folder)}
+
+
+STUDIES: tuple[Write, ...] = (
+    with_ids, with_ids_of_text, without_ids, with_unlabelled, at_sites, in_files_of_sites, with_joins, in_parquet,
+    drawn_by_unit, in_archives_with_ids, in_archives_without_ids, in_folders, in_manifests, fused, trees,
+    unclipped, trees_unclipped,
+)  # fmt: skip
+
+
+def audited(folder: Path, write: Write, *, records: int = 2 * len(KINDS), **audit: Any) -> Findings:
+    """The audit of a small study."""
+    sections: Mapping[str, Any] = write(folder)
+    content = {
+        "name": "small",
+        "privacy": {"epsilon": 1000, "delta": 1e-5, "accountant": "gaussian"},
+        "teachers": {"model": {"kind": "logistic"}, "training": {"steps": 10}},
+        "labelling": {"max_asked": 40, "mechanism": {"kind": "gnmax", "sigma": 2}},
+        "student": {"learner": "supervised", "spec": {"model": {"kind": "logistic"}, "train": {"steps": 1}}},
+        **sections,
+        "partition": {"teachers": TEACHERS, **sections.get("partition", {})},
+    }
+    content["teachers"] = {"bundle_size": 3, **content["teachers"]}
+    (folder / "study.yaml").write_text(yaml.safe_dump(content))
+    return audit_records(load(folder / "study.yaml"), records=records, **audit)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("write", STUDIES, ids=lambda write: write.__name__)
+def test_one_changed_unit_reaches_one_teacher(tmp_path: Path, write: Write) -> None:
+    found = audited(tmp_path, write)
+    assert not [row for row in found.rows if row.broken], found.rows
+    assert any(row.moved for row in found.rows)
