@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
@@ -227,13 +228,25 @@ def fit_bundle(
             records=len(records),
             seeds=len(seeds),
         )
-    if strategy == "fused":
-        from pate.models.fused import fit_fused  # noqa: PLC0415 - fused builds on this module
-
-        return fit_fused(models, records, spec, seeds=seeds, loss=loss or spec.loss(), device=device)
-    if strategy != "sequential":
+    if strategy not in ("sequential", "fused"):
         raise expected("a strategy out of ['sequential', 'fused']", "choose one", strategy=strategy)
-    return [
-        fit(model, own, spec, seed=seed, loss=loss, device=device)
-        for model, own, seed in zip(models, records, seeds, strict=True)
-    ]
+    with _repeatable():
+        if strategy == "fused":
+            from pate.models.fused import fit_fused  # noqa: PLC0415 - fused builds on this module
+
+            return fit_fused(models, records, spec, seeds=seeds, loss=loss or spec.loss(), device=device)
+        return [
+            fit(model, own, spec, seed=seed, loss=loss, device=device)
+            for model, own, seed in zip(models, records, seeds, strict=True)
+        ]
+
+
+@contextmanager
+def _repeatable() -> Iterator[None]:
+    """Convolutions on a GPU whose sums have one order; elsewhere without effect."""
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = before
