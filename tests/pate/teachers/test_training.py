@@ -2,13 +2,18 @@
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load
 from sklearn.datasets import load_digits
+from torch import nn
 
 from pate.errors import InputError
+from pate.features.encoder import Encoder, PackedEncoder, Untrained
 from pate.models.architectures import ModelSpec
 from pate.models.training import TrainSpec
 from pate.teachers.training import train_bundle
 from pate.teachers.voting import vote
+from pate.teachers.weights import BundleWeights
 
 MODEL = ModelSpec(kind="logistic")
 TRAIN = TrainSpec(steps=80, batch_size=16, learning_rate=0.03)
@@ -44,6 +49,47 @@ def test_a_teacher_does_not_depend_on_its_bundle(digits) -> None:
     np.testing.assert_array_equal(votes(digits, together)[1], votes(digits, alone)[0])
     elsewhere = train_bundle([second], teachers=[6], **FIXED)
     assert not np.array_equal(votes(digits, alone), votes(digits, elsewhere))
+
+
+class Mixed(Untrained):
+    """Ten mixtures of the numbers of an input, by a product that rounds by where its input begins in memory."""
+
+    def empty(self, input_shape) -> Encoder:
+        body = nn.Sequential(nn.Flatten(), nn.Linear(int(np.prod(input_shape)), 10, bias=False))
+        with torch.no_grad():
+            body[1].weight.copy_(torch.linspace(-1, 1, body[1].weight.numel()).sin().view_as(body[1].weight))
+        return Encoder(body, input_shape)
+
+    def made_from(self, pool_M, device) -> Encoder:
+        return self.empty(tuple(pool_M.shape[1:])).standardise(pool_M, device)
+
+
+def test_where_encoded_records_lie_in_memory_does_not_matter() -> None:
+    """The records of all teachers in one array: where those of the second begin follows from how many the first has."""
+    rng = np.random.default_rng(0)
+    own, labels = rng.normal(size=(7, 33)).astype(np.float32), rng.integers(0, 10, 7)
+    encoder = Mixed().fit(rng.normal(size=(50, 33)).astype(np.float32))
+    content = encoder.pack()
+    packed = PackedEncoder(
+        representation=Mixed(), input_shape=(33,), content=content, sha256=BundleWeights.of(content).sha256
+    )
+    found, raw = set(), set()
+    for before in range(1, 6):
+        memory = np.concatenate([rng.normal(size=(before, 33)).astype(np.float32), own])
+        raw.add(encoder.encode(memory[before:]).tobytes())
+        weights = train_bundle(
+            [(memory[:before], np.zeros(before, dtype=np.int64)), (memory[before:], labels)], teachers=[0, 1],
+            model=MODEL, train=TRAIN, input_shape=(33,), classes=10, seed=7, encoder=packed,
+        )  # fmt: skip
+        found.add(bytes_of(weights, 1))
+    assert len(found) == 1
+    if len(raw) == 1:
+        pytest.skip("this processor rounds alike wherever an input begins")
+
+
+def bytes_of(weights: BundleWeights, position: int) -> bytes:
+    tensors = load(weights.content)
+    return b"".join(tensors[name][position].numpy().tobytes() for name in sorted(tensors))
 
 
 def test_the_same_input_gives_the_same_bytes(digits) -> None:
