@@ -39,7 +39,7 @@ class Answers:
     Attributes:
         labels_Q: for each query of the fixed list a class index, ``REFUSED`` or ``NOT_ASKED``. Shape ``[Q]``.
         event: what this campaign was charged for; ``None`` if every input had been answered before.
-        total: the data-independent cost of everything ever charged to the account, this campaign included.
+        total: what everything ever charged to the account amounts to, this campaign included, by the account's rule.
         secure: whether the noise came from operating-system entropy.
         figure: the sanitised figure that the campaign showed; ``None`` if it bought none.
     """

@@ -116,10 +116,11 @@ def _renyi(content: Content) -> Figure:
     costs = [cost for _, cost in points] or [1.0]
     orders = [row["order"] for row in renyi["rows"]]
     ticks = [(order, f"{order:g}") for order in (1.5, 2, 4, 8, 16, 32, 64, 128)]
+    aside = ", outcomes of a hundredth of delta aside" if "gdp_filter" in renyi["accountant"] else ""
     return _lines(
         "renyi",
         "Rényi cost at each order",
-        f"The form in which accountants add costs up ({renyi['accountant']}). For specialists: with it, other "
+        f"The form in which accountants add costs up ({renyi['accountant']}{aside}). For specialists: with it, other "
         "releases from the same data can be added.",
         (
             Axis(title="Order", low=min(orders), high=max(orders), ticks=ticks, log=True),
