@@ -83,3 +83,10 @@ def test_a_report_of_a_run_from_before_is_what_it_was(bare: PrivacyReport) -> No
     content = content_of(replace(bare, event=FORTY, campaign=own, charges=events, total=total, budget=2.0))
     assert content["budget_left"] == 2.0 - total.epsilon
     assert content["charges"][-1]["after"] == total.epsilon
+
+
+@pytest.mark.parametrize("accountant", ["worst_case", "worst_case_rdp", "gaussian"])
+@pytest.mark.parametrize("budget", [1.5, 40.0, 400.0])
+def test_the_page_shows_every_kind_of_total(bare: PrivacyReport, accountant: str, budget: float) -> None:
+    report = with_total(bare, accountant, budget=budget)
+    assert report.total.accountant in to_html(Released.public(report))
