@@ -6,8 +6,10 @@ test sends them to Ray.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,16 @@ import pytest
 import torch
 import yaml
 
+import pate.data.study
+import pate.data.table
+import pate.models.fused
+import pate.teachers.training
+from pate.audit.record_changes import Kind
+from pate.data import PrivateRecords
 from pate.errors import InputError
-from pipelines import ray_runtime, records_audit
+from pate.models.dense_stack import DenseStack
+from pate.randomness import generator
+from pipelines import campaign, ray_runtime, records_audit, sources
 from pipelines.config import load
 from pipelines.ray_tasks import _checked, _Failure
 from pipelines.records_audit import KINDS, Findings, audit_records
@@ -277,3 +287,108 @@ def test_one_changed_unit_reaches_one_teacher(tmp_path: Path, write: Write) -> N
     found = audited(tmp_path, write)
     assert not [row for row in found.rows if row.broken], found.rows
     assert any(row.moved for row in found.rows)
+
+
+def deal_by_order(records: Any, *, teachers: int, seed: int, sites: Any = None) -> Any:
+    """As pate dealt before: units in the order of their first appearance, as many to each teacher."""
+    index: dict[str, int] = {}
+    group_N = np.array([index.setdefault(str(name), len(index)) for name in records.units_N])
+    return (generator(seed, "partition").permutation(len(index)) % teachers)[group_N]
+
+
+def deals_by_order(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(import_module("pate.data.partition"), "deal", deal_by_order)
+
+
+def fits_the_encoder_on_private_records(patch: pytest.MonkeyPatch) -> None:
+    own, divide, fit = [], pate.data.table.divide, pate.data.table.fit_encoder
+
+    def divided(*given: Any, **named: Any) -> Any:
+        parts = divide(*given, **named)
+        own.append(parts.private)
+        return parts
+
+    patch.setattr(pate.data.table, "divide", divided)
+    patch.setattr(pate.data.table, "fit_encoder", lambda _, *columns: fit(own[-1].table(), *columns))
+
+
+def shares_a_generator(patch: pytest.MonkeyPatch) -> None:
+    """Seeds are drawn one after the other, from where the last teacher's records left the generator."""
+    fit = pate.teachers.training.fit_teachers
+
+    def fitted(model: Any, partitions: Any, teachers: Any, seeds: Any, fitting: Any) -> Any:
+        rng, drawn = np.random.default_rng(seeds[0]), []
+        for _, labels in partitions:
+            drawn.append(int(rng.integers(2**62)))
+            rng.permutation(len(labels))
+        return fit(model, partitions, teachers, drawn, fitting)
+
+    patch.setattr(pate.teachers.training, "fit_teachers", fitted)
+
+
+def averages_gradients(patch: pytest.MonkeyPatch) -> None:
+    """A little of the mean gradient of a stack reaches every model in it."""
+    gradients = DenseStack.gradients
+
+    def coupled(stack: DenseStack, *given: Any) -> None:
+        gradients(stack, *given)
+        for parameter in stack.parameters:
+            parameter.grad.mul_(0.99).add_(parameter.grad.mean(dim=0, keepdim=True), alpha=0.01)
+
+    patch.setattr(DenseStack, "gradients", coupled)
+
+
+def standardises_over_the_stack(patch: pytest.MonkeyPatch) -> None:
+    """Inputs of all models of a stack are centred together."""
+    laid_out = pate.models.fused._laid_out
+
+    def centred(*given: Any) -> Any:
+        inputs_R, labels_R = laid_out(*given)
+        return inputs_R - inputs_R.mean(dim=0, keepdim=True), labels_R
+
+    patch.setattr(pate.models.fused, "_laid_out", centred)
+
+
+def counts_places_after_dropping(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(PrivateRecords, "positions", lambda records: np.arange(len(records)))
+
+
+def says_how_many(patch: pytest.MonkeyPatch) -> None:
+    """The number of records is said before the charge."""
+    opened = campaign.open_account
+
+    def told(ledger: Any, config: Any, study: Any, queries: Any, units: Any) -> Any:
+        sys.stderr.write(f"{len(list(units.known_by))} hashes\n")
+        return opened(ledger, config, study, queries, units)
+
+    patch.setattr(campaign, "open_account", told)
+
+
+def says_what_is_wrong(patch: pytest.MonkeyPatch) -> None:
+    for module in (pate.data.table, pate.data.study, sources):
+        patch.setattr(module, "private_side", nullcontext)
+
+
+MUTANTS: tuple[tuple[Callable[[pytest.MonkeyPatch], None], Write, Kind], ...] = (
+    (deals_by_order, with_ids, Kind.WITHDRAWN),
+    (fits_the_encoder_on_private_records, with_ids, Kind.REPLACED),
+    (shares_a_generator, with_ids, Kind.WITHDRAWN),
+    (averages_gradients, fused, Kind.RELABELLED),
+    (standardises_over_the_stack, fused, Kind.REPLACED),
+    (counts_places_after_dropping, with_unlabelled, Kind.UNLABELLED),
+    (counts_places_after_dropping, without_ids, Kind.WITHDRAWN),
+    (says_how_many, with_ids, Kind.ADDED),
+    (says_what_is_wrong, with_ids, Kind.UNKNOWN),
+)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("mutate", "write", "kind"), MUTANTS, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_run_in_which_a_unit_reaches_others_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mutate: Any, write: Write, kind: Kind
+) -> None:
+    mutate(monkeypatch)
+    nothing, found = audited(tmp_path, write, records=3, kinds=(kind,)).rows
+    assert not nothing.broken
+    assert found.broken
+    assert (found.told > 0) == (mutate in {says_how_many, says_what_is_wrong, fits_the_encoder_on_private_records})
