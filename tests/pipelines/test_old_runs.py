@@ -1,7 +1,7 @@
 """Runs that an earlier version began are finished where their votes are there, and never mixed with another deal.
 
-``tests/golden/run_v1_*.tar.gz``: ``PATE_HOME`` of ``configs/smoke.yaml`` with bundles of five teachers, as version 0.1.0
-left it at commit 66b8225 when it was ended after the votes, and after two of four bundles.
+``tests/golden/run_v1_*.tar.gz``: ``PATE_HOME`` of ``configs/smoke.yaml`` with bundles of five teachers, as version
+0.1.0 left it at commit 66b8225 when it was ended after the votes, and after two of four bundles.
 """
 
 from __future__ import annotations
