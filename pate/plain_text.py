@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from unicodedata import category
 
 _JOINERS = "\u200b\u200c\u200d\u2060\u00ad"
 """Marks without a look of their own that words of some languages need; they move nothing."""
-_SPECIAL = re.compile(r"([\\`*\[\]<>#|~&!])|(?<![^\W_])(_)|(_)(?![^\W_])")
+_SPECIAL = re.compile(r"[\\`*\[\]<>#|~&!@]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.")
 _LINE_START = re.compile(r"^(\s*\d*)([-+=.)])")
 
 
@@ -17,7 +18,9 @@ def printable(text: str) -> str:
     'red: \\\\x1b[31m'
     """
     return "".join(
-        one if one.isprintable() or one in _JOINERS else one.encode("unicode_escape").decode("ascii")
+        one
+        if one.isprintable() or one in _JOINERS or category(one) == "Zs"
+        else one.encode("unicode_escape").decode("ascii")
         for one in " ".join(text.split("\n"))
     )
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pate.accounting import EpsilonBound
+from pate.plain_text import markdown
 from pate.report.wording import factor, up
 from pipelines.cards import MAX_TEXT
 from pipelines.config import Config
 from pipelines.exported_model import ModelSpec
+from pipelines.relation import neighbours_of
 
 CARD_FILE = "model_card.md"
 _MOST_CLASSES = 40
@@ -49,7 +51,8 @@ def card_text(
     parts = [
         f"# {name}, run {config.run_id}",
         f"A classifier trained on {counts['answered']} labels that {config.partition.teachers} teachers, trained on "
-        f"private records, voted on under differential privacy, and on public inputs. {config.description}".strip(),
+        f"private records, voted on under differential privacy, and on public inputs. "
+        f"{markdown(config.description)}".strip(),
         "## Privacy",
         _privacy(config, cost, counts, benchmark, secure),
         "## Model",
@@ -60,18 +63,20 @@ def card_text(
         _evaluation(figures, evaluation_records),
         "## Limits",
         "The guarantee covers what the labels and everything computed from them tell about one "
-        f"{config.privacy.unit}. It says nothing about the truth of the labels, about fairness, or about what the "
-        "population as a whole shows. Inputs unlike the public pool were not tested.",
+        f"{markdown(config.privacy.unit)}. It says nothing about the truth of the labels, about fairness, or about "
+        f"what the population as a whole shows. {markdown(neighbours_of(config))} Inputs unlike the public pool were not "
+        "tested.",
     ]
     text = "\n\n".join(parts) + "\n"
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - len(_CUT)] + _CUT
 
 
 def _privacy(config: Config, cost: EpsilonBound, counts: Mapping[str, int], benchmark: str | None, secure: bool) -> str:
+    unit = markdown(config.privacy.unit)
     lines = [
-        f"- epsilon {up(cost.epsilon)} at delta {cost.delta:g} per {config.privacy.unit}, {cost.kind}, accountant "
+        f"- epsilon {up(cost.epsilon)} at delta {cost.delta:g} per {unit}, {cost.kind}, accountant "
         f"`{cost.accountant}`; budget of the data: {config.privacy.epsilon:g}",
-        f"- meaning: whether one {config.privacy.unit} took part changes the probability of anything that the labels "
+        f"- meaning: whether one {unit} took part changes the probability of anything that the labels "
         f"can show by a factor of at most {factor(math.exp(min(cost.epsilon, _LARGEST)))}, and by delta besides",
         f"- mechanism: {', '.join(f'{k} {v}' for k, v in config.labelling.mechanism.model_dump().items())}; "
         f"{counts['asked']} asked, {counts['answered']} answered, {counts['refused']} refused",
@@ -85,7 +90,7 @@ def _privacy(config: Config, cost: EpsilonBound, counts: Mapping[str, int], benc
 
 def _model(config: Config, spec: ModelSpec, classes: Sequence[str]) -> str:
     shape = " x ".join(map(str, spec.input_shape))
-    shown = ", ".join(classes[:_MOST_CLASSES]) + (", ..." if len(classes) > _MOST_CLASSES else "")
+    shown = ", ".join(map(markdown, classes[:_MOST_CLASSES])) + (", ..." if len(classes) > _MOST_CLASSES else "")
     score = "score (logit)" if spec.format == "pt2" else "probability"
     return "\n".join(
         [

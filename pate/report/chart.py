@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from html import escape
+from html import escape as escaped_html
 from typing import TypeAlias, final
+
+from pate.plain_text import printable
 
 WIDTH, HEIGHT = 360, 250
 LEFT, RIGHT, TOP, BOTTOM = 46, 338, 26, 206
@@ -167,6 +169,11 @@ def _x_ticks(x: Axis, base: float) -> str:
         parts.append(f'<text class="tick x" x="{at:.1f}" y="{base + 18}">{escape(text)}</text>')
     parts.append(f'<text class="axis x" x="{(LEFT + RIGHT) / 2}" y="{base + 36}">{escape(x.title)}</text>')
     return "".join(parts)
+
+
+def escape(text: str) -> str:
+    """A text for the picture, letter for letter."""
+    return escaped_html(printable(text))
 
 
 def _mark(kind: str, x: float, y: float) -> str:
