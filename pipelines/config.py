@@ -192,7 +192,11 @@ class PrivacyConfig(Section):
         (), description="all campaigns on these data, where they are fixed now; default: each is decided when it is run"
     )
     retention_days: int | None = Field(
-        None, ge=1, le=36_500, strict=True, description="days that votes, weights, manifests and incidents are kept; then `pate purge` removes them"
+        None,
+        ge=1,
+        le=36_500,
+        strict=True,
+        description="days that votes, weights, manifests and incidents are kept; then `pate purge` removes them",
     )
 
     @field_validator("accountant")

@@ -138,8 +138,8 @@ def _spend(content: Content) -> Figure:
     return _lines(
         "spend-over-queries",
         "Epsilon against the queries asked",
-        "What this campaign cost, all of it charged before its first query and none of it refunded, and what a campaign "
-        "of so many queries would have cost.",
+        "What this campaign cost, all of it charged before its first query and none of it refunded, and what a "
+        "campaign of so many queries would have cost.",
         (linear_axis("Queries asked", last), linear_axis("Epsilon, nats", top)),
         [
             Series(
