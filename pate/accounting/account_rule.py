@@ -71,6 +71,8 @@ class AccountRule:
         if self.bound:
             inside = within(campaigns, self.declared)
             return max(0.0, self._composed(self.declared) - self._composed(campaigns)) if inside else 0.0
+        if not campaigns:
+            return self.epsilon
         if not self.filter.admits(campaigns):
             return 0.0
         return max(0.0, self.epsilon - self.filter.epsilon(campaigns, self.delta))
