@@ -64,8 +64,8 @@ def card_text(
         "## Limits",
         "The guarantee covers what the labels and everything computed from them tell about one "
         f"{markdown(config.privacy.unit)}. It says nothing about the truth of the labels, about fairness, or about "
-        f"what the population as a whole shows. {markdown(neighbours_of(config))} Inputs unlike the public pool were not "
-        "tested.",
+        f"what the population as a whole shows. {markdown(neighbours_of(config))} Inputs unlike the public pool "
+        "were not tested.",
     ]
     text = "\n\n".join(parts) + "\n"
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - len(_CUT)] + _CUT

@@ -342,6 +342,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _counts_fit(self) -> Config:
+        if self.data.pool < 2:
+            raise ValueError(
+                f"Expected data.pool >= 2, got {self.data.pool}; a student is kept with two public inputs as an example"
+            )
         if isinstance(self.data, DigitsData | VisionData) and self.partition.teachers > self.data.private:
             raise ValueError(
                 f"Expected partition.teachers <= data.private={self.data.private}, got {self.partition.teachers}; use "

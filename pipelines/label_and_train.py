@@ -25,6 +25,7 @@ from pipelines.doctor import require_safe_ray
 from pipelines.holders import Holder
 from pipelines.progress import Progress
 from pipelines.publication import publish
+from pipelines.rehearsal import rehearse
 from pipelines.sources import deal, load_study
 from pipelines.store import RunStore, write_atomically
 from pipelines.tracking import Tracker
@@ -162,6 +163,7 @@ def _as_far_as_votes(run: steps.Run, parts: Partition | None, ray: ray_runtime.O
     holder = steps.enrol(run, parts, ray)
     run = steps.represent(run)
     queries = steps.fix_queries(run)
+    rehearse(run)
     steps.open_account(run, queries, holder)
     steps.train(run, holder, ray)
     return _Voted(run=run, holder=holder, queries=queries, votes=steps.vote(run, holder, queries, ray))

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pate.models import TreesSpec
 from pate.models.augmentation import Augmentation
 from pate.student import BoostedTrees, FixMatch, Learner, PseudoLabel, StudentSpec, Supervised
-from pipelines.section import Count, Positive, Section, Threads
+from pipelines.section import MOST, Count, Positive, Section, Threads
 
 
 class LearnerConfig(Section):
@@ -42,6 +42,15 @@ class NetworkConfig(LearnerConfig):
     """A student that is a network."""
 
     spec: StudentSpec
+
+    @field_validator("spec")
+    @classmethod
+    def _of_a_size_that_ends(cls, spec: StudentSpec) -> StudentSpec:
+        sizes = {name: getattr(spec.train, name) or 1 for name in ("epochs", "steps", "batch_size")}
+        for name, size in {**sizes, "report_every": spec.report_every}.items():
+            if size > MOST:
+                raise ValueError(f"Expected {name} <= {MOST}, got {size}; train for less")
+        return spec
 
     def updates(self, labels: int) -> int:
         return self.spec.train.updates(labels)
