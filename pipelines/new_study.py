@@ -156,7 +156,10 @@ def plan(wish: Wish) -> Plan:
     source = recognise_files(wish.private)
     looks = _looks(wish, table, public or held or (private if source is not None else []))
     groups = table[wish.unit].nunique() if wish.unit else len(table)
-    sites = table[wish.site].nunique() if wish.site else (len(private) if len(private) > 1 else 0)
+    if wish.site is None:
+        sites = len(private) if len(private) > 1 else 0
+    else:  # hospitals that only a private column names are not counted: they would become public
+        sites = table[wish.site].nunique() if source is not None else 0
     drawn = source is not None and not public
     pool, evaluation = _sizes([len(part) for part in public], [len(part) for part in held], len(table), drawn=drawn)
     left = groups - (pool + evaluation if drawn else 0)
@@ -192,10 +195,10 @@ def _looks(wish: Wish, table: pd.DataFrame, public: list[pd.DataFrame]) -> tuple
                     **{role: name},
                 )
     if said:
-        return tuple(Look(name=name, number=False, most=None, said=said.get(name, "left out")) for name in names)
+        return tuple(Look(name=name, number=False, most=None, said=role) for name, role in said.items())
     if not public:
         raise expected(
-            f"public files, or --numeric and --categorical with names out of {', '.join(names)}",
+            "public files, or the names of columns by --numeric and --categorical",
             "say what the columns hold: one private value could decide it, and the configuration is published",
         )
     seen = pd.concat(public, ignore_index=True)

@@ -34,6 +34,7 @@ def to_yaml(found: Plan) -> str:
             f"  # teachers: {_PROPOSED.format(units)}",
             f"  teachers: {found.teachers}  # more teachers bear more noise, and each sees fewer records",
             f"  by: {_by(found)}  # random, unit (ids declared) or site (no teacher sees two sites)",
+            *_sites(found),
             "privacy:",
             f"  epsilon: {BUDGET:g}  # most that may ever be spent on these data; fixed with the first run",
             f"  # delta: {_PROPOSED.format(units)}",
@@ -147,6 +148,13 @@ def _features(found: Plan) -> list[str]:
 
 def _by(found: Plan) -> str:
     return "site" if found.sites else ("unit" if found.wish.unit else "random")
+
+
+def _sites(found: Plan) -> list[str]:
+    """How to keep teachers within hospitals that a column names."""
+    if found.wish.site is None or found.sites:
+        return []
+    return ["  # with by: site, list the hospitals, which become public: sites: [{site: north, teachers: 30}, ...]"]
 
 
 def _list(values: object) -> str:

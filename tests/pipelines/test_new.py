@@ -58,7 +58,7 @@ def test_no_value_of_a_private_record_is_printed_or_copied(place: Path, capsys: 
         assert CANARY not in text
         assert "7731001" not in text
     assert "height (cm): named as numeric -> numeric" in printed.err
-    assert "note: not named -> left out" in printed.err
+    assert "note" not in printed.err, "the header of a private file is private: it may be somebody's record"
     assert "Put public records with the same columns (labels too) at mine/public.csv" in printed.out
     config = load(place / "mine" / "mine.yaml")
     assert config.campaign_epsilon().epsilon <= config.privacy.epsilon
@@ -78,6 +78,30 @@ def test_the_configuration_with_public_files_loads_and_deals(place: Path) -> Non
     assert parts.partitions_per_unit == 1
     text = (place / "mine" / "mine.yaml").read_text()
     assert text.count("#") > 15, "the file explains itself"
+
+
+def test_the_first_line_of_a_private_file_is_never_shown(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file without its header begins with a patient."""
+    patients(place / "p.csv", 60, 0)
+    lines = (place / "p.csv").read_text().splitlines()[1:]
+    (place / "p.csv").write_text("\n".join(lines) + "\n")
+    label = lines[0].split(",")[-1]
+    for words in ([], ["--numeric", "height (cm)"], ["--unit", "who"]):
+        run(["new", "mine", "--from", "p.csv", "--label", label, "--positive", "1", *words])
+        printed = capsys.readouterr()
+        values = set(lines[0].split(",")) - {label}
+        assert not any(value in printed.err + printed.out for value in values if len(value) > 2)
+
+
+def test_hospitals_that_only_a_private_column_names_stay_unnamed(place: Path) -> None:
+    for seed, (name, count) in enumerate((("p.csv", 300), ("q.csv", 90))):
+        patients(place / name, count, seed)
+    asked = ["new", "mine", "--from", "p.csv", "--public", "q.csv", "--label", "result", "--unit", "patient"]
+    assert run([*asked, "--site", "ward"]) == 0
+    text = (place / "mine" / "mine.yaml").read_text()
+    assert "7731001" not in text
+    assert "list the hospitals, which become public" in text
+    assert load(place / "mine" / "mine.yaml").partition.by == "unit"
 
 
 def test_files_of_several_hospitals_become_sites(place: Path) -> None:
@@ -102,7 +126,7 @@ def test_files_of_several_hospitals_become_sites(place: Path) -> None:
         (["--label", "result", "--positive", "1", "--unit", "who"], ["--unit='who'"]),
         (["--label", "result", "--positive", "1", "--names", "one"], ["two --names"]),
         (["--label", "result", "--positive", "1", "--from", "none.csv"], ["--from [1]", "got none"]),
-        (["--label", "result", "--positive", "1"], ["--numeric and --categorical", "height (cm), stage", "published"]),
+        (["--label", "result", "--positive", "1"], ["--numeric and --categorical", "published"]),
         (["--label", "result", "--positive", "1", "--numeric", "heigth"], ["--numeric to name", "numeric='heigth'"]),
         (["--label", "result", "--positive", "1", "--categorical", "result"], ["neither label", "'result'"]),
         (["--label", "result", "--positive", "1", "--numeric", "stage", "--categorical", "stage"], ["each once"]),
