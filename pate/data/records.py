@@ -102,6 +102,7 @@ class PrivateRecords(Redacted):
         """
         if self.units_N is not None:
             yield from (f"id:{unit}".encode() for unit in self.units_N)
+            yield from (f"id:{unit}.0".encode() for unit in self.units_N if unit.isdecimal())  # as ledgers may hold it
             yield from self.identities()
         yield from self.content_keys()
         yield from (hashlib.sha256(b"features" + row.tobytes()).digest() for row in self.features)

@@ -10,6 +10,7 @@ import pytest
 
 from pate.aggregation import Answers
 from pate.data import EvaluationSet, PrivateRecords, PublicPool, Study
+from pate.data.ids import canonical_ids, match_keys
 from pate.errors import RecordsRefused
 from pate.ledger import Account, PrivacyLedger
 from pate.values import Released
@@ -71,6 +72,23 @@ def test_the_same_patients_under_another_name_have_no_fresh_budget(
     ledger.reserve(account.name, campaign="c", task="t", event=event, queries=queries, max_answered=40)
     with pytest.raises(RecordsRefused):
         open_account(ledger, config(tmp_path, "second"), again)
+
+
+@pytest.mark.parametrize("written", ["7", "7.0", "007", " 7"])
+def test_a_patient_whose_id_was_written_otherwise_has_no_fresh_budget(
+    ledger: PrivacyLedger, tmp_path: Path, written: str
+) -> None:
+    """``id:TEXT`` is what ledgers held before ids had one form."""
+    elder = Account(name="elder", epsilon=0.001, delta=1e-5, accountant="gaussian", unit="patient")
+    form = written if written == "7.0" else str(canonical_ids([written])[0])
+    known = [f"id:{form}".encode(), *(b"match:" + key.encode() for key in match_keys([written]).tolist())]
+    ledger.register(elder, units=ledger.key.units(known if written == "007" else known[:1]))
+    other = study()
+    units = canonical_ids([7.0, *range(100, 129)])
+    private = PrivateRecords(features=other.private.features + 1, labels_N=other.private.labels_N, units_N=units)
+    moved = Study(task="t", classes=other.classes, private=private, pool=other.pool, evaluation=other.evaluation)
+    with pytest.raises(RecordsRefused):
+        open_account(ledger, config(tmp_path, "second"), moved)
 
 
 def test_other_patients_have_a_budget_of_their_own(ledger: PrivacyLedger, tmp_path: Path) -> None:
