@@ -24,6 +24,9 @@ def vote(
 ) -> VoteArray:
     """The votes of a bundle of teachers. Private.
 
+    Each teacher is asked alone: its votes follow from its own weights and the public inputs, wherever these lie in
+    memory.
+
     Args:
         weights: from ``pate.teachers.training.train_bundle``.
         inputs: public inputs ``[Q, *shape]``.
@@ -52,7 +55,7 @@ def _votes(
 ) -> VoteArray:
     network.to(device)
     votes = [
-        votes_of_logits(network(batch.to(device)).cpu().numpy(), classes)
+        votes_of_logits(network(batch.to(device, copy=True)).cpu().numpy(), classes)  # products round by address
         for batch in inputs_Q.split(batch_size)  # type: ignore[no-untyped-call]
     ]
     return np.concatenate(votes) if votes else np.zeros(0, dtype=np.int16)
