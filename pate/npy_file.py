@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -36,7 +37,7 @@ def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
     try:
         read = _READERS[np.lib.format.read_magic(file)]
         shape, _, dtype = read(file)
-    except (KeyError, RecursionError, MemoryError, OverflowError, TypeError) as error:
+    except (KeyError, RecursionError, MemoryError, OverflowError, TypeError, SyntaxError, TokenError) as error:
         raise ValueError("no header of a .npy file") from error
     if not all(type(size) is int and 0 <= size < 2**62 for size in shape):
         raise ValueError("a shape that no array has")
