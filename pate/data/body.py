@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
+from pate.data.ids import require_unambiguous
 from pate.data.origin import Origin
 from pate.data.private_side import private_side
 from pate.data.records import FloatArray, IdArray, IntArray
@@ -228,6 +229,18 @@ def _names(body: Body, by: SplitBy) -> list[str]:
         names.append(f"unit/{unit}/{seen[unit]}")
         seen[unit] += 1
     return names
+
+
+def require_one_spelling(body: Body, key: str) -> Body:
+    """The body, unless two of its ids of units or sites are probably one.
+
+    Raises:
+        InputError: they are; the ids are in the private detail.
+    """
+    for ids_N, what in ((body.units_N, "ids of units"), (body.sites_N, "sites")):
+        if ids_N is not None:
+            require_unambiguous(ids_N, place=key, what=what)
+    return body
 
 
 def rows_refused(

@@ -11,9 +11,8 @@ from typing import final
 import numpy as np
 import pandas as pd
 
-from pate.data.body import UNLABELLED, Body, Split, divide, rows_refused
+from pate.data.body import UNLABELLED, Body, Split, divide, require_one_spelling, rows_refused
 from pate.data.columns import LabelRule, ids
-from pate.data.ids import require_unambiguous
 from pate.data.origin import FILE_BITS, Origin, file_digest
 from pate.data.pixels import to_inputs
 from pate.data.private_side import private_side
@@ -144,10 +143,7 @@ def _private(sources: tuple[ImageSource, ...], classes: tuple[str, ...]) -> Body
         if not source.path.is_dir():
             require_file(source.path, key=f"{key}[{number}]")
     with private_side():
-        body = _body(sources, classes, "private")
-        for ids_N, declared in ((body.units_N, "the column unit"), (body.sites_N, "the column site")):
-            if ids_N is not None:
-                require_unambiguous(ids_N, place=key, what=f"ids in {declared}")
+        body = require_one_spelling(_body(sources, classes, "private"), key)
         return replace(body, origin=_origin(sources, body))
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pate.data.archive import read_arrays
-from pate.data.body import Body, Split, divide
-from pate.data.ids import canonical_ids, require_unambiguous
+from pate.data.body import Body, Split, divide, require_one_spelling
+from pate.data.ids import canonical_ids
 from pate.data.origin import Origin, array_digests, file_digest, joined
 from pate.data.pixels import to_inputs, to_labels
 from pate.data.private_side import private_side
@@ -85,10 +85,7 @@ def _private(files: tuple[NpzFile, ...], arrays: NpzArrays, classes: int) -> tup
         require_file(file.path, key=f"{key}[{number}]")
     with private_side():
         source, body = _bodies(files, arrays, classes, key)
-        for ids_N, declared in ((body.units_N, "data.unit_array"), (body.sites_N, "data.site_array")):
-            if ids_N is not None:
-                require_unambiguous(ids_N, place=key, what=f"ids in {declared}")
-    return source, body
+        return source, require_one_spelling(body, key)
 
 
 def _bodies(files: tuple[NpzFile, ...], arrays: NpzArrays, classes: int, key: str) -> tuple[PublicSource | None, Body]:

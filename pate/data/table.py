@@ -9,10 +9,10 @@ from typing import final
 import numpy as np
 import pandas as pd
 
-from pate.data.body import UNLABELLED, Body, Split, divide, rows_refused
+from pate.data.body import UNLABELLED, Body, Split, divide, require_one_spelling, rows_refused
 from pate.data.columns import LabelRule, canonical, ids
 from pate.data.encoding import CategoricalColumns, Encoder, NumericColumns, fit_encoder
-from pate.data.ids import canonical_ids, require_unambiguous
+from pate.data.ids import canonical_ids
 from pate.data.origin import Origin, file_digest, joined, rows_digests
 from pate.data.private_side import private_side
 from pate.data.records import IdArray, PrivateRecords, Study
@@ -158,10 +158,7 @@ def _private(files: tuple[TableFile, ...], columns: TableColumns, classes: tuple
             require_file(path, key=f"{key}[{number}]")
     with private_side():
         body = _body(_read(files, key, columns.label.column), columns, classes, key, "private")
-        for ids_N, declared in ((body.units_N, "data.unit"), (body.sites_N, "data.site")):
-            if ids_N is not None:
-                require_unambiguous(ids_N, place=key, what=f"ids in {declared}")
-    return body
+        return require_one_spelling(body, key)
 
 
 def _read(files: tuple[TableFile, ...], key: str, label: str | None = None) -> _Read:
