@@ -6,7 +6,9 @@ test sends them to Ray.
 
 from __future__ import annotations
 
+import json
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
@@ -23,12 +25,14 @@ import pate.data.study
 import pate.data.table
 import pate.models.fused
 import pate.teachers.training
+from pate.audit.moved_votes import most_moved
 from pate.audit.record_changes import Kind
 from pate.data import PrivateRecords
 from pate.errors import InputError
 from pate.models.dense_stack import DenseStack
 from pate.randomness import generator
 from pipelines import campaign, ray_runtime, records_audit, sources
+from pipelines.cli.app import run
 from pipelines.config import load
 from pipelines.ray_tasks import _checked, _Failure
 from pipelines.records_audit import KINDS, Findings, audit_records
@@ -36,6 +40,7 @@ from pipelines.records_audit import KINDS, Findings, audit_records
 Write = Callable[[Path], dict[str, Any]]
 """Writes a study into a folder and gives the sections of its configuration."""
 TEACHERS = 6
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 class InThisProcess:
@@ -264,7 +269,7 @@ STUDIES: tuple[Write, ...] = (
 )  # fmt: skip
 
 
-def audited(folder: Path, write: Write, *, records: int = 2 * len(KINDS), **audit: Any) -> Findings:
+def audited(folder: Path, write: Write, *, records: int = len(KINDS), **audit: Any) -> Findings:
     """The audit of a small study."""
     sections: Mapping[str, Any] = write(folder)
     content = {
@@ -392,3 +397,57 @@ def test_a_run_in_which_a_unit_reaches_others_is_caught(
     assert not nothing.broken
     assert found.broken
     assert (found.told > 0) == (mutate in {says_how_many, says_what_is_wrong, fits_the_encoder_on_private_records})
+
+
+@pytest.mark.xdist_group("ray")
+def test_the_command_prints_counts_over_runs_that_went_to_ray(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATE_HOME", str(tmp_path / "home"))
+    assert run(["audit", str(CONFIGS / "smoke.yaml"), "--records", "3", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["kind"] for row in found["rows"]][:2] == ["nothing, run again", "unit withdrawn"]
+    assert sum(row["runs"] for row in found["rows"]) == 4
+    assert found["simulated"]
+    assert not found["broken"]
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_broken_claim_is_the_commands_error_and_no_unit_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATE_HOME", str(tmp_path / "home"))
+    says_how_many(monkeypatch)
+    with_ids_of_text(tmp_path)
+    audited(tmp_path, with_ids_of_text, records=1)
+    assert run(["audit", str(tmp_path / "study.yaml"), "--records", "2"]) == 2
+    seen = capsys.readouterr()
+    assert "BROKEN" in seen.out
+    assert seen.err.count("\n") == 1
+    assert "Pat-" not in seen.out + seen.err
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("words", [["smoke.yaml"], ["--records", "3"], ["smoke.yaml", "--records", "3", "--keep"]])
+def test_half_a_request_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["audit", *words]) == 2
+    assert "Expected CONFIG and --records together" in capsys.readouterr().err
+
+
+def test_originals_are_read_and_copies_are_gone(tmp_path: Path, here: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    audited(tmp_path, with_joins, records=1)
+    before = {path: path.read_bytes() for path in tmp_path.glob("*.csv")}
+    audit_records(load(tmp_path / "study.yaml"), records=len(KINDS))
+    assert {path: path.read_bytes() for path in tmp_path.glob("*.csv")} == before
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_votes_that_moved_are_counted_on_the_worst_query() -> None:
+    before = np.array([[0, 1, -1], [0, 1, 1], [1, 1, 0]], dtype=np.int8)
+    after = np.array([[0, 0, -1], [0, 0, 0], [1, 1, 1]], dtype=np.int8)
+    assert most_moved(before, before) == 0
+    assert most_moved(before, after) == 2
+    assert most_moved(before, after[:2]) == 3
