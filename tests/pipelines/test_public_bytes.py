@@ -231,12 +231,12 @@ def test_an_account_that_shares_patients_stops_a_run_in_the_same_words_however_m
 def test_the_author_of_a_pool_learns_nothing_about_who_is_private(
     public: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pool of one row, which is a private record or is not."""
+    """A pool of two rows, the first of which is a private record or is not."""
     monkeypatch.setattr("pipelines.steps.train", _stop)
     said = []
     for row in (frame(0).iloc[:1], frame(0).iloc[:1].assign(ill="yes"), frame(9).iloc[:1]):
-        row.to_csv(tmp_path / "pool.csv", index=False)
-        changes = {"labelling": {"max_asked": 1, "mechanism": {"kind": "gnmax", "sigma": 4}}, "data": {"pool": 1}}
+        pd.concat([row, frame(8).iloc[:1]]).to_csv(tmp_path / "pool.csv", index=False)
+        changes = {"labelling": {"max_asked": 1, "mechanism": {"kind": "gnmax", "sigma": 4}}, "data": {"pool": 2}}
         scale = {"numeric": [{"columns": ["lab", "age"], "scale": "none"}]}
         changes["data"]["features"] = {
             **scale,
