@@ -12,7 +12,8 @@ A model's result is a function of its own records and seed, to the last bit, wha
   where another has diverged. The optimisers work element by element, at each model's own rate.
 - A model is copied out after its own last update. Its slot goes on with the stack, and nobody reads it.
 
-How many updates a stack computes follows from its largest set of records; that is time, not arithmetic.
+How many updates a stack computes follows from its largest set of records; that is time, not arithmetic. Sets of very
+unequal size, or smaller than a batch, therefore gain less; ``sequential`` computes each for as long as it needs.
 """
 
 from __future__ import annotations

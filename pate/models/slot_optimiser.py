@@ -17,9 +17,9 @@ class SlotOptimiser:
     """Steps parameters ``[T, ...]`` as torch's optimisers step each slot alone, up to rounding.
 
     Both optimisers move a parameter by its rate times a direction that does not depend on the rate. torch's own
-    computes the directions, at rate 1 and beginning at zero; each slot then takes its own part of them. Everything is
-    done element by element, so no slot enters another. Moments count updates from the first, which is the same one
-    for every slot; what they become after a slot's last update is not used.
+    computes the directions, at rate 1, into memory that begins at what decay asks for; each slot then goes its own
+    rate along them. Everything is done element by element, so no slot enters another. Moments count updates from the
+    first, which is the same one for every slot; what they become after a slot's last update is not used.
     """
 
     def __init__(self, parameters: Sequence[Tensor], spec: TrainSpec) -> None:
@@ -32,20 +32,18 @@ class SlotOptimiser:
         self._parameters = parameters
         self._directions = [torch.zeros_like(parameter, requires_grad=False) for parameter in parameters]
         self._inner = optimiser_of(self._directions, replace(spec, learning_rate=1.0, weight_decay=0.0))
-        self._decoupled = spec.optimiser == "adamw"
-        self._decay = spec.weight_decay
+        self._decoupled, self._in_gradient = (
+            (spec.weight_decay, 0.0) if spec.optimiser == "adamw" else (0.0, spec.weight_decay)
+        )
 
     @torch.no_grad()
     def step(self, rate_T: Tensor) -> None:
         """Move every slot by its own rate."""
         for parameter, direction in zip(self._parameters, self._directions, strict=True):
-            direction.zero_()
+            torch.mul(parameter, -self._decoupled, out=direction)
             direction.grad = parameter.grad
-            if self._decay and not self._decoupled and parameter.grad is not None:
-                parameter.grad.add_(parameter, alpha=self._decay)
+            if self._in_gradient and parameter.grad is not None:
+                parameter.grad.add_(parameter, alpha=self._in_gradient)
         self._inner.step()
         for parameter, direction in zip(self._parameters, self._directions, strict=True):
-            rate = rate_T.view(-1, *[1] * (parameter.ndim - 1))
-            if self._decay and self._decoupled:
-                parameter.mul_(1 - rate * self._decay)
-            parameter.addcmul_(direction, rate)
+            parameter.addcmul_(direction, rate_T.view(-1, *[1] * (parameter.ndim - 1)))
