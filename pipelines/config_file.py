@@ -96,9 +96,8 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self._depth >= _MOST_LEVELS:
-            raise yaml.composer.ComposerError(
-                None, None, f"more than {_MOST_LEVELS} levels", self.peek_event().start_mark
-            )
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, f"more than {_MOST_LEVELS} levels", mark)
         self._depth += 1
         try:
             node: yaml.Node | None = super().compose_node(parent, index)
