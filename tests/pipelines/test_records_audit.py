@@ -181,6 +181,28 @@ def drawn_by_unit(folder: Path) -> dict[str, Any]:
     return {"data": {**data, "pool_files": [], "evaluation_files": []}}
 
 
+def drawn_by_position(folder: Path) -> dict[str, Any]:
+    own = patients(200, 0).drop_duplicates(["lab", "age", "ward", "ill"])
+    data = table(folder, own, unit=None, split={"by": "record", "records_may_be_published": True})
+    return {"data": {**data, "pool_files": [], "evaluation_files": []}}
+
+
+def drawn_by_site(folder: Path) -> dict[str, Any]:
+    own = patients(200, 0)
+    own["site"] = [f"site {n}" for n in own["patient"].astype(int) % 12]
+    data = table(folder, own, site="site", split={"by": "site", "records_may_be_published": True})
+    return {"data": {**data, "pool_files": [], "evaluation_files": []}}
+
+
+def at_two_sites(folder: Path) -> dict[str, Any]:
+    """Some patients are at two sites, which is declared."""
+    own, sites = patients(90, 0), [{"site": f"site {name}", "teachers": 2} for name in "abc"]
+    own.loc[::5, "site"] = "site a"
+    own = own[~((own["site"] == "site a") & (own["patient"].astype(int) % 5 == 0))]
+    partition = {"by": "site", "sites": sites, "group_size": 2}
+    return {"data": table(folder, own, site="site"), "partition": partition}
+
+
 def archives(folder: Path, units: bool, dtype: str) -> dict[str, Any]:
     rng = np.random.default_rng(3)
     for name, count in (("own", 60), ("pool", 60), ("evaluation", 30)):
@@ -264,8 +286,8 @@ def trees_unclipped(folder: Path) -> dict[str, Any]:
 
 STUDIES: tuple[Write, ...] = (
     with_ids, with_ids_of_text, without_ids, with_unlabelled, at_sites, in_files_of_sites, with_joins, in_parquet,
-    drawn_by_unit, in_archives_with_ids, in_archives_without_ids, in_folders, in_manifests, fused, trees,
-    unclipped, trees_unclipped,
+    drawn_by_unit, drawn_by_position, drawn_by_site, at_two_sites, in_archives_with_ids, in_archives_without_ids,
+    in_folders, in_manifests, fused, trees, unclipped, trees_unclipped,
 )  # fmt: skip
 
 
