@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
-from pate.errors import InputError, expected
+from pate.errors import InputError, Unavailable, expected
 
 
 def home() -> Path:
@@ -62,10 +62,20 @@ class RunStore:
         self.public = self.folder / "public"
 
     def create(self) -> None:
-        """Make the folders; the private one is for its owner alone."""
-        self.private.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.private.chmod(0o700)
-        self.public.mkdir(parents=True, exist_ok=True)
+        """Make the folders; the private one is for its owner alone.
+
+        Raises:
+            Unavailable: they cannot be made.
+        """
+        try:
+            self.private.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.private.chmod(0o700)
+            self.public.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(
+                f"Expected PATE_HOME to be a folder that can be written, got {error.strerror}; give write access, or "
+                "set PATE_HOME"
+            ) from error
 
     def exists(self) -> bool:
         """Whether the run was ever begun."""

@@ -74,7 +74,14 @@ def run(arguments: list[str]) -> int:
         if usage is not None:
             return _refuse(f"{usage()} See `pate --help`.", None)
 
-        incident = write_incident(_private(), traceback.format_exc())
+        try:
+            incident = write_incident(_private(), traceback.format_exc())
+        except OSError as failure:
+            return _refuse(
+                f"Expected PATE_HOME to be a folder that can be written, got {failure.strerror} after "
+                f"{type(error).__name__}; give write access, or set PATE_HOME",
+                None,
+            )
         print(f"pate: error: unforeseen {type(error).__name__}; see `pate incident {incident}`", file=sys.stderr)
         return 1
     return outcome if isinstance(outcome, int) else 0

@@ -171,3 +171,24 @@ def test_an_exported_ledger_with_another_body_is_one_line(
     said = capsys.readouterr().err
     assert said.startswith("pate: error: Expected")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("place", ["a file", "runs is a file", "mlflow is a file", "out of reach"])
+def test_a_home_that_cannot_be_written_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    home = tmp_path / "home"
+    if place == "out of reach":
+        home = tmp_path / ("x" * 300)  # no file system takes such a name
+    elif place == "a file":
+        home.write_text("")
+    else:
+        home.mkdir()
+        (home / place.split()[0]).write_text("")
+    monkeypatch.setenv("PATE_HOME", str(home))
+    (tmp_path / "c.yaml").write_text(SMOKE)
+    assert run(["run", str(tmp_path / "c.yaml")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("pate: error: Expected ")
+    assert "PATE_HOME" in said
+    assert said.count("\n") == 1
