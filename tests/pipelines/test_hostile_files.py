@@ -184,7 +184,7 @@ def test_a_home_that_cannot_be_written_is_one_line(
         home.write_text("")
     else:
         home.mkdir()
-        (home / place.split()[0]).write_text("")
+        (home / place.split(maxsplit=1)[0]).write_text("")
     monkeypatch.setenv("PATE_HOME", str(home))
     (tmp_path / "c.yaml").write_text(SMOKE)
     assert run(["run", str(tmp_path / "c.yaml")]) == 2
