@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,9 @@ from pate.values import Released
 from pipelines.audit_file import keep_audit
 from pipelines.cli.words import JsonOption, print_json, print_table
 from pipelines.store import home
+
+if TYPE_CHECKING:
+    from pipelines.records_audit import Findings
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,7 +48,7 @@ def audit(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Test the aggregator from outside: what answers give away, beside the pair's exact epsilon and the claim."""
+    """Test the aggregator, or with a configuration the way from its records to votes."""
     if (config is None) == (records is not None) or (keep and config is not None):
         raise expected(
             "CONFIG and --records together, without --keep, or neither of them",
@@ -54,7 +57,12 @@ def audit(
         )
     if config is not None and records is not None:
         _audit_records(config, records, seed, as_json)
-        return
+    else:
+        _audit_answers(samples, delta, keep, as_json)
+
+
+def _audit_answers(samples: int, delta: float, keep: bool, as_json: bool) -> None:
+    """What answers give away, beside the pair's exact epsilon and the claim."""
     from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax  # noqa: PLC0415
     from pate.audit import CONFIDENCE, pairs_for  # noqa: PLC0415
     from pate.audit import audit as examine  # noqa: PLC0415
@@ -96,38 +104,38 @@ def _audit_records(path: Path, records: int, seed: int, as_json: bool) -> None:
         nonlocal done
         done += runs
         if sys.stderr.isatty():
-            print(
-                f"\r{done} of {records + 2} runs", end="\n" if done == records + 2 else "", file=sys.stderr, flush=True
-            )
+            end = "\n" if done == records + 2 else ""
+            print(f"\r{done} of {records + 2} runs", end=end, file=sys.stderr, flush=True)
 
     found = audit_records(load(path), records=records, seed=seed, on_run=on_run)
-    rows = [{**asdict(row), "kind": row.kind.value, "broken": row.broken} for row in found.rows]
     if as_json:
+        rows = [{**asdict(row), "kind": row.kind.value, "broken": row.broken} for row in found.rows]
         print_json({**asdict(found), "rows": rows, "broken": found.broken})
     else:
-        print_table(
-            ("one unit changed", "runs", "refused", "votes moved", "teachers", "charged", "public side", "verdict"),
-            [
-                (
-                    row.kind.value,
-                    *(str(n) for n in (row.runs, row.refused, row.moved, row.teachers, row.allowed)),
-                    "the same" if row.told == 0 else f"other in {row.told}",
-                    "BROKEN" if row.broken else "holds",
-                )
-                for row in found.rows
-            ],
-        )
-        print(
-            f"most votes moved on one of {found.queries} queries and most teachers that learned something else, out of "
-            f"{found.teachers}; refused: ended with the one sentence about records"
-        )
-        if found.simulated:
-            print("a public benchmark, less one record, audited as if its records were somebody's")
+        _show(found)
     if found.broken:
         raise PrivacyViolation(
             "Expected one privacy unit to move the votes that are charged and nothing public, got more; release "
             "nothing from such records with this configuration"
         )
+
+
+def _show(found: Findings) -> None:
+    """The table for a person."""
+    cells = []
+    for row in found.rows:
+        counts = (str(count) for count in (row.runs, row.refused, row.moved, row.teachers, row.allowed))
+        told = "the same" if row.told == 0 else f"other in {row.told}"
+        cells.append((row.kind.value, *counts, told, "BROKEN" if row.broken else "holds"))
+    columns = ("one unit changed", "runs", "refused", "votes moved", "teachers", "charged", "public side", "verdict")
+    print_table(columns, cells)
+    print(
+        f"most votes moved on one of {found.queries} queries and most teachers that learned something else, out of "
+        f"{found.teachers}; refused: ended with the one sentence about records. The counts follow from private votes: "
+        "they are for whoever holds the records"
+    )
+    if found.simulated:
+        print("a public benchmark, audited as if its records were somebody's")
 
 
 def _keep(rows: list[dict[str, Any]]) -> None:
