@@ -12,8 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ORDER = [
-    "errors", "randomness", "public_sets", "values", "torchvision_cpu", "accounting", "data", "models", "features",
-    "votes", "teachers", "ledger", "aggregation", "student", "audit", "report",
+    "errors", "plain_text", "npy_file", "randomness", "public_sets", "values", "torchvision_cpu", "accounting", "data",
+    "models", "features", "votes", "teachers", "ledger", "aggregation", "student", "audit", "report",
 ]  # fmt: skip
 
 
