@@ -118,7 +118,10 @@ FIGURE = {"order": 4, "beta": 0.05, "sigma_ss": 8, "tau_s": 0.3}
         ({"privacy__sanitised": FIGURE | {"sigma_ss": 0.01}}, ["raise privacy.sanitised.sigma_ss"]),
         ({"privacy__sanitised": FIGURE | {"floor": 1}}, ["unknown key privacy.sanitised.floor=1"]),
         ({"privacy__sanitised": {"order": 4}}, ["missing key privacy.sanitised.beta"]),
-        ({"privacy__sanitised": FIGURE, "partition__teachers": 1001, "data__private": 1200}, ["at most 1000 teachers", "teachers=1001"]),
+        (
+            {"privacy__sanitised": FIGURE, "partition__teachers": 1001, "data__private": 1200},
+            ["at most 1000 teachers", "teachers=1001"],
+        ),
         ({"privacy__sanitised": FIGURE, "partition__group_size": 2}, ["moved_votes=2", "partition.group_size: 1"]),
         (
             {"privacy__sanitised": FIGURE, "labelling__mechanism": {"kind": "lnmax", "scale": 60}},

@@ -253,7 +253,7 @@ def test_the_shipped_configurations_find_their_data(data_dir: Path, name: str) -
 def eicu(folder: Path, *, unit: str, group_size: int) -> Config:
     """All 186 hospitals private, each its own teacher; the pool is another table."""
     content = yaml.safe_load((CONFIGS / "eicu_consortium.yaml").read_text())
-    content["data"] |= {"unit": unit, "split": {"by": "record", "seed": 0}, "pool": 1, "evaluation": 1}
+    content["data"] |= {"unit": unit, "split": {"by": "record", "seed": 0}, "pool": 2, "evaluation": 1}
     content["data"]["label"] = {"column": "hospitaldischargestatus", "positive": ["Expired"], "missing": "drop"}
     age = {"columns": ["age"], "scale": "none", "missing": {"strategy": "constant", "value": 0}}
     content["data"]["features"] = {"numeric": [age]}
