@@ -69,6 +69,7 @@ class RawTables(Redacted):
         self._roles = roles
         self._units = self._found(held)
         self._grows = grows
+        self._admits = grows and (held is None or roles.unit is None or roles.unit != roles.site)  # a site may be drawn
 
     @property
     def units(self) -> int:
@@ -87,7 +88,7 @@ class RawTables(Redacted):
             Kind.UNLABELLED: lambda draft, own, rng: self._label(draft, own, rng, ("",)),
             Kind.DOUBLED: self._double,
             Kind.RETYPED: lambda draft, own, rng: self._name(draft, own, rng, same=True),
-            Kind.RENAMED: lambda draft, own, rng: self._grows and self._name(draft, own, rng, same=False),
+            Kind.RENAMED: lambda draft, own, rng: self._admits and self._name(draft, own, rng, same=False),
             Kind.MOVED: self._move,
             Kind.ABSURD: self._spoil,
             Kind.UNKNOWN: lambda draft, own, rng: self._label(draft, own, rng, UNKNOWN),
@@ -124,7 +125,7 @@ class RawTables(Redacted):
         return True
 
     def _add(self, draft: _Draft, own: list[Place], rng: np.random.Generator) -> bool:
-        if not self._grows:
+        if not self._admits:
             return False
         file = own[0][0]
         if self._roles.unit is None:

@@ -194,6 +194,11 @@ def drawn_by_site(folder: Path) -> dict[str, Any]:
     return {"data": {**data, "pool_files": [], "evaluation_files": []}}
 
 
+def drawn_by_site_which_is_the_unit(folder: Path) -> dict[str, Any]:
+    data = drawn_by_site(folder)["data"]
+    return {"data": {**data, "unit": "site"}}
+
+
 def at_two_sites(folder: Path) -> dict[str, Any]:
     """Some patients are at two sites, which is declared."""
     own, sites = patients(90, 0), [{"site": f"site {name}", "teachers": 2} for name in "abc"]
@@ -286,7 +291,8 @@ def trees_unclipped(folder: Path) -> dict[str, Any]:
 
 STUDIES: tuple[Write, ...] = (
     with_ids, with_ids_of_text, without_ids, with_unlabelled, at_sites, in_files_of_sites, with_joins, in_parquet,
-    drawn_by_unit, drawn_by_position, drawn_by_site, at_two_sites, in_archives_with_ids, in_archives_without_ids,
+    drawn_by_unit, drawn_by_position, drawn_by_site, drawn_by_site_which_is_the_unit,
+    at_two_sites, in_archives_with_ids, in_archives_without_ids,
     in_folders, in_manifests, fused, trees, unclipped, trees_unclipped,
 )  # fmt: skip
 
