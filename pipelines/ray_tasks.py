@@ -116,6 +116,7 @@ class _Failure:
 
     public: str | None
     private: str
+    misplaced: bool = False
 
 
 @final
@@ -291,9 +292,11 @@ def _task(
     context = ray.get_runtime_context()
     yield context.get_node_id()
     torch.set_num_threads(threads)
+    if not where.items() <= context.get_node_labels().items():
+        error = expected("a node of the task's own site", "check the labels of the nodes", **where)
+        yield _Failure(public=str(error), private="", misplaced=True)
+        return
     try:
-        if not where.items() <= context.get_node_labels().items():
-            raise expected("a node of the task's own site", "check the labels of the nodes", **where)
         result = function(**arguments)
     except InputError as error:
         result = _Failure(public=str(error), private=_kept(error.private_detail, incidents))
@@ -317,10 +320,10 @@ def _checked(said: Any, job: Job) -> Any:
     """A result, or the exception of a task that has no place in Ray's logs."""
     if not isinstance(said, _Failure):
         return said
-    if said.public and said.public != RecordsRefused.SENTENCE:
-        raise InputError(said.public, private_detail=said.private)
-    if said.public or job.private:
+    if job.private and not said.misplaced:
         raise RecordsRefused(f"Expected task {job.name!r} to succeed, got an error\n{said.private}")
+    if said.public:
+        raise InputError(said.public, private_detail=said.private)
     raise PateError(f"Expected task {job.name!r} to succeed, got an error", private_detail=said.private)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from pate.errors import BudgetExceeded, InputError, LedgerError, PrivacyViolation, expected
+from pate.errors import BudgetExceeded, InputError, LedgerError, PrivacyViolation, RecordsRefused, expected
 from pate.ledger import Anchor, PrivacyLedger
 from pipelines import summary
 from pipelines.audit_file import read_audit
@@ -60,7 +60,8 @@ def check(store: RunStore, base: Path) -> Registrable:
     Raises:
         InputError: the run is not finished, or its report or student is missing or altered.
         PrivacyViolation: its noise was seeded, or the audit on file found more leakage than is claimed.
-        BudgetExceeded: the data, or others that share their units, are over their budget.
+        BudgetExceeded: the data are over their budget.
+        RecordsRefused: they are with others that share their units.
         LedgerError: the ledger is not what was written, or not the one of the release.
     """
     found = summary.load(store)
@@ -100,14 +101,18 @@ def _check_ledger(store: RunStore, base: Path, card: Mapping[str, Any]) -> None:
     try:
         ledger.verify(None if card["ledger"] is None else Anchor.parse(card["ledger"]))
         account = account_name(store, ledger)
+        budget = ledger.account(account).epsilon
+        if ledger.spent(account).epsilon > budget:
+            raise BudgetExceeded(
+                f"Expected data_id={account!r} within its budget {budget:g}, got more spent than that; the student "
+                "stays what it is, and whoever answers for the data decides (`pate ledger show`)"
+            )
         for name in (account, *ledger.linked(account)):
-            spent, budget = ledger.spent(name), ledger.account(name).epsilon
+            spent, budget = ledger.spent(name, linked=True), ledger.account(name).epsilon
             if spent.epsilon > budget:
-                whose = f"data_id={name!r}" if name == account else f"data that share units with {account!r}"
-                raise BudgetExceeded(
-                    f"Expected {whose} within their budget, got more spent than that; the student stays what it is, "
-                    "and whoever answers for the data decides (`pate ledger show`)",
-                    private_detail=f"data_id={name!r}: epsilon {spent.epsilon:.6f} of {budget:g}, {spent.accountant}",
+                raise RecordsRefused(
+                    f"Expected data_id={name!r}, with the accounts that share a privacy unit, within its budget, got "
+                    f"epsilon {spent.epsilon:.6f} of {budget:g} ({spent.accountant}); whoever answers for them decides"
                 )
     finally:
         ledger.close()

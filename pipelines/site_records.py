@@ -8,7 +8,7 @@ site.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -20,7 +20,7 @@ from pate.data.records import FloatArray, IdArray, IntArray, require_fitting
 from pate.errors import RecordsRefused, expected
 from pate.ledger.keys import hash_units
 from pipelines.config import Config
-from pipelines.sources import equal_records, fingerprint_of, load_records, load_study
+from pipelines.sources import equal_records, load_records, load_study, place_fingerprint
 
 _found: dict[str, tuple[PrivateRecords, IntArray]] = {}
 """What this worker has read, by its salted fingerprint: records, and the teacher of each."""
@@ -50,7 +50,20 @@ class Place:
     rehearsal: bool = False
 
     def read(self) -> PrivateRecords:
-        """The records, on a node of the place.
+        """The records, on a node of the place, with the units that are protected.
+
+        Raises:
+            RecordsRefused: they cannot be read, or do not fit the study.
+        """
+        return self.protected(self.found())
+
+    def protected(self, found: PrivateRecords) -> PrivateRecords:
+        """Records whose unit is the hospital, where whole hospitals are protected."""
+        whole = self.config.sites is not None and self.config.sites.protects == "site"
+        return replace(found, units_N=found.sites_N) if whole else found
+
+    def found(self) -> PrivateRecords:
+        """The records as they are, on a node of the place.
 
         Raises:
             RecordsRefused: they cannot be read, or do not fit the study.
@@ -61,15 +74,7 @@ class Place:
             else:
                 found = load_records(self.config, place=self.name, encoding=self.encoding, classes=self.classes)
             require_fitting(found, self.input_shape, len(self.classes))
-            sites_N = _sites(found)
-        whole = self.config.sites is not None and self.config.sites.protects == "site"
-        return PrivateRecords(
-            features=found.features,
-            labels_N=found.labels_N,
-            units_N=sites_N if whole else found.units_N,
-            sites_N=sites_N,
-            origin=found.origin,
-        )
+            return replace(found, sites_N=_sites(found))
 
     def deal(self, records: PrivateRecords) -> IntArray:
         """The teacher of each of its records. Shape ``[N]``.
@@ -165,7 +170,8 @@ def survey(place: Place, key: bytes, salt: bytes) -> Survey:
         key: the ledger's, under which units are hashed.
         salt: of the fingerprint.
     """
-    records = place.read()
+    found = place.found()
+    records = place.protected(found)
     teacher_N = place.deal(records)
     apart = equal_records(place.config, benchmark=place.rehearsal) == "different_units"
     names = records.identities(positions=apart)
@@ -176,7 +182,7 @@ def survey(place: Place, key: bytes, salt: bytes) -> Survey:
         fingerprint=_salted(salt, records),
         units=[unit for unit, _ in held],
         teachers=[teacher for _, teacher in held],
-        known_by=sorted(set(hash_units(key, records.known_by()))),
+        known_by=sorted(set(hash_units(key, (*records.known_by(), *found.known_by())))),
     )
 
 
@@ -196,7 +202,7 @@ def _read(place: Place, salt: bytes, fingerprint: str) -> tuple[PrivateRecords, 
 
 
 def _salted(salt: bytes, records: PrivateRecords) -> str:
-    return hashlib.sha256(salt + fingerprint_of(records).encode()).hexdigest()
+    return hashlib.sha256(salt + place_fingerprint(records).encode()).hexdigest()
 
 
 def _only(records: PrivateRecords, hospitals: list[str]) -> PrivateRecords:

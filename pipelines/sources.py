@@ -186,6 +186,13 @@ def marks(study: Study) -> dict[str, str]:
     }
 
 
+def place_fingerprint(records: PrivateRecords) -> str:
+    """Fingerprint of private records and of all that deals them: without ids, their places in their files. Private."""
+    if records.units_N is not None:
+        return fingerprint_of(records)
+    return f"{fingerprint_of(records)} at {fingerprint(records.positions())}"
+
+
 def fingerprint_of(records: PrivateRecords) -> str:
     """Fingerprint of private records, their units and sites. Private."""
     ids = [column for column in (records.units_N, records.sites_N) if column is not None]

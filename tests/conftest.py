@@ -22,6 +22,9 @@ from pate.errors import RecordsRefused
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
+Path("/tmp/ray").mkdir(exist_ok=True)  # where Ray's test clusters write their address, without making the folder
+
+
 @dataclass(frozen=True)
 class Shell:
     """``pate`` in a fresh PATE_HOME, as a process of its own."""

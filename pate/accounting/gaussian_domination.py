@@ -111,7 +111,7 @@ def _row_information(row_G: FloatArray, step: float, spare: float) -> float:
     if len(delta_G) < 2:
         return 0.0
     t_G = np.exp(step * np.arange(len(delta_G) - 1))
-    level_G = -np.diff(delta_G) / (t_G * math.expm1(step))
+    level_G = np.maximum(-np.diff(delta_G) / (t_G * math.expm1(step)), 0.0)  # rounding may leave it just below
     power_G = delta_G[:-1] + t_G * level_G
     return _largest(level_G, power_G, spare)
 
@@ -123,7 +123,7 @@ def _largest(level_K: FloatArray, power_K: FloatArray, spare: float) -> float:
         return 0.0
     power_K, level_K = (power_K[asked_K] - spare) / (1 - spare), level_K[asked_K] / (1 - spare)
     mu = float((ndtri(np.minimum(power_K, 1.0)) - ndtri(level_K)).max())
-    return max(0.0, mu * _ROUND_UP) ** 2
+    return math.inf if math.isnan(mu) else max(0.0, mu * _ROUND_UP) ** 2
 
 
 def _of_noise(leaf: Leaf, spare: float) -> float:

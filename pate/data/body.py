@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
-from pate.data.ids import require_unambiguous
+from pate.data.ids import match_keys, require_unambiguous
 from pate.data.origin import Origin
 from pate.data.private_side import private_side
 from pate.data.records import FloatArray, IdArray, IntArray
@@ -222,10 +222,10 @@ def _names(body: Body, by: SplitBy) -> list[str]:
         positions = range(len(body)) if body.origin is None else body.origin.positions_N.tolist()
         return [f"position/{site}/{position}" for site, position in zip(sites, positions, strict=True)]
     if by == "unit":
-        return [f"unit/{unit}" for unit in body.units_N.tolist()]
+        return [f"unit/{key}" for key in match_keys(body.units_N).tolist()]
     seen: Counter[str] = Counter()
     names = []
-    for unit in body.units_N.tolist():
+    for unit in match_keys(body.units_N).tolist():
         names.append(f"unit/{unit}/{seen[unit]}")
         seen[unit] += 1
     return names

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pate.data.body import UNLABELLED, rows_refused
-from pate.data.id_text import composed
+from pate.data.id_text import composed, has_lost_digits
 from pate.data.ids import canonical_ids
 from pate.data.records import IdArray, IntArray
 from pate.data.refusal import refused
@@ -77,7 +77,10 @@ class LabelRule:
         Raises:
             InputError: a value that is none of the classes, or is not a number where ``above`` needs one.
         """
-        values = canonical(column(table, self.column, declared="data.label.column", key=key))
+        written = column(table, self.column, declared="data.label.column", key=key)
+        if self.above is None:
+            require_exact(written, name=self.column, key=key)
+        values = canonical(written)
         missing_N = values.isna().to_numpy()
         if self.positive is not None:
             labels_N = values.isin([plain(value) for value in self.positive]).to_numpy().astype(np.int64)
@@ -117,6 +120,23 @@ def column(table: pd.DataFrame, name: str, *, declared: str, key: str) -> pd.Ser
 def ids(table: pd.DataFrame, name: str, *, declared: str, key: str) -> IdArray:
     """A column of unit or site ids in their one form, none of them missing. Shape ``[N]``."""
     return canonical_ids(column(table, name, declared=declared, key=key), place=f"{declared}={name!r} of {key}")
+
+
+def require_exact(values: pd.Series[str], *, name: str, key: str) -> None:
+    """Refuse codes that floating point may have shortened: one missing cell makes floats of a column of whole numbers.
+
+    Raises:
+        InputError: a whole number that can have lost digits; the text itself goes to the private detail.
+    """
+    lost = [value for value in values.dropna().unique() if has_lost_digits(value)]
+    if lost:
+        raise rows_refused(
+            f"codes with all of their digits in column {name!r}",
+            "export them as text, or as whole numbers without point and exponent",
+            key=key,
+            bad_N=values.isin(lost).to_numpy(),
+            found=list(values),
+        )
 
 
 def numbers(values: pd.Series[str], *, name: str, key: str) -> npt.NDArray[np.float64]:

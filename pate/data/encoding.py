@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pate.data.body import rows_refused
-from pate.data.columns import canonical, column, numbers, plain
+from pate.data.columns import canonical, column, numbers, plain, require_exact
 from pate.data.records import FloatArray
 from pate.errors import expected
 
@@ -157,7 +157,10 @@ class Encoder:
         """
         parts = [_encode_numbers(code, table, key) for code in self.numeric]
         parts += [_encode_categories(code, table, key) for code in self.categorical]
-        return np.concatenate(parts, axis=1).astype(np.float32)
+        with np.errstate(
+            over="ignore"
+        ):  # whatever is not finite is refused later
+            return np.concatenate(parts, axis=1).astype(np.float32)
 
 
 def fit_encoder(
@@ -235,7 +238,9 @@ def _encode_numbers(code: NumericCode, table: pd.DataFrame, key: str) -> npt.NDA
 
 
 def _encode_categories(code: CategoryCode, table: pd.DataFrame, key: str) -> npt.NDArray[np.float64]:
-    values = canonical(column(table, code.name, declared="data.features", key=key))
+    written = column(table, code.name, declared="data.features", key=key)
+    require_exact(written, name=code.name, key=key)
+    values = canonical(written)
     missing_N = values.isna().to_numpy()
     index = {value: position for position, value in enumerate(code.categories)}
     position_N = values.map(index).fillna(-1).to_numpy().astype(np.int64)

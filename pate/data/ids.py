@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 Ids: TypeAlias = "npt.NDArray[Any] | pd.Series[Any] | Sequence[object]"
 
-MISSING = frozenset({"", "nan", "NaN", "NAN", "None", "NaT", "<NA>", "null", "NULL", "N/A", "#N/A"})
-"""What programs write where there is no id."""
+MISSING = frozenset({"", "nan", "none", "nat", "<na>", "na", "null", "n/a", "#n/a", ".", "-", "--", "?"})
+"""What programs and people write where there is no id, in whatever case."""
 LISTED = 1000
 """Most ids that an incident lists."""
 EXPORT = "export them as text, or as whole numbers without point and exponent"
 
 _FAULTS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
-    ("an id in every record", "fill in the missing ids, or leave those records out", MISSING.__contains__),
+    ("an id in every record", "fill in the missing ids, or leave those records out", lambda t: t.casefold() in MISSING),
     ("ids that are readable text", "write them as UTF-8", lambda text: not text.isascii() and _broken(text)),
     (f"ids of at most {LONGEST} characters", "check which column holds them", lambda text: len(text) > LONGEST),
     ("ids with all of their digits", EXPORT, has_lost_digits),
@@ -59,7 +59,9 @@ def canonical_ids(values: Ids, *, place: str = "the records") -> IdArray:
 def optional_ids(values: Ids, *, place: str = "the records") -> npt.NDArray[np.object_]:
     """As ``canonical_ids``, with ``None`` where an id is missing. Shape ``[N]``."""
     forms_U, form_of_N = _forms(values, place, optional=True)
-    return np.array([*(None if form in MISSING else form for form in forms_U), None], dtype=object)[form_of_N]
+    return np.array([*(None if form.casefold() in MISSING else form for form in forms_U), None], dtype=object)[
+        form_of_N
+    ]
 
 
 def match_keys(values: Ids, *, place: str = "the records") -> IdArray:

@@ -50,7 +50,8 @@ def _exact(values: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_integer(kind):
         return values.cast(pa.string())
     if pa.types.is_decimal(kind):
-        return pc.replace_substring_regex(values.cast(pa.string()), pattern=r"\.0+$", replacement="")
+        zeros = pc.replace_substring_regex(values.cast(pa.string()), pattern=r"(\.[0-9]*?)0+$", replacement=r"\1")
+        return pc.replace_substring_regex(zeros, pattern=r"\.$", replacement="")
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
         try:
             return values.cast(pa.string())
@@ -60,9 +61,14 @@ def _exact(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _text(values: pd.Series) -> pd.Series:
-    """One column as text; whole numbers of single precision that can have lost digits say so."""
-    texts = values.map(str, na_action="ignore").astype(object)
+    """One column as text, whole floats in plain digits; those of single precision that can have lost some say so."""
+    texts = values.map(_plain, na_action="ignore").astype(object)
     if values.dtype.kind == "f" and values.dtype.itemsize < 8:
         rounded = (values.abs() >= 2.0 ** (np.finfo(values.dtype).nmant + 1)) & np.isfinite(values)
         texts[rounded] = [f"{number:.1f}{ROUNDED}" for number in values[rounded].tolist()]
     return texts
+
+
+def _plain(value: object) -> str:
+    whole = isinstance(value, float) and value.is_integer()
+    return f"{value:.1f}" if whole else str(value)

@@ -18,6 +18,7 @@ from typing import Literal, TypeAlias, final
 
 import numpy as np
 
+from pate.data.ids import match_keys
 from pate.data.records import IntArray, PrivateRecords
 from pate.errors import InputError, expected
 from pate.randomness import generator
@@ -177,7 +178,7 @@ def _dealt(records: PrivateRecords, rows: IntArray, first: int, teachers: int, s
     if not len(rows):
         return rows
     if records.units_N is not None:
-        names, unit_N = np.unique(records.units_N[rows], return_inverse=True)
+        names, unit_N = np.unique(match_keys(records.units_N[rows]), return_inverse=True)
         return first + np.array([_place(seed, name, teachers) for name in names.tolist()], dtype=np.int64)[unit_N]
     positions_N = records.positions()[rows]
     blocks, block_N = np.unique(positions_N // teachers, return_inverse=True)

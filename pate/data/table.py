@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
@@ -95,7 +96,8 @@ def table_study(
             "data.label.classes listed", "without public files there is no public label set", classes="public"
         )
     named = (("pool", pool), ("evaluation", evaluation))
-    public = {name: _read(files, f"data.{name}_files") for name, files in named if files}
+    with private_side() if _share_a_join(private, (*pool, *evaluation)) else nullcontext():
+        public = {name: _read(files, f"data.{name}_files") for name, files in named if files}
     labelled = next((public[name].table for name in ("evaluation", "pool") if name in public), None)
     classes = columns.label.names_of(pd.DataFrame() if labelled is None else labelled)
     bodies = {name: _body(found, columns, classes, f"data.{name}_files", name) for name, found in public.items()}
@@ -135,6 +137,12 @@ def table_records(
     return records_of(body, lambda body, key: encoder.encode(body.table(), key=key))
 
 
+def _share_a_join(private: tuple[TableFile, ...], public: tuple[TableFile, ...]) -> bool:
+    """Whether a joined table holds rows of private and of public records; what is wrong with it is private then."""
+    mine, others = ([join.path for file in files for join in file.join] for files in (private, public))
+    return any(one.exists() and other.exists() and one.samefile(other) for one in mine for other in others)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class _Read(Redacted):
     """Files as one table.
@@ -142,11 +150,13 @@ class _Read(Redacted):
     Attributes:
         table: of text, in the order of the files.
         sites: the declared site of each record.
+        sited: whether every file declares one.
         origin: of private records.
     """
 
     table: pd.DataFrame
     sites: list[str | None]
+    sited: bool
     origin: Origin | None = None
 
 
@@ -183,7 +193,8 @@ def _read(files: tuple[TableFile, ...], key: str, label: str | None = None) -> _
         tables.append(table)
         sites += [file.site] * len(table)
     origin = joined(origins, [file.site for file in files]) if origins else None
-    return _Read(table=pd.concat(tables, ignore_index=True), sites=sites, origin=origin)
+    sited = all(file.site is not None for file in files)
+    return _Read(table=pd.concat(tables, ignore_index=True), sites=sites, sited=sited, origin=origin)
 
 
 def _origin(file: TableFile, rows: pd.DataFrame, label: str) -> Origin:
@@ -213,7 +224,7 @@ def _body(read: _Read, columns: TableColumns, classes: tuple[str, ...], key: str
     private = name == "private"
     units_N = _ids(table, columns.unit, "data.unit", key, private)
     sites_N = _ids(table, columns.site, "data.site", key, private)
-    if sites_N is None and all(site is not None for site in read.sites):
+    if sites_N is None and read.sited:
         sites_N = canonical_ids(np.array(read.sites, dtype=np.str_), place="data.private_files, site")
     body = Body(rows=table, labels_N=labels_N, units_N=units_N, sites_N=sites_N, origin=read.origin)
     return body.take(np.flatnonzero(~missing_N)) if drop else body

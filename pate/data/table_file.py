@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, final
@@ -200,14 +200,16 @@ def _text(path: Path, style: FileFormat) -> pd.DataFrame:
         skip_blank_lines=False,
     )
     table = table[(table.fillna("") != "").any(axis=1)]  # a blank line keeps its number
-    if style.columns is not None and _widths(path, style) != {len(style.columns)}:
+    if style.columns is not None and set(_widths(path, style)) != {len(style.columns)}:
         raise ValueError(f"expected {len(style.columns)} values in every line")
+    if style.columns is None and max(_widths(path, style), default=0) > len(table.columns):
+        raise ValueError("expected no more values in a line than names in the header")
     return table
 
 
-def _widths(path: Path, style: FileFormat) -> set[int]:
-    """How many values the lines have."""
-    with path.open(newline="", encoding="utf-8") as file:
+def _widths(path: Path, style: FileFormat) -> Iterator[int]:
+    """How many values the lines have, one after the other; a carriage return amid a line is an error."""
+    with path.open(newline="\n", encoding="utf-8") as file:
         for _ in range(style.skip_rows):
             next(file, None)
-        return {len(line) for line in csv.reader(file, delimiter=style.separator) if line}
+        yield from (len(line) for line in csv.reader(file, delimiter=style.separator) if line)

@@ -16,7 +16,9 @@ from pate.accounting.events import PrivacyEvent, from_dict, to_dict
 from pate.accounting.rounding import up
 from pate.errors import InputError, LedgerError, expected
 from pate.ledger import chain
+from pate.randomness import secret_key
 
+SALT_BYTES = 16
 LARGE_DELTA = (
     "privacy.delta is not below one over the number of teachers, so not below one over that of privacy units: so large "
     "a failure probability allows a release to give somebody's record away; choose a much smaller one"
@@ -73,8 +75,8 @@ class Account:
         return LARGE_DELTA if teachers * self.delta >= 1 else None
 
 
-def register(db: sqlite3.Connection, account: Account, units: Iterable[bytes]) -> None:
-    """See ``PrivacyLedger.register``; inside the caller's transaction."""
+def register(db: sqlite3.Connection, account: Account, units: Iterable[bytes]) -> bool:
+    """See ``PrivacyLedger.register``; inside the caller's transaction. Whether a known account got further units."""
     known = find(db, account.name)
     if known is not None and known != account:
         raise InputError(
@@ -94,9 +96,12 @@ def register(db: sqlite3.Connection, account: Account, units: Iterable[bytes]) -
     before = db.total_changes
     if not account.benchmark:
         db.executemany("INSERT OR IGNORE INTO units VALUES (?, ?)", [(unit, account.name) for unit in units])
-    if known is None or db.total_changes > before:
-        body = {**account.settings(), "units_sha256": units_digest(db, account.name)}
+    grown = known is not None and db.total_changes > before
+    if known is None or not account.benchmark:  # whether units came is private, and the chain's length is not
+        salt = secret_key(SALT_BYTES).hex()
+        body = {**account.settings(), "salt": salt, "units_sha256": units_digest(db, account.name, salt)}
         chain.append(db, account=account.name, kind="extend" if known else "register", body=body)
+    return grown
 
 
 def _require_affordable(account: Account) -> None:
@@ -110,10 +115,13 @@ def _require_affordable(account: Account) -> None:
         )
 
 
-def units_digest(db: sqlite3.Connection, account: str) -> str:
-    """SHA-256 of the sorted unit hashes of an account."""
+def units_digest(db: sqlite3.Connection, account: str, salt: str) -> str:
+    """SHA-256 of a salt in hex and the sorted unit hashes of an account: the same units have another digest each time.
+
+    Rows of before schema 4 have no salt.
+    """
     found = db.execute("SELECT hash FROM units WHERE account = ? ORDER BY hash", (account,))
-    return hashlib.sha256(b"".join(row[0] for row in found)).hexdigest()
+    return hashlib.sha256(bytes.fromhex(salt) + b"".join(row[0] for row in found)).hexdigest()
 
 
 def all_accounts(db: sqlite3.Connection) -> list[Account]:

@@ -18,6 +18,11 @@ def charged(db: sqlite3.Connection, account: str) -> Composed:
     return _campaigns(db, account, *accounts.linked(db, account))
 
 
+def own(db: sqlite3.Connection, account: str) -> Composed:
+    """What an account's own campaigns were charged, in the chain's order: all of it public."""
+    return _campaigns(db, account)
+
+
 def _campaigns(db: sqlite3.Connection, *names: str) -> Composed:
     """The campaigns of some accounts, in the chain's order."""
     rows = [entry for name in names for entry in chain.entries(db, name, "reserve")]
@@ -25,14 +30,22 @@ def _campaigns(db: sqlite3.Connection, *names: str) -> Composed:
     return Composed(events=tuple(from_dict(entry.body["event"]) for entry in rows))
 
 
-def spent(db: sqlite3.Connection, account: str) -> EpsilonBound:
-    """What everything charged amounts to at the account's delta; the accountant's name says by which rule."""
-    return accounts.get(db, account).rule.total(charged(db, account).events)
+def spent(db: sqlite3.Connection, account: str, *, linked: bool) -> EpsilonBound:
+    """What campaigns amount to at the account's delta; the accountant's name says by which rule.
+
+    Args:
+        db: the database.
+        account: its name.
+        linked: with those of accounts that share a unit; which do is private.
+    """
+    campaigns = charged(db, account) if linked else own(db, account)
+    return accounts.get(db, account).rule.total(campaigns.events)
 
 
-def left(db: sqlite3.Connection, account: str) -> float:
+def left(db: sqlite3.Connection, account: str, *, linked: bool) -> float:
     """How much more the account's rule allows, nats; 0 where it accepts nothing more."""
-    return accounts.get(db, account).rule.left(charged(db, account).events)
+    campaigns = charged(db, account) if linked else own(db, account)
+    return accounts.get(db, account).rule.left(campaigns.events)
 
 
 def require_within_budget(db: sqlite3.Connection, account: str, event: PrivacyEvent) -> None:
@@ -45,10 +58,10 @@ def require_within_budget(db: sqlite3.Connection, account: str, event: PrivacyEv
         BudgetExceeded: the account's own campaigns leave too little; what is left and what was asked.
         RecordsRefused: those of accounts that share a unit do, or leave such an account too little.
     """
-    known, own = accounts.get(db, account), _campaigns(db, account).events
-    if not known.rule.admits((*own, event)):
+    known, mine = accounts.get(db, account), own(db, account).events
+    if not known.rule.admits((*mine, event)):
         raise BudgetExceeded(
-            f"Expected data_id={account!r} to stay within {_figures(known, own, event)}; {_remedy(known, own)}"
+            f"Expected data_id={account!r} to stay within {_figures(known, mine, event)}; {_remedy(known, mine)}"
         )
     for name in (account, *accounts.linked(db, account)):
         other, before = accounts.get(db, name), charged(db, name).events
@@ -56,6 +69,24 @@ def require_within_budget(db: sqlite3.Connection, account: str, event: PrivacyEv
             raise RecordsRefused(
                 f"Expected data_id={name!r}, which is charged for accounts that share a privacy unit with "
                 f"data_id={account!r}, to stay within {_figures(other, before, event)}; {_remedy(other, before)}"
+            )
+
+
+def require_open_within_budget(db: sqlite3.Connection, account: str) -> None:
+    """Refuse units that came to an account while a campaign of it is open, where that campaign costs them too much.
+
+    An open campaign goes on under its charge, which was admitted when other units were there.
+
+    Raises:
+        RecordsRefused: the account, or one that now shares a unit with it, would be beyond its rule.
+    """
+    if db.execute("SELECT 1 FROM intents WHERE account = ? AND settled = 0", (account,)).fetchone() is None:
+        return
+    for name in (account, *accounts.linked(db, account)):
+        if not accounts.get(db, name).rule.admits(charged(db, name).events):
+            raise RecordsRefused(
+                f"Expected records that data_id={name!r} can pay for while a campaign of data_id={account!r} is open, "
+                "got some that came since it began; restore the records with which it began"
             )
 
 

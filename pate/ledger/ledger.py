@@ -48,9 +48,11 @@ class PrivacyLedger:
 
         Raises:
             InputError: the account exists with other settings, or declares more than its budget.
+            RecordsRefused: further units came while a campaign is open, and budgets cannot pay for it with them.
         """
         with self._storage.transaction():
-            accounts.register(self._db, account, units)
+            if accounts.register(self._db, account, units):
+                budgets.require_open_within_budget(self._db, account.name)
         return account
 
     def reserve(
@@ -183,9 +185,9 @@ class PrivacyLedger:
             return accounts.linked(self._db, account)
 
     def events(self, account: str) -> Composed:
-        """Everything charged to an account: its own campaigns and those of accounts that share a unit."""
+        """Everything charged for an account's own campaigns."""
         with readable():
-            return budgets.charged(self._db, account)
+            return budgets.own(self._db, account)
 
     def charged_event(self, campaign: str) -> PrivacyEvent | None:
         """What a campaign was charged for, or ``None`` if it never was."""
@@ -197,15 +199,21 @@ class PrivacyLedger:
         with readable():
             budgets.require_within_budget(self._db, account, event)
 
-    def spent(self, account: str) -> EpsilonBound:
-        """What everything charged so far amounts to, at the account's delta; ``accountant`` names the rule."""
-        with readable():
-            return budgets.spent(self._db, account)
+    def spent(self, account: str, *, linked: bool = False) -> EpsilonBound:
+        """The data-independent cost of everything charged so far, at the account's delta.
 
-    def left(self, account: str) -> float:
-        """How much more epsilon the account's rule allows, nats; 0 where it accepts nothing more."""
+        Args:
+            account: its name.
+            linked: with what accounts that share a privacy unit were charged, as budgets are held; private, since it
+                follows from who is in the records.
+        """
         with readable():
-            return budgets.left(self._db, account)
+            return budgets.spent(self._db, account, linked=linked)
+
+    def left(self, account: str, *, linked: bool = False) -> float:
+        """How much more epsilon the account's rule allows, nats; see ``spent``."""
+        with readable():
+            return budgets.left(self._db, account, linked=linked)
 
     def record_purge(self, account: str, *, run: str, retention_days: float, removed: Sequence[str]) -> None:
         """Say in the chain which private artifacts of a run are removed, before they are."""

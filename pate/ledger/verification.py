@@ -110,10 +110,11 @@ def _verify_accounts(db: sqlite3.Connection, registered: dict[str, list[chain.En
     }
     for name, rows in registered.items():
         for entry in rows:
-            body = {key: value for key, value in entry.body.items() if key != "units_sha256"}
+            body = {key: value for key, value in entry.body.items() if key not in ("units_sha256", "salt")}
             if stored.get(name) != {"declared": [], **body}:
                 raise _contradicted(entry, "account")
-        if accounts.units_digest(db, name) != rows[-1].body["units_sha256"]:
+        last = rows[-1].body
+        if accounts.units_digest(db, name, last.get("salt", "")) != last["units_sha256"]:
             raise _contradicted(rows[-1], "list of privacy units")
     _require_none_beyond(set(stored) - set(registered), "account")
 

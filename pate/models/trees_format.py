@@ -16,7 +16,6 @@ OBJECTIVE = "multi:softprob"
 _NUMBERS = ("base_weights", "loss_changes", "split_conditions", "sum_hessian")
 _INDICES = ("default_left", "left_children", "right_children", "parents", "split_indices", "split_type")
 _EMPTY = ("categories", "categories_nodes", "categories_segments", "categories_sizes")
-_LARGEST = float(np.finfo(np.float32).max)
 _ROOT = 2**31 - 1  # the parent that the library writes for a root
 
 
@@ -68,7 +67,13 @@ def check_trees(content: bytes, features: int, classes: int) -> None:
 
 def _is_finite(values: Any, classes: int) -> bool:
     found = _array(values, (int, float))
-    return len(found) == classes and bool((np.abs(found) <= _LARGEST).all())
+    return len(found) == classes and _fits(found)
+
+
+def _fits(values: npt.NDArray[Any]) -> bool:
+    """Whether all are finite in single precision, whose largest number the library rounds up where it writes it."""
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(np.asarray(values, dtype=np.float64).astype(np.float32)).all())
 
 
 def _are_trees(trees: list[Any], features: int) -> bool:
@@ -90,7 +95,7 @@ def _are_trees(trees: list[Any], features: int) -> bool:
         all(tree["tree_param"] == _described(size, features) for tree, size in zip(trees, sizes, strict=True))
         and [tree["id"] for tree in trees] == list(range(len(trees)))
         and not any(tree[name] for tree in trees for name in _EMPTY)
-        and all(bool((np.abs(values) <= _LARGEST).all()) for values in numbers.values())
+        and all(_fits(values) for values in numbers.values())
         and bool(((left == -1) == (right == -1)).all() and (left >= -1).all() and (right >= -1).all())
         and np.array_equal(np.sort(children), node[~is_root])
         and bool(

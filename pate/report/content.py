@@ -99,11 +99,18 @@ def _by_delta(report: PrivacyReport) -> list[dict[str, float | None]]:
     return [
         {
             "delta": delta,
-            "campaign": _epsilon(report.event, delta, report.campaign.accountant),
+            "campaign": _campaign_at(report, delta),
             "total": _finite(total(report.charges, delta)),
         }
         for delta in sorted({*DELTAS, report.total.delta}, reverse=True)
     ]
+
+
+def _campaign_at(report: PrivacyReport, delta: float) -> float | None:
+    """Epsilon of the campaign; of everything charged, where earlier answers are among its own."""
+    if report.campaign.accountant in ACCOUNTANTS:
+        return _epsilon(report.event, delta, report.campaign.accountant)
+    return _finite(_total_of(report)(report.charges, delta))
 
 
 def _epsilon(event: PrivacyEvent, delta: float, accountant: str) -> float | None:

@@ -28,8 +28,8 @@ NOISE = {
     False: "Integers from a seed that anybody may know. There is no guarantee.",
 }
 SCOPE = (
-    "Everything that was ever charged to this account, and to accounts that share a privacy unit with it, up to the "
-    "release of this run's labels. "
+    "Everything that was ever charged to this account up to the release of this run's labels. Accounts that share a "
+    "privacy unit are held to their budgets together; which do follows from the records, so no figure here shows it. "
 )
 FIXED = (
     "Costs are composed as a whole, which holds for one campaign and for campaigns that were fixed before the first "

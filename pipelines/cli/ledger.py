@@ -22,14 +22,14 @@ def show(as_json: JsonOption = False) -> None:
     ledger = _open()
     rows = []
     for account in ledger.accounts():
-        spent = ledger.spent(account.name)
+        spent = ledger.spent(account.name, linked=True)
         shown = [asdict(figure.epsilon(account.delta)) for figure in ledger.figures(account.name)]
         rows.append(
             {
                 "name": account.name,
                 **account.settings(),
                 "spent": spent.epsilon,
-                "left": ledger.left(account.name),
+                "left": ledger.left(account.name, linked=True),
                 "enforced_by": spent.accountant,
                 "sanitised": shown,
             }

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pate.data import PrivateRecords
 from pate.errors import InputError, PateError
 from pate.ledger import PrivacyLedger
 from pipelines import enrolment, site_records
@@ -204,3 +205,13 @@ def test_a_pool_out_of_records_at_sites_is_refused(folder: Path) -> None:
 
 def test_quorum_and_patience_are_no_part_of_the_run_id(folder: Path) -> None:
     assert config(folder, SITES, "x").run_id == config(folder, SITES + "faults: {quorum_sites: 2}\n", "x").run_id
+
+
+def test_patients_of_a_protected_hospital_are_known_again_where_patients_are_protected(folder: Path) -> None:
+    whole = {"teachers: 7": "teachers: 3", "accountant: gaussian}": "accountant: gaussian, unit: hospital}"}
+    ledger = PrivacyLedger(folder / "ledger")
+    hospital = at_sites(config(folder, "sites: {folder: /nowhere, protects: site}\n", "whole", **whole), folder)[0]
+    here = load_study(config(folder)).held_here
+    moved = PrivateRecords(features=here.features + 1, labels_N=here.labels_N, units_N=here.units_N)
+    assert set(hospital.units(ledger.key).known_by) & set(ledger.key.units(moved.known_by()))
+    ledger.close()

@@ -293,3 +293,20 @@ def _stop(*arguments: object) -> None:
 def _timeless(content: bytes) -> bytes:
     """Without the times of tracked events."""
     return re.sub(rb"\b1[0-9]{9}(\.[0-9]+|[0-9]{3})\b", b"TIME", content)
+
+
+def test_a_joined_table_of_both_sides_is_private(public: Callable[..., Said], tmp_path: Path) -> None:
+    """A private patient's row that is doubled stands in the table that the pool is joined with."""
+    every = pd.concat([frame(seed, count)[["patient"]] for seed, count in ((0, 60), (1, 40), (2, 20))])
+    labs = every.assign(dose=range(len(every)))
+    data = {
+        "private_files": [{"path": "private.csv", "join": [{"path": "labs.csv", "column": "patient"}]}],
+        "pool_files": [{"path": "pool.csv", "join": [{"path": "labs.csv", "column": "patient"}]}],
+        "evaluation_files": [{"path": "evaluation.csv", "join": [{"path": "labs.csv", "column": "patient"}]}],
+    }
+    said = []
+    for patients in (["p0-3"], ["p0-3", "p0-4", "p0-5"]):
+        pd.concat([labs, labs[labs["patient"].isin(patients)]]).to_csv(tmp_path / "labs.csv", index=False)
+        said.append(public("run", private=csv(frame(0)), data=data))
+    assert said[0] == said[1]
+    assert said[0].err == f"pate: error: {RecordsRefused.SENTENCE} (details: `pate incident N`)\n"

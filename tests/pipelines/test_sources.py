@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +16,9 @@ import yaml
 from pate.errors import InputError, PrivacyViolation, RecordsRefused
 from pipelines.cli.app import run
 from pipelines.config import Config, load
-from pipelines.sources import deal, load_study, marks
+from pipelines.sources import deal, load_study, marks, place_fingerprint
+from pipelines.steps import require_same_records
+from pipelines.store import RunStore
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SMOKE = yaml.safe_load((CONFIGS / "smoke.yaml").read_text())
@@ -277,3 +283,34 @@ def test_patients_in_two_hospitals_are_refused_or_charged_twice(
     assert charged.campaign_epsilon().epsilon > 1.9 * config.campaign_epsilon().epsilon
     hospitals = eicu(tmp_path, unit="hospitalid", group_size=1)
     assert deal(hospitals, load_study(hospitals)).partitions_per_unit == 1
+
+
+def test_records_that_moved_in_their_file_are_others_where_places_deal_them(
+    tmp_path: Path, records_refused: Callable[[str], AbstractContextManager[Any]]
+) -> None:
+    """A run that went on after a line was removed would show a record to two teachers."""
+    data = {"unit": None, "site": None, "label": {**DATA["label"], "missing": "drop"}}
+    path = write(tmp_path, data, partition={"teachers": 20, "by": "random"})
+    file = tmp_path / "private" / "patients.csv"
+    lines = file.read_text().splitlines()
+    blank = ",".join(["", "", "50", "I", ""])
+    file.write_text("\n".join([lines[0], blank, *lines[1:]]) + "\n")
+    before = load_study(load(path))
+    file.write_text("\n".join(lines) + "\n")
+    after = load_study(load(path))
+    assert np.array_equal(before.held_here.features, after.held_here.features)
+    assert marks(before)["private"] == marks(after)["private"], "nothing else tells them apart"
+    assert place_fingerprint(before.held_here) != place_fingerprint(after.held_here)
+    store = RunStore(tmp_path / "home", "r")
+    store.create()
+    require_same_records(SimpleNamespace(study=before, store=store))
+    with records_refused("as when it began"):
+        require_same_records(SimpleNamespace(study=after, store=store))
+
+
+def test_files_of_which_some_name_their_site_are_refused(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, {"site": None, "private_files": [{"path": "private/patients.csv", "site": "a"}, "other.csv"]}
+    )
+    with pytest.raises(InputError, match=r"a site for each of data\.private_files or for none"):
+        load(path)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pate.accounting.account_rule import AccountRule
 from pate.accounting.composition import privacy_curve
 from pate.accounting.events import Composed, ConfidentGNMax, GNMax, LNMax, PrivacyEvent, Repeated, SanitisedRelease
 from pate.accounting.gaussian_domination import (
@@ -128,4 +129,19 @@ def test_nothing_released_costs_nothing_and_a_curve_that_ends_too_high_costs_inf
 
 def test_so_little_noise_that_no_curve_exists_is_still_a_finite_cost() -> None:
     assert math.isfinite(math.fsum(information_terms(Repeated(event=GNMax(sigma=1.0), count=300), SPARE)))
-    assert math.isfinite(math.fsum(information_terms(Repeated(event=LNMax(scale=0.5), count=60), SPARE)))
+    assert math.isfinite(math.fsum(information_terms(Repeated(event=LNMax(scale=0.5), count=15), SPARE)))
+
+
+@pytest.mark.parametrize("leaf", [LNMax(scale=1.0), GNMax(sigma=1.0)])
+def test_more_answers_never_cost_less_however_far_the_curve_reaches(leaf: GNMax | LNMax) -> None:
+    """Beyond some hundred nats rounding leaves levels just below 0, of which no quantile is to be had."""
+    terms = [sum(information_terms(Repeated(event=leaf, count=count), 1e-9)) for count in (1, 10, 20, 40, 50, 60)]
+    assert all(term > 0 for term in terms)
+    assert terms == sorted(terms)
+
+
+def test_two_campaigns_of_next_to_no_noise_are_not_admitted_together() -> None:
+    """Ten answers at scale 0.09 on one tied vote tell two data sets apart with probability 0.9997 at epsilon 200."""
+    rule = AccountRule(epsilon=200.0, delta=1e-5, accountant="worst_case")
+    campaign = Repeated(event=LNMax(scale=0.09), count=5)
+    assert not rule.admits((campaign, campaign))

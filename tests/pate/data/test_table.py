@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -206,3 +207,41 @@ def test_files_of_several_sites_become_one_body(tmp_path: Path) -> None:
     )
     assert found.private.sites_N.tolist() == ["site 0"] * 20 + ["site 1"] * 20
     assert (len(found.pool), len(found.evaluation)) == (20, 10)
+
+
+@pytest.mark.parametrize("code", [207008, 900_000_000_000_207_008])
+def test_an_emptied_cell_of_a_parquet_file_changes_no_other_record(tmp_path: Path, code: int) -> None:
+    """Writers make floats of a column of whole numbers where one is missing."""
+    whole = pd.DataFrame({"code": [code + n % 2 for n in range(8)], "y": list("ab" * 4)})
+    gap = whole.assign(code=whole["code"].astype(object).where(whole.index != 7).astype(float))
+    whole.to_parquet(tmp_path / "whole.parquet")
+    gap.to_parquet(tmp_path / "gap.parquet")
+    one, two = (read_table(tmp_path / f"{name}.parquet", FileFormat(), key="k") for name in ("whole", "gap"))
+    encoder = fit_encoder(one, (), (CategoricalColumns(columns=("code",), unknown="ignore", missing="ignore"),))
+    before = encoder.encode(one, key="k")
+    assert before.sum() == 8
+    if code > 2**53:
+        with pytest.raises(InputError, match="all of their digits"):
+            encoder.encode(two, key="k")
+    else:
+        assert np.array_equal(encoder.encode(two, key="k")[:7], before[:7])
+
+
+def test_decimals_do_not_depend_on_the_longest_among_them(tmp_path: Path) -> None:
+    for name, last in (("short", "2"), ("long", "2.25")):
+        table = pd.DataFrame({"dose": [Decimal("1.5"), Decimal("10"), Decimal(last)]})
+        table.to_parquet(tmp_path / f"{name}.parquet")
+    one, two = (read_table(tmp_path / f"{name}.parquet", FileFormat(), key="k") for name in ("short", "long"))
+    assert one["dose"].tolist()[:2] == two["dose"].tolist()[:2] == ["1.5", "10"]
+
+
+@pytest.mark.parametrize("line", ["Smith, John,1.5,yes", "a\rb,2,no"])
+@pytest.mark.parametrize("where", [1, 3])
+def test_a_line_with_too_many_values_or_a_stray_carriage_return_is_refused(
+    tmp_path: Path, line: str, where: int
+) -> None:
+    lines = ["patient,lab,ill", *(f"p{n},{n}.5,yes" for n in range(5))]
+    lines.insert(where, line)
+    (tmp_path / "t.csv").write_bytes("\n".join(lines).encode() + b"\n")
+    with pytest.raises(InputError, match="a readable table"):
+        read_table(tmp_path / "t.csv", FileFormat(), key="k")

@@ -70,8 +70,9 @@ def test_accounts_that_share_a_unit_are_charged_together(ledger: PrivacyLedger, 
     ledger.register(words.account("far", releases=10), units=ledger.key.units([b"dora"]))
     words.spend(ledger, "one", "a", 7)
     assert ledger.linked("one") == ["two"]
-    assert ledger.spent("two").epsilon == pytest.approx(words.cost(7))
-    assert ledger.spent("far").epsilon == 0
+    assert ledger.spent("two", linked=True).epsilon == pytest.approx(words.cost(7))
+    assert ledger.spent("two").epsilon == 0, "which accounts share units is private"
+    assert ledger.spent("far", linked=True).epsilon == 0
     with pytest.raises(RecordsRefused):
         words.spend(ledger, "two", "b", 4)
     words.spend(ledger, "far", "c", 10)
@@ -142,3 +143,51 @@ def test_32_concurrent_clients_on_a_budget_of_10_get_exactly_10(ledger: PrivacyL
 def test_the_release_path_imports_neither_torch_nor_ray_nor_mlflow() -> None:
     code = "import sys, pate.aggregation, pate.ledger; print(sorted({'torch', 'ray', 'mlflow'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_units_that_come_while_a_campaign_is_open_are_refused_where_they_could_not_pay_for_it(
+    ledger: PrivacyLedger, words
+) -> None:
+    """A campaign goes on under its charge; patients of a spent account must not slip in under it."""
+    mine, others = ledger.key.units([b"anna"]), ledger.key.units([b"bert"])
+    ledger.register(words.account("full", releases=5), units=others)
+    words.spend(ledger, "full", "a", 5)
+    ledger.register(words.account("ward", releases=10), units=mine)
+    words.spend(ledger, "ward", "b", 4)
+    length = ledger.head().length
+    with pytest.raises(RecordsRefused):
+        ledger.register(words.account("ward", releases=10), units=[*mine, *others])
+    assert ledger.linked("ward") == []
+    assert ledger.head().length == length, "nothing is left behind"
+    intent = ledger.intent("b")
+    assert intent is not None
+    ledger.settle(intent)
+    ledger.register(words.account("ward", releases=10), units=[*mine, *others])
+    with pytest.raises(RecordsRefused):
+        words.spend(ledger, "ward", "c", 1)
+
+
+def test_the_chain_does_not_tell_whether_units_came(tmp_path: Path, words) -> None:
+    rows = []
+    for number, later in enumerate(([b"anna"], [b"anna", b"bert"])):
+        ledger = PrivacyLedger(tmp_path / str(number))
+        for names in ([b"anna"], later, later):
+            ledger.register(words.account(), units=ledger.key.units(names))
+        ledger.verify()
+        rows.append([(entry.kind, sorted(entry.body)) for entry in ledger.entries()])
+        digests = [entry.body["units_sha256"] for entry in ledger.entries() if "units_sha256" in entry.body]
+        assert len(set(digests)) == len(digests) == 3
+        ledger.close()
+    assert rows[0] == rows[1]
+
+
+def test_what_an_account_says_in_public_are_its_own_campaigns(ledger: PrivacyLedger, words) -> None:
+    unit = ledger.key.units([b"anna"])
+    for name in ("one", "two"):
+        ledger.register(words.account(name, releases=10), units=unit)
+    words.spend(ledger, "one", "a", 4)
+    words.spend(ledger, "two", "b", 3)
+    assert ledger.spent("two").epsilon == pytest.approx(words.cost(3))
+    assert len(ledger.events("two").events) == 1
+    assert ledger.spent("two", linked=True).epsilon > ledger.spent("two").epsilon
+    assert ledger.left("two", linked=True) < ledger.left("two")

@@ -54,7 +54,7 @@ def test_an_export_holds_neither_key_nor_unit_nor_query_nor_answer(lines: list[s
     assert not [secret for secret in (*hashes, key, "anna", "bert") if secret in text]
     assert {name for line in lines for name in json.loads(json.loads(line)["body"])} == {
         "accountant", "answered", "answers", "answers_sha256", "benchmark", "campaign", "declared", "delta", "epsilon",
-        "event", "key", "max_answered", "queries", "queries_sha256", "task", "unit", "units_sha256", "version",
+        "event", "key", "max_answered", "queries", "queries_sha256", "salt", "task", "unit", "units_sha256", "version",
     }  # fmt: skip
 
 

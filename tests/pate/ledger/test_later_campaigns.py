@@ -167,8 +167,8 @@ def test_a_linked_account_is_held_by_the_rule_of_each(ledger: PrivacyLedger) -> 
     assert takes(ledger, "clinic", FORTY, "of the declared kind")
     assert takes(ledger, "ward", FORTY, "the other one")
     assert not takes(ledger, "clinic", FORTY, "a third")
-    assert ledger.spent("ward").accountant == "worst_case"
-    assert ledger.spent("clinic").accountant == "gdp_filter(worst_case)"
+    assert ledger.spent("ward", linked=True).accountant == "worst_case"
+    assert ledger.spent("clinic", linked=True).accountant == "gdp_filter(worst_case)"
 
 
 def test_an_account_that_turns_out_to_be_linked_says_that_its_filter_was_not_kept(ledger: PrivacyLedger) -> None:
@@ -176,14 +176,17 @@ def test_an_account_that_turns_out_to_be_linked_says_that_its_filter_was_not_kep
     ledger.register(ward(epsilon=1.0), units=units[:1])
     ledger.register(ward(name="clinic", epsilon=1.0), units=units[1:])
     eighty = Repeated(event=FORTY.event, count=80)
-    spend(ledger, "ward", eighty, "a")
-    spend(ledger, "clinic", eighty, "b")
+    for name, campaign in (("ward", "a"), ("clinic", "b")):
+        spend(ledger, name, eighty, campaign)
+        intent = ledger.intent(campaign)
+        assert intent is not None
+        ledger.settle(intent)
     ledger.register(ward(epsilon=1.0), units=units)
     for name in ("ward", "clinic"):
-        spent = ledger.spent(name)
+        spent = ledger.spent(name, linked=True)
         assert spent.accountant == "exceeded gdp_filter(worst_case)"
         assert spent.epsilon > 1.0
-        assert ledger.left(name) == 0
+        assert ledger.left(name, linked=True) == 0
         assert not takes(ledger, name, Repeated(event=GNMax(sigma=4000.0), count=1), f"{name} again")
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pate.errors import InputError
 from pate.models.boosted_trees import Abstainer, Trees, TreesSpec, fit_trees
 from pate.models.trees_format import check_trees, read_json
+from pate.teachers.tree_weights import pack_trees, unpack_trees
 
 SPEC = TreesSpec(rounds=12, depth=2, subsample=0.7, colsample=0.5)
 
@@ -265,3 +266,12 @@ def test_the_check_is_needed(fitted: Trees, tmp_path) -> None:
 def test_a_copy_computes_the_same(fitted: Trees) -> None:
     inputs, _ = data(10)
     np.testing.assert_array_equal(logits(copy.deepcopy(fitted), inputs), logits(fitted, inputs))
+
+
+def test_the_largest_number_of_single_precision_is_a_number_like_any_other() -> None:
+    """Often a mark for what is missing; the library writes it rounded up."""
+    inputs = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    inputs[3, 0] = np.finfo(np.float32).max
+    trees = fit_trees(TreesSpec(rounds=5), inputs, np.arange(40) % 2, 2, seed=0)
+    assert isinstance(trees, Trees)
+    assert isinstance(unpack_trees(pack_trees([trees], [0]), (2,), 2)[0], Trees)

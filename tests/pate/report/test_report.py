@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from pate.accounting import EpsilonBound, GNMax, Repeated
+from pate.accounting.account_rule import AccountRule
 from pate.errors import InputError, PrivacyViolation
 from pate.report import PrivacyReport, json_schema, to_html, to_json, with_audit
 from pate.report.content import MOST_CHARGES, content_of
@@ -229,3 +230,11 @@ def test_many_charges_are_summed_up_and_nothing_is_lost(bare: PrivacyReport) -> 
 )
 def test_losses_are_rounded_up_and_protection_down(said: str, expected: str) -> None:
     assert said == expected
+
+
+def test_a_campaign_that_reuses_earlier_answers_has_figures_at_every_delta(full: PrivacyReport) -> None:
+    """It is given the cost of everything charged, which a filter holds."""
+    total = AccountRule(epsilon=100.0, delta=full.total.delta, accountant="gaussian").total(full.charges)
+    assert total.accountant == "renyi_filter(gaussian)"
+    rows = content_of(replace(full, campaign=total, total=total, budget=100.0))["epsilon_by_delta"]
+    assert all(row["campaign"] == row["total"] for row in rows)
