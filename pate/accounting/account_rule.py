@@ -98,6 +98,15 @@ class AccountRule:
         return data_independent_epsilon(event, delta or self.delta, self.accountant).epsilon
 
 
+def accountant_of(name: str) -> str:
+    """The accountant inside the name of a rule.
+
+    >>> accountant_of("exceeded renyi_filter(gaussian)")
+    'gaussian'
+    """
+    return name.rpartition("(")[2].removesuffix(")")
+
+
 def within(campaigns: Sequence[PrivacyEvent], declared: Sequence[PrivacyEvent]) -> bool:
     """Whether campaigns release no more of any kind than was declared, in whatever order and portions."""
     asked, allowed = (releases(Composed(events=tuple(part))) for part in (campaigns, declared))

@@ -17,7 +17,7 @@ from pate.accounting import (
     data_independent_epsilon,
     gaussian_rdp,
 )
-from pate.accounting.account_rule import AccountRule
+from pate.accounting.account_rule import AccountRule, accountant_of
 from pate.accounting.events import to_dict
 from pate.accounting.worst_case import worst_case_rdp
 from pate.report import meaning, words
@@ -84,7 +84,9 @@ def _bound(bound: EpsilonBound) -> dict[str, Any]:
 
 def _rule(report: PrivacyReport) -> AccountRule:
     """The account's rule; its total's name says which of its figures holds."""
-    return AccountRule(epsilon=report.budget, delta=report.total.delta, accountant=report.campaign.accountant)
+    return AccountRule(
+        epsilon=report.budget, delta=report.total.delta, accountant=accountant_of(report.campaign.accountant)
+    )
 
 
 def _total_of(report: PrivacyReport) -> Callable[[Sequence[PrivacyEvent], float], float]:
@@ -170,7 +172,7 @@ def _charges(report: PrivacyReport) -> list[dict[str, Any]]:
     rows = []
     for count in range(first, len(events) + 1):
         event = events[count - 1]
-        alone = data_independent_epsilon(event, delta, report.campaign.accountant).epsilon
+        alone = data_independent_epsilon(event, delta, accountant_of(report.campaign.accountant)).epsilon
         after = alone if count == 1 else total(events[:count], delta)
         rows.append(
             {
