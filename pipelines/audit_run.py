@@ -26,7 +26,7 @@ from pipelines.label_and_train import votes_before_charge
 from pipelines.outbox import OUTBOX_FILE
 from pipelines.progress import Terminal
 
-SECRET = ("at", "hash", "previous", "units_sha256", "key")
+SECRET = ("at", "hash", "previous", "units_sha256", "salt", "key")
 """Fields of a ledger's row that follow from time or from the ledger's key."""
 PRIVATE = ("private", "ledger")
 """Folders of ``PATE_HOME``, or of a run, that are not public."""

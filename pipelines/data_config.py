@@ -147,8 +147,6 @@ class FilesData(Section):
     @model_validator(mode="after")
     def _sites_differ(self) -> FilesData:
         sites = [file.site for file in self.private_files]
-        if None in sites and set(sites) != {None}:
-            raise ValueError("Expected a site for each of data.private_files or for none, got some without; name all")
         named = dict.fromkeys(site for site in sites if site is not None)
         require_unambiguous(list(named), place="data.private_files", what="sites")
         return self

@@ -306,11 +306,3 @@ def test_records_that_moved_in_their_file_are_others_where_places_deal_them(
     require_same_records(SimpleNamespace(study=before, store=store))
     with records_refused("as when it began"):
         require_same_records(SimpleNamespace(study=after, store=store))
-
-
-def test_files_of_which_some_name_their_site_are_refused(tmp_path: Path) -> None:
-    path = write(
-        tmp_path, {"site": None, "private_files": [{"path": "private/patients.csv", "site": "a"}, "other.csv"]}
-    )
-    with pytest.raises(InputError, match=r"a site for each of data\.private_files or for none"):
-        load(path)
