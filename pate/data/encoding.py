@@ -157,9 +157,7 @@ class Encoder:
         """
         parts = [_encode_numbers(code, table, key) for code in self.numeric]
         parts += [_encode_categories(code, table, key) for code in self.categorical]
-        with np.errstate(
-            over="ignore"
-        ):  # whatever is not finite is refused later
+        with np.errstate(over="ignore"):  # whatever is not finite is refused later
             return np.concatenate(parts, axis=1).astype(np.float32)
 
 
