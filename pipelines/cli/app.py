@@ -14,8 +14,11 @@ import typer
 from pate.errors import PateError, QuorumLost
 from pate.plain_text import printable
 from pipelines.cli import account, audit, data, doctor, ledger, new, plan, publishing, purge, runs, simulate, sweep
-from pipelines.egress import keep_private
+from pipelines.egress import give_terminal_back, keep_private
 from pipelines.store import home, write_incident
+
+STARTS_OTHERS = ("report", "ui")
+"""Commands that start a browser or become a server, and read no private records."""
 
 app = typer.Typer(
     help="Private labelling: teachers on private records vote, a noisy majority labels public data, a student is "
@@ -34,11 +37,14 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(
+    context: typer.Context,
     show_version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and end")
     ] = False,
 ) -> None:
     """Hold the options that stand before a command."""
+    if context.invoked_subcommand in STARTS_OTHERS:
+        give_terminal_back()
 
 
 runs.add_to(app)
