@@ -39,9 +39,12 @@ def train_hungrily(times: int, trace: Path, hungry: int, most: int, **arguments:
         while len(eaten) * piece < most:
             eaten.append(np.ones(piece, dtype=np.uint8))
 
+    eating = Thread(target=eat, daemon=True)
     if began < times:
-        Thread(target=eat, daemon=True).start()
+        eating.start()
     found = train_and_keep(**arguments)
+    if began < times:
+        eating.join()  # however quick the training was
     with trace.open("a") as file:
         file.write("ended\n")
     return found

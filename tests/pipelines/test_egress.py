@@ -142,7 +142,8 @@ def test_no_vote_leaves(done: Done) -> None:
     votes_TQ = np.load(path, allow_pickle=False)
     counts_QC = np.stack([(votes_TQ == c).sum(axis=0) for c in range(2)], axis=1)
     secrets = [
-        *(row.tobytes() for row in votes_TQ), *(str(row.tolist()).encode() for row in votes_TQ),
+        *(row.tobytes() for row in votes_TQ if len(set(row.tolist())) > 1),  # zeros alone stand in any database
+        *(str(row.tolist()).encode() for row in votes_TQ),
         *(str(counts_QC[:, c].tolist()).encode() for c in range(2)), counts_QC.tobytes(),
         str(counts_QC.tolist()).encode(),
     ]  # fmt: skip

@@ -47,6 +47,11 @@ def hashes_over_times(home: Path) -> dict[str, str]:
     return found
 
 
+def unsalted(body: str) -> dict[str, object]:
+    """A row's body without the salt and the digest that it decides."""
+    return {name: value for name, value in json.loads(body).items() if name not in ("salt", "units_sha256")}
+
+
 def dump(path: Path) -> str:
     """A database as text, rows of each table sorted, since ids decide their order."""
     db = sqlite3.connect(path)
@@ -76,7 +81,7 @@ def public(home: Path) -> dict[str, object]:
     rows = [json.loads(line) for line in ledger.export()]
     ledger.verify()
     ledger.close()
-    found["ledger"] = [[row["seq"], row["account"], row["kind"], row["body"]] for row in rows]
+    found["ledger"] = [[row["seq"], row["account"], row["kind"], unsalted(row["body"])] for row in rows]
     return found
 
 
