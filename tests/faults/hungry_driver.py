@@ -20,7 +20,7 @@ MOST = 8 * 2**30
 
 
 def train_hungrily(times: int, trace: Path, hungry: int, most: int, **arguments: Any) -> Any:
-    """Train a bundle; a thread beside it takes memory that it never gives back."""
+    """Train a bundle, after taking memory that is never given back."""
     from threading import Thread
 
     import numpy as np
@@ -39,12 +39,11 @@ def train_hungrily(times: int, trace: Path, hungry: int, most: int, **arguments:
         while len(eaten) * piece < most:
             eaten.append(np.ones(piece, dtype=np.uint8))
 
-    eating = Thread(target=eat, daemon=True)
     if began < times:
+        eating = Thread(target=eat, daemon=True)
         eating.start()
+        eating.join()  # the node's monitor ends this process before; else training might be over first
     found = train_and_keep(**arguments)
-    if began < times:
-        eating.join()  # however quick the training was
     with trace.open("a") as file:
         file.write("ended\n")
     return found
