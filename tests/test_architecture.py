@@ -11,10 +11,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ORDER = [
-    "errors", "plain_text", "npy_file", "randomness", "public_sets", "values", "torchvision_cpu", "accounting", "data",
-    "models", "features", "votes", "teachers", "ledger", "aggregation", "student", "audit", "report",
+PATE_ORDER = [
+    "errors", "arrays", "files", "plain_text", "npy_file", "randomness", "public_sets", "values", "torchvision_cpu",
+    "accounting", "data", "models", "features", "votes", "teachers", "ledger", "aggregation", "student", "audit",
+    "report",
 ]  # fmt: skip
+ACCOUNTING_ORDER = ["laws", "data_independent", "data_dependent", "sanitised", "planning"]
+PIPELINES_ORDER = [
+    "tracking", "config", "authoring", "storage", "data", "cluster", "teachers", "run", "results", "operations", "cli",
+]  # fmt: skip
+MOST_LINES = 300
+MOST_MODULES = 16
 
 
 def modules(package: str) -> list[Path]:
@@ -31,33 +38,123 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def part(name: str) -> str | None:
-    """The second component of ``pate.x.y``."""
-    pieces = name.split(".")
-    return pieces[1] if pieces[0] == "pate" and len(pieces) > 1 else None
+def modules_by_name() -> dict[str, Path]:
+    """Every module of both packages, by its dotted name."""
+    found = {}
+    for path in modules("pate") + modules("pipelines"):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        found[name.removesuffix(".__init__")] = path
+    return found
 
 
-@pytest.mark.parametrize("path", modules("pate"), ids=lambda p: str(p.relative_to(ROOT)))
-def test_pate_imports_only_what_stands_above(path: Path) -> None:
-    own = path.relative_to(ROOT / "pate").parts[0].removesuffix(".py")
-    for name in imports(path):
-        assert name.split(".")[0] not in {"ray", "mlflow", "pipelines"}, f"{path} imports {name}"
-        other = part(name)
-        if other in ORDER and own in ORDER:
-            assert ORDER.index(other) <= ORDER.index(own), f"{path} imports {name}, which stands below it"
+def import_graph() -> dict[str, set[str]]:
+    """For each module the project's modules that it imports, anywhere in it."""
+    known = modules_by_name()
+    graph: dict[str, set[str]] = {}
+    for name, path in known.items():
+        graph[name] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                graph[name] |= {alias.name for alias in node.names} & set(known)
+            elif isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    whole = f"{node.module}.{alias.name}"
+                    graph[name] |= {whole if whole in known else str(node.module)} & set(known)
+        graph[name].discard(name)
+    return graph
 
 
-def test_every_part_of_pate_has_its_place_in_the_order() -> None:
-    found = {path.relative_to(ROOT / "pate").parts[0].removesuffix(".py") for path in modules("pate")}
-    assert found - {"__init__"} <= set(ORDER)
+def reaches(graph: dict[str, set[str]], start: str) -> set[str]:
+    """Everything that importing ``start`` loads."""
+    found: set[str] = set()
+    ahead = [start]
+    while ahead:
+        for name in graph[ahead.pop()] - found:
+            found.add(name)
+            ahead.append(name)
+    return found
 
 
-def test_only_the_ray_modules_import_ray_and_only_the_mlflow_modules_import_mlflow() -> None:
+def part(name: str, package: str) -> str | None:
+    """The name below ``package``, such as ``x`` of ``pate.x.y``."""
+    return name.removeprefix(f"{package}.").split(".")[0] if name.startswith(f"{package}.") else None
+
+
+@pytest.mark.parametrize(
+    ("package", "order"),
+    [("pate", PATE_ORDER), ("pate.accounting", ACCOUNTING_ORDER), ("pipelines", PIPELINES_ORDER)],
+)
+def test_imports_point_one_way(package: str, order: list[str]) -> None:
+    for name, imported in import_graph().items():
+        own = part(name, package)
+        for other in imported if own in order else ():
+            theirs = part(other, package)
+            if theirs in order:
+                assert order.index(theirs) <= order.index(own), f"{name} imports {other}, which stands below it"
+
+
+@pytest.mark.parametrize(
+    ("package", "order"),
+    [("pate", PATE_ORDER), ("pate/accounting", ACCOUNTING_ORDER), ("pipelines", PIPELINES_ORDER)],
+)
+def test_every_folder_has_its_place_in_the_order(package: str, order: list[str]) -> None:
+    found = {path.name for path in (ROOT / package).iterdir() if (path / "__init__.py").exists()}
+    if package == "pate":
+        found |= {path.stem for path in (ROOT / package).glob("*.py")} - {"__init__"}
+    assert found <= set(order)
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph = import_graph()
+    circles = sorted(name for name in graph if name in reaches(graph, name))
+    assert circles == []
+
+
+def test_pate_imports_neither_ray_nor_mlflow_nor_pipelines() -> None:
+    for path in modules("pate"):
+        assert not {name.split(".")[0] for name in imports(path)} & {"ray", "mlflow", "pipelines"}, path
+
+
+def test_only_the_cluster_folder_imports_ray_and_only_the_mlflow_folder_imports_mlflow() -> None:
     for path in modules("pipelines"):
         top = {name.split(".")[0] for name in imports(path)}
-        name = str(path.relative_to(ROOT))
-        assert "ray" not in top or Path(name).name.startswith("ray_"), f"{name} imports ray"
-        assert "mlflow" not in top or Path(name).name.startswith("mlflow_"), f"{name} imports mlflow"
+        folder = path.relative_to(ROOT / "pipelines").parent.as_posix()
+        assert "ray" not in top or folder == "cluster", f"{path} imports ray"
+        assert "mlflow" not in top or folder == "tracking/mlflow", f"{path} imports mlflow"
+
+
+def test_only_the_run_folder_composes_stages() -> None:
+    for name, imported in import_graph().items():
+        if "pipelines.run.stages" in imported:
+            assert name.startswith("pipelines.run."), f"{name} composes stages"
+
+
+def test_budgets_rest_on_the_data_independent_folder_alone() -> None:
+    graph = import_graph()
+    loaded = set().union(
+        *(reaches(graph, name) for name in graph if name.startswith("pate.accounting.data_independent."))
+    )
+    below = {name for name in loaded if name.startswith("pate.accounting.")}
+    shared = {"pate.accounting.events", "pate.accounting.curve", "pate.accounting.privacy_curve"}
+    assert below - shared == {name for name in below if name.startswith("pate.accounting.data_independent")}
+
+
+def test_what_depends_on_votes_reaches_no_exit() -> None:
+    """Only comparisons that a terminal shows to the operator may ask for a data-dependent cost."""
+    graph = import_graph()
+    exits = [name for name in graph if name.startswith(("pate.report", "pipelines.tracking", "pipelines.run"))]
+    for name in exits:
+        private = {n for n in graph[name] if n.startswith("pate.accounting.data_dependent")}
+        assert not private, f"{name} imports {private}"
+
+
+def test_no_module_is_long_and_no_folder_is_full() -> None:
+    paths = modules("pate") + modules("pipelines")
+    long = [str(path) for path in paths if len(path.read_text().splitlines()) > MOST_LINES]
+    assert not long
+    folders = {path.parent for path in paths}
+    full = [str(f) for f in folders if len([p for p in f.glob("*.py") if p.name != "__init__.py"]) > MOST_MODULES]
+    assert not full
 
 
 @pytest.mark.parametrize("package", ["pate.accounting", "pate.ledger", "pate.aggregation", "pate.votes", "pate.values"])

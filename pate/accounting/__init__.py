@@ -1,7 +1,8 @@
 """Privacy accounting: events, curves and accountants. Imports numpy and scipy only."""
 
-from pate.accounting.accountants import ACCOUNTANTS, data_independent_epsilon
 from pate.accounting.curve import DEFAULT_ORDERS, EpsilonBound, RDPCurve
+from pate.accounting.data_independent.accountants import ACCOUNTANTS, data_independent_epsilon
+from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.events import (
     Composed,
     ConfidentGNMax,
@@ -11,7 +12,6 @@ from pate.accounting.events import (
     Repeated,
     ThresholdTest,
 )
-from pate.accounting.gaussian import gaussian_rdp
 
 __all__ = [
     "ACCOUNTANTS",

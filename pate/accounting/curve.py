@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
 import numpy as np
-import numpy.typing as npt
 
+from pate.arrays import FloatArray
 from pate.errors import expected
 
-FloatArray: TypeAlias = npt.NDArray[np.float64]
 BoundKind: TypeAlias = Literal["data-independent", "sanitised", "private"]
 
 DEFAULT_ORDERS: FloatArray = np.unique(

@@ -126,7 +126,7 @@ class SanitisedRelease:
 
     Every field is fixed before votes exist. With ``S`` the ``beta``-smooth sensitivity plus ``floor``, the release
     shows the cost at ``order`` with noise of standard deviation ``sigma_ss * S`` and ``ln S`` with noise ``tau_s``,
-    both from the discrete Gaussian on grids that the fields fix (``pate.accounting.sanitised_release``).
+    both from the discrete Gaussian on grids that the fields fix (``sanitised_release.py``).
 
     Attributes:
         order: the Renyi order of the figure.

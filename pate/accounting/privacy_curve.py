@@ -15,7 +15,8 @@ from typing import Any, final
 
 import numpy as np
 
-from pate.accounting.curve import FloatArray, RDPCurve, require_delta
+from pate.accounting.curve import RDPCurve, require_delta
+from pate.arrays import FloatArray
 from pate.errors import expected
 
 MOST_NODES = 6000

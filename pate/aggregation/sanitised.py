@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pate.accounting.data_dependent import VoteCounts
+from pate.accounting.data_dependent.costs import VoteCounts
+from pate.accounting.data_independent.sanitised_release import (
+    SanitisedFigure,
+    require_finite,
+    sanitised_figure,
+    sanitiser_noise,
+)
 from pate.accounting.events import Composed, ConfidentGNMax, GNMax, PrivacyEvent, Repeated, SanitisedRelease
-from pate.accounting.gap_sensitivity import BASIS, gap_inputs, largest_cost
-from pate.accounting.sanitised_release import SanitisedFigure, require_finite, sanitised_figure, sanitiser_noise
+from pate.accounting.sanitised.gap_sensitivity import BASIS, gap_inputs, largest_cost
 from pate.aggregation.mechanisms import IntArray, NoisyMax
 from pate.aggregation.noise import LARGEST_SCALE, NoiseSource
 from pate.errors import LedgerError, expected

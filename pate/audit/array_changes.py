@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from pate.audit.record_changes import Files, Kind, pick, writings
 from pate.audit.table_changes import Place
+from pate.data.files.npz import NpzArrays, NpzFile
 from pate.data.ids import optional_ids
-from pate.data.npz import NpzArrays, NpzFile
 from pate.values import Redacted
 
 Arrays: TypeAlias = dict[str, npt.NDArray[Any]]

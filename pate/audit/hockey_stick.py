@@ -11,11 +11,12 @@ import math
 
 import numpy as np
 
-from pate.accounting.curve import FloatArray, require_delta
+from pate.accounting.curve import require_delta
 from pate.accounting.events import PrivacyEvent, Repeated
-from pate.accounting.mechanism_law import mechanism_law
-from pate.accounting.output_law import output_laws
+from pate.accounting.laws.argmax import output_laws
+from pate.accounting.laws.mechanism import mechanism_law
 from pate.aggregation.mechanisms import IntArray, NoisyMax
+from pate.arrays import FloatArray
 from pate.audit.neighbours import Neighbours
 
 

@@ -11,7 +11,7 @@ from typing import TypeAlias, final
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from pate.data.table_file import FileFormat
+from pate.data.files.table_file import FileFormat
 from pate.errors import InputError
 from pate.values import Redacted
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, final
 
-from pate.accounting.account_rule import AccountRule
-from pate.accounting.accountants import ACCOUNTANTS
 from pate.accounting.curve import require_delta
+from pate.accounting.data_independent.account_rule import AccountRule
+from pate.accounting.data_independent.accountants import ACCOUNTANTS
 from pate.accounting.events import PrivacyEvent, from_dict, to_dict
 from pate.accounting.rounding import up
 from pate.errors import InputError, LedgerError, expected

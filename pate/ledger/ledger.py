@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import final
 
 from pate.accounting.curve import EpsilonBound
+from pate.accounting.data_independent.sanitised_release import SanitisedFigure
 from pate.accounting.events import Composed, PrivacyEvent
-from pate.accounting.sanitised_release import SanitisedFigure
 from pate.ledger import accounts, anchor, budgets, campaigns, chain, export, figures, verification
 from pate.ledger.accounts import Account
 from pate.ledger.anchor import Anchor

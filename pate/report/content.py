@@ -17,9 +17,9 @@ from pate.accounting import (
     data_independent_epsilon,
     gaussian_rdp,
 )
-from pate.accounting.account_rule import AccountRule, accountant_of
+from pate.accounting.data_independent.account_rule import AccountRule, accountant_of
+from pate.accounting.data_independent.worst_case_rdp import worst_case_rdp
 from pate.accounting.events import to_dict
-from pate.accounting.worst_case import worst_case_rdp
 from pate.report import meaning, words
 from pate.report.facts import PrivacyReport
 

@@ -15,7 +15,8 @@ from typing import final
 import numpy as np
 
 from pate.accounting import PrivacyEvent, data_independent_epsilon
-from pate.accounting.curve import FloatArray, require_delta
+from pate.accounting.curve import require_delta
+from pate.arrays import FloatArray
 from pate.errors import expected
 
 DELTAS: tuple[float, ...] = (*np.geomspace(1e-16, 1e-2, 141).tolist(), *np.linspace(0.02, 0.99, 98).tolist())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 
 from pate.accounting import ACCOUNTANTS
-from pate.accounting.account_rule import EXCEEDED
+from pate.accounting.data_independent.account_rule import EXCEEDED
 from pate.accounting.events import (
     Composed,
     ConfidentGNMax,

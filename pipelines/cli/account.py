@@ -11,8 +11,8 @@ from rich.console import Console
 
 from pate.accounting.rounding import up
 from pate.errors import expected
-from pipelines.cli.words import JsonOption, add_command, print_json, print_table
-from pipelines.store import find_run, home
+from pipelines.cli.output import JsonOption, add_command, print_json, print_table
+from pipelines.storage.run_folder import find_run, home
 
 
 class Mechanism(StrEnum):
@@ -60,8 +60,8 @@ def account(
     as_json: JsonOption = False,
 ) -> None:
     """Say what vote histograms cost, by every accountant."""
-    from pate.accounting.comparison import compare, expected_answered, to_dict  # noqa: PLC0415
     from pate.accounting.events import LNMax, SanitisedRelease  # noqa: PLC0415
+    from pate.accounting.planning.comparison import compare, expected_answered, to_dict  # noqa: PLC0415
 
     if (counts is None) == (run is None):
         raise expected("either COUNTS or --run", "give one of them")
@@ -71,7 +71,7 @@ def account(
         asked = len(histograms.counts_QC)
         event = _event(mechanism, sigma, threshold, sigma_threshold, scale, asked, max_answered)
     else:
-        from pipelines.vote_files import release_of_run, votes_of_run  # noqa: PLC0415
+        from pipelines.results.vote_files import release_of_run, votes_of_run  # noqa: PLC0415
 
         store = find_run(home(), str(run))
         histograms, event = votes_of_run(store)
@@ -83,17 +83,17 @@ def account(
     compared = compare(histograms, event, delta=delta, labels=labels, sanitised=release, continuous=continuous)
     rows = {name: to_dict(row) for name, row in compared.reveal().items()}
     if readme is not None:
-        from pipelines import results  # noqa: PLC0415
+        from pipelines.results import table  # noqa: PLC0415
 
-        text = results.accounts_of(find_run(home(), str(run)), rows, len(histograms.counts_QC))
-        results.write(readme, text, results.ACCOUNT_START, results.ACCOUNT_END)
+        text = table.accounts_of(find_run(home(), str(run)), rows, len(histograms.counts_QC))
+        table.write(readme, text, table.ACCOUNT_START, table.ACCOUNT_END)
     _show(rows, expected_answered(histograms, event).reveal(), len(histograms.counts_QC), as_json)
 
 
 def _from_files(counts: Path, votes: Path | None, teachers: int | None, queries: int | None) -> tuple[Any, Any]:
     """Histograms, and every teacher's votes where they were given."""
-    from pate.accounting.data_dependent import TeacherVotes, VoteCounts  # noqa: PLC0415
-    from pipelines.vote_files import read_numbers  # noqa: PLC0415
+    from pate.accounting.data_dependent.costs import TeacherVotes, VoteCounts  # noqa: PLC0415
+    from pipelines.results.vote_files import read_numbers  # noqa: PLC0415
 
     table: Any = read_numbers(counts, "COUNTS")[:queries]
     if queries is not None and len(table) < queries:

@@ -13,9 +13,9 @@ import typer
 
 from pate.errors import PateError, QuorumLost
 from pate.plain_text import printable
-from pipelines.cli import account, audit, data, doctor, ledger, new, plan, publishing, purge, runs, simulate, sweep
-from pipelines.egress import give_terminal_back, keep_private
-from pipelines.store import home, write_incident
+from pipelines.cli import account, audit, data, doctor, ledger, mlflow, new, plan, purge, runs, simulate, sweep
+from pipelines.cli.egress import give_terminal_back, keep_private
+from pipelines.storage.run_folder import home, write_incident
 
 STARTS_OTHERS = ("report", "ui")
 """Commands that start a browser or become a server, and read no private records."""
@@ -48,7 +48,7 @@ def root(
 
 
 runs.add_to(app)
-publishing.add_to(app)
+mlflow.add_to(app)
 new.add_to(app)
 account.add_to(app)
 plan.add_to(app)

@@ -12,12 +12,12 @@ import typer
 from pate.accounting.rounding import down, up
 from pate.errors import LedgerError, PrivacyViolation, expected
 from pate.values import Released
-from pipelines.audit_file import keep_audit
-from pipelines.cli.words import JsonOption, print_json, print_table
-from pipelines.store import home
+from pipelines.cli.output import JsonOption, print_json, print_table
+from pipelines.storage.audit_file import keep_audit
+from pipelines.storage.run_folder import home
 
 if TYPE_CHECKING:
-    from pipelines.records_audit import Findings
+    from pipelines.operations.records_audit import Findings
 
 
 def add_to(app: typer.Typer) -> None:
@@ -95,8 +95,8 @@ def _audit_answers(samples: int, delta: float, keep: bool, as_json: bool) -> Non
 
 def _audit_records(path: Path, records: int, seed: int, as_json: bool) -> None:
     """From records to votes."""
-    from pipelines.config import load  # noqa: PLC0415 - loads torch
-    from pipelines.records_audit import audit_records  # noqa: PLC0415
+    from pipelines.config.experiment import load  # noqa: PLC0415 - loads torch
+    from pipelines.operations.records_audit import audit_records  # noqa: PLC0415
 
     done = 0
 
@@ -140,7 +140,7 @@ def _show(found: Findings) -> None:
 
 def _keep(rows: list[dict[str, Any]]) -> None:
     """Keep the findings and put them into the reports that are there."""
-    from pipelines.report_renewal import renew_reports  # noqa: PLC0415 - loads torch
+    from pipelines.operations.report_renewal import renew_reports  # noqa: PLC0415 - loads torch
 
     changed, left = renew_reports(home(), Released.public(keep_audit(home(), rows)))
     for run_id in changed:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.words import JsonOption, print_json, print_table
+from pipelines.cli.output import JsonOption, print_json, print_table
 
 app = typer.Typer(help="The public data sets that the shipped configurations use.", no_args_is_help=True)
 
@@ -15,7 +15,7 @@ app = typer.Typer(help="The public data sets that the shipped configurations use
 @app.command("list", help="List the sets, their licences and where they are.\n\nExample: pate data list")
 def list_sets(as_json: JsonOption = False) -> None:
     """List the shipped public sets."""
-    from pipelines.shipped_sets import SETS, find  # noqa: PLC0415 - keeps `pate --help` quick
+    from pipelines.data.shipped_sets import SETS, find  # noqa: PLC0415 - keeps `pate --help` quick
 
     rows = []
     for name, found in SETS.items():
@@ -50,8 +50,8 @@ def fetch(
     as_json: JsonOption = False,
 ) -> None:
     """Download a set and check it."""
-    from pipelines.fetch import fetch as fetch_set  # noqa: PLC0415
-    from pipelines.shipped_sets import shipped_set  # noqa: PLC0415
+    from pipelines.data.fetch import fetch as fetch_set  # noqa: PLC0415
+    from pipelines.data.shipped_sets import shipped_set  # noqa: PLC0415
 
     wanted = shipped_set(name)
     folder = fetch_set(

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.words import JsonOption, add_command, print_json
-from pipelines.store import home
+from pipelines.cli.output import JsonOption, add_command, print_json
+from pipelines.storage.run_folder import home
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,8 +23,8 @@ def doctor(
     as_json: JsonOption = False,
 ) -> int:
     """Look at modes of folders, the ledger, Ray's authentication, the tracking server and unsafe settings."""
-    from pipelines import doctor as examination  # noqa: PLC0415 - loads torch
-    from pipelines.config import load  # noqa: PLC0415
+    from pipelines.config.experiment import load  # noqa: PLC0415
+    from pipelines.operations import doctor as examination  # noqa: PLC0415 - loads torch
 
     findings = examination.examine(home(), None if config is None else load(config), os.environ)
     if as_json:

@@ -11,8 +11,8 @@ import typer
 from pate.accounting.rounding import up
 from pate.errors import InputError, LedgerError
 from pate.ledger import Anchor, PrivacyLedger, verify_lines
-from pipelines.cli.words import JsonOption, add_command, print_json, print_table
-from pipelines.store import home
+from pipelines.cli.output import JsonOption, add_command, print_json, print_table
+from pipelines.storage.run_folder import home
 
 app = typer.Typer(help="The privacy ledger: accounts, budgets, spend.")
 

@@ -12,7 +12,7 @@ import typer
 
 from pate.errors import expected
 from pate.plain_text import printable
-from pipelines.cli.words import JsonOption, add_command, print_json
+from pipelines.cli.output import JsonOption, add_command, print_json
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -47,10 +47,10 @@ def new(
     as_json: JsonOption = False,
 ) -> None:
     """Write a folder with a commented configuration, print the steps to a student."""
-    from pipelines.config import load  # noqa: PLC0415 - loads torch
-    from pipelines.new_study import Wish, plan  # noqa: PLC0415
-    from pipelines.new_study_file import to_yaml  # noqa: PLC0415
-    from pipelines.store import write_atomically  # noqa: PLC0415
+    from pate.files import write_atomically  # noqa: PLC0415
+    from pipelines.authoring.new_study import Wish, plan  # noqa: PLC0415
+    from pipelines.authoring.new_study_file import to_yaml  # noqa: PLC0415
+    from pipelines.config.experiment import load  # noqa: PLC0415 - loads torch
 
     folder = Path(study)
     if not NAME.fullmatch(study):

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from pate.accounting.rounding import up
 from pate.errors import expected
-from pipelines.cli.words import JsonOption, add_command, print_json, print_table
+from pipelines.cli.output import JsonOption, add_command, print_json, print_table
 
 FACTORS = (4.0, 2.0, 1.0, 0.5, 0.25)
 """The table shows the planned campaign with its noise multiplied by these."""
@@ -49,7 +49,7 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Plan a campaign without touching data."""
-    from pate.accounting import planning  # noqa: PLC0415
+    from pate.accounting.planning import campaign  # noqa: PLC0415
 
     given = [
         name for name, value in (("epsilon", epsilon), ("accuracy", accuracy), ("sigma", sigma)) if value is not None
@@ -57,15 +57,15 @@ def plan(
     if len(given) != 1:
         raise expected("exactly one of --epsilon, --accuracy and --sigma", "say what is fixed", given=given)
     kinds, share = _agreements(agreement)
-    votes = planning.ExpectedVotes(
+    votes = campaign.ExpectedVotes(
         teachers=teachers, classes=classes, agreement=kinds, share=share, runner_up=runner_up
     )
     if sigma is not None:
         event = _campaign(labels, sigma, threshold, sigma_threshold, max_asked)
-        rows = [planning.outlook(event, votes, delta=delta, accountant=accountant)]
+        rows = [campaign.outlook(event, votes, delta=delta, accountant=accountant)]
     elif accuracy is not None:
         rows = [
-            planning.least_epsilon(
+            campaign.least_epsilon(
                 votes,
                 labels=labels,
                 accuracy=accuracy,
@@ -78,12 +78,12 @@ def plan(
     else:
         rows = _table(votes, labels, float(epsilon or 0.0), delta, confident, pool, accountant)
     if plot is not None:
-        from pipelines.plan_plot import draw  # noqa: PLC0415
+        from pipelines.results.plan_plot import draw  # noqa: PLC0415
 
         draw(plot, votes, rows[len(rows) // 2], accountant=accountant)
     figure = None
     if sanitised is not None:
-        from pate.accounting.figure_planning import plan_figure  # noqa: PLC0415
+        from pate.accounting.planning.sanitised import plan_figure  # noqa: PLC0415
 
         event = rows[len(rows) // 2].event
         figure = plan_figure(event, votes, price=sanitised, delta=delta, accountant=accountant)
@@ -94,8 +94,8 @@ def _table(
     votes: Any, labels: int, epsilon: float, delta: float, confident: bool, pool: int | None, accountant: str
 ) -> list[Any]:
     """The plan, in the middle, and what more or less noise would cost and give."""
-    from pate.accounting.calibration import scaled  # noqa: PLC0415
-    from pate.accounting.planning import outlook, plan_confident, plan_gnmax  # noqa: PLC0415
+    from pate.accounting.planning.calibration import scaled  # noqa: PLC0415
+    from pate.accounting.planning.campaign import outlook, plan_confident, plan_gnmax  # noqa: PLC0415
 
     if pool is not None and labels > pool:
         raise expected(f"--labels <= --pool={pool}", "ask for fewer", labels=labels)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.words import JsonOption, RunArgument, add_command, print_json
-from pipelines.store import find_run, home
+from pipelines.cli.output import JsonOption, RunArgument, add_command, print_json
+from pipelines.storage.run_folder import find_run, home
 
 
 def add_to(app: typer.Typer) -> None:
@@ -21,7 +21,7 @@ def purge(
     as_json: JsonOption = False,
 ) -> None:
     """Remove votes, weights, manifests and incidents older than so many days, and say so in the ledger."""
-    from pipelines import purge as removal  # noqa: PLC0415
+    from pipelines.operations import purge as removal  # noqa: PLC0415
 
     store = find_run(home(), run)
     removed = removal.purge(store, home(), days=days)

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from pipelines.cli.app import app
-from pipelines.cli.words import EXIT_CODES
+from pipelines.cli.output import EXIT_CODES
 
 HEAD = """# Commands
 

@@ -15,8 +15,8 @@ from rich.text import Text
 from pate.accounting.rounding import up
 from pate.errors import Unavailable, expected
 from pate.plain_text import printable
-from pipelines.cli.words import JsonOption, RunArgument, add_command, print_json
-from pipelines.store import RunStore, find_run, home
+from pipelines.cli.output import JsonOption, RunArgument, add_command, print_json
+from pipelines.storage.run_folder import RunStore, find_run, home
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of an experiment")]
 
@@ -46,8 +46,8 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run an experiment, or go on with it."""
-    from pipelines.label_and_train import label_and_train  # noqa: PLC0415 - loads torch and Ray
-    from pipelines.progress import Quiet, Terminal  # noqa: PLC0415
+    from pipelines.run.label_and_train import label_and_train  # noqa: PLC0415 - loads torch and Ray
+    from pipelines.run.progress import Quiet, Terminal  # noqa: PLC0415
 
     chosen = _load(config, seed)
     while fresh and RunStore(home(), chosen.run_id).exists():
@@ -82,7 +82,7 @@ def report(
     show: Annotated[bool, typer.Option("--open", help="open the privacy report in the browser")] = False,
 ) -> None:
     """Show a run's result and where its privacy report lies."""
-    from pipelines import summary  # noqa: PLC0415
+    from pipelines.run import summary  # noqa: PLC0415
 
     store = find_run(home(), run)
     found = summary.load(store)
@@ -99,8 +99,8 @@ def results(
     as_json: JsonOption = False,
 ) -> None:
     """Write the results table of runs on public benchmarks."""
-    from pipelines import summary  # noqa: PLC0415
-    from pipelines.results import table, write  # noqa: PLC0415
+    from pipelines.results.table import table, write  # noqa: PLC0415
+    from pipelines.run import summary  # noqa: PLC0415
 
     stores = [find_run(home(), run) for run in runs]
     text = table(stores)
@@ -121,7 +121,7 @@ def schema(
 
         print(json.dumps(report_schema(), indent=2))
         return
-    from pipelines.config import json_schema  # noqa: PLC0415
+    from pipelines.config.experiment import json_schema  # noqa: PLC0415
 
     print(json.dumps(json_schema(), indent=2))
 
@@ -141,7 +141,7 @@ def incident(
 
 
 def _load(path: Path, seed: int | None) -> Any:
-    from pipelines.config import load  # noqa: PLC0415 - loads torch
+    from pipelines.config.experiment import load  # noqa: PLC0415 - loads torch
 
     return load(path, {} if seed is None else {"seed": seed})
 

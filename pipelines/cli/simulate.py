@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from pate.errors import expected
-from pipelines.cli.words import JsonOption, add_command, print_json
+from pipelines.cli.output import JsonOption, add_command, print_json
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,52}")
 
@@ -39,8 +39,8 @@ def simulate(
 ) -> None:
     """Make a synthetic consortium and print the steps of the rehearsal."""
     from pate.data.simulated import ConsortiumSpec, simulate_consortium  # noqa: PLC0415
-    from pipelines.config import load  # noqa: PLC0415 - loads torch
-    from pipelines.simulation import write_consortium  # noqa: PLC0415
+    from pipelines.authoring.simulation import write_consortium  # noqa: PLC0415
+    from pipelines.config.experiment import load  # noqa: PLC0415 - loads torch
 
     if not NAME.fullmatch(folder.name):
         raise expected(

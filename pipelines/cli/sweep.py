@@ -9,8 +9,8 @@ import typer
 
 from pate.accounting.rounding import up
 from pate.errors import expected
-from pipelines.cli.words import JsonOption, add_command, print_json, print_table
-from pipelines.store import RunStore, home
+from pipelines.cli.output import JsonOption, add_command, print_json, print_table
+from pipelines.storage.run_folder import RunStore, home
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,13 +34,13 @@ def sweep(
     """Run configurations over several seeds, for the table of results."""
     if results is None and any(where is not None for where in (readme, compare, plots)):
         raise expected("--results with --readme, --compare and --plots", "name the file that keeps the rows")
-    from pipelines import sweep as sweeps  # noqa: PLC0415 - loads torch and Ray
-    from pipelines.destination import destination  # noqa: PLC0415
-    from pipelines.mlflow_sweep import deliver_sweep  # noqa: PLC0415
-    from pipelines.progress import Quiet, Terminal  # noqa: PLC0415
-    from pipelines.results import OURS_END, OURS_START, SWEEP_END, SWEEP_START, write  # noqa: PLC0415
-    from pipelines.sweep_table import comparison, plot, table  # noqa: PLC0415
-    from pipelines.sweep_tracking import track_sweep  # noqa: PLC0415
+    from pipelines.results import sweep as sweeps  # noqa: PLC0415 - loads torch and Ray
+    from pipelines.results.sweep_table import comparison, plot, table  # noqa: PLC0415
+    from pipelines.results.sweep_tracking import track_sweep  # noqa: PLC0415
+    from pipelines.results.table import OURS_END, OURS_START, SWEEP_END, SWEEP_START, write  # noqa: PLC0415
+    from pipelines.run.progress import Quiet, Terminal  # noqa: PLC0415
+    from pipelines.tracking.destination import destination  # noqa: PLC0415
+    from pipelines.tracking.mlflow.sweep import deliver_sweep  # noqa: PLC0415
 
     swept = [(path, sweeps.members(path, seeds)) for path in configs]
     progress: Any = Quiet() if as_json else Terminal()

@@ -24,15 +24,15 @@ from workload import CORES
 
 from pate.values import BenchmarkOnly
 from pate.votes import VoteMatrix
-from pipelines import representation
-from pipelines.config import Config, load
-from pipelines.ensemble import Ensemble, collect_votes, train_teachers
-from pipelines.holders import HeldHere
-from pipelines.progress import Quiet
-from pipelines.ray_runtime import ray_session
-from pipelines.results import machine, write
-from pipelines.sources import deal, load_study, marks
-from pipelines.store import RunStore
+from pipelines.cluster.session import ray_session
+from pipelines.config.experiment import Config, load
+from pipelines.data.sources import deal, load_study, marks
+from pipelines.results.table import machine, write
+from pipelines.run import features as representation
+from pipelines.run.progress import Quiet
+from pipelines.storage.run_folder import RunStore
+from pipelines.teachers.ensemble import Ensemble, collect_votes, train_teachers
+from pipelines.teachers.holders import HeldHere
 
 START, END = "<!-- many teachers: written by a benchmark -->", "<!-- end of many teachers -->"
 ROOT = Path(__file__).parents[2]

@@ -21,7 +21,7 @@ import torch
 from scipy.optimize import nnls
 from workload import DEVICE, Workload, on_ray, warm_ray
 
-from pipelines.results import machine, write
+from pipelines.results.table import machine, write
 
 mpl.use("Agg")
 START, END = "<!-- scaling: written by a benchmark -->", "<!-- end of scaling -->"

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from workload import CORES, DEVICE, Workload, agreement, bundle, on_ray, plain_loop, warm_ray
 
-from pipelines.results import machine, write
+from pipelines.results.table import machine, write
 
 START, END = "<!-- teachers at scale: written by a benchmark -->", "<!-- end of teachers at scale -->"
 WORKLOADS = [

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from pate.accounting import ConfidentGNMax, GNMax, Repeated, data_independent_epsilon
-from pate.accounting.data_dependent import VoteCounts, exact
-from pate.accounting.exact_recursion import exact_epsilon
-from pate.accounting.papernot18 import gnmax_rdp, log_q_gnmax
+from pate.accounting.data_dependent.costs import VoteCounts, exact
+from pate.accounting.data_dependent.exact_epsilon import exact_epsilon
+from pate.accounting.data_dependent.papernot18 import gnmax_rdp, log_q_gnmax
 
 pytestmark = pytest.mark.benchmark
 QUERIES = 10_000

@@ -16,10 +16,10 @@ import numpy as np
 
 from pate.data import EvaluationSet, PrivateRecords, PublicPool, Study, partition
 from pate.votes import VoteMatrix
-from pipelines.config import load
-from pipelines.ensemble import Ensemble, collect_votes, train_teachers
-from pipelines.holders import HeldHere
-from pipelines.ray_runtime import ray_session
+from pipelines.cluster.session import ray_session
+from pipelines.config.experiment import load
+from pipelines.teachers.ensemble import Ensemble, collect_votes, train_teachers
+from pipelines.teachers.holders import HeldHere
 
 CLASSES, FEATURES = 10, 16
 CONFIG = """

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pipelines import ensemble
 from pipelines.cli import app
+from pipelines.teachers import ensemble
 
 CONFIG, TIMES, TRACE = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
 HUNGRY = 2
@@ -25,7 +25,7 @@ def train_hungrily(times: int, trace: Path, hungry: int, most: int, **arguments:
 
     import numpy as np
 
-    from pipelines.bundles import train_and_keep
+    from pipelines.teachers.bundles import train_and_keep
 
     if hungry not in arguments["teachers"]:
         return train_and_keep(**arguments)

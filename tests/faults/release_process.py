@@ -24,7 +24,7 @@ import numpy as np
 from pate.accounting import Composed, PrivacyEvent, data_independent_epsilon
 from pate.accounting import ConfidentGNMax as Event
 from pate.accounting.events import SanitisedRelease
-from pate.accounting.gap_bound import gap_costs
+from pate.accounting.sanitised.gap_bound import gap_costs
 from pate.aggregation import ConfidentGNMax, ExactNoise, release
 from pate.ledger import Account, PrivacyLedger, schema
 from pate.votes import VoteHistogram

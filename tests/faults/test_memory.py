@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import pipelines.ray_settings  # noqa: F401 - before Ray
+import pipelines.cluster.environment  # noqa: F401 - before Ray
 
 # isort: split
 from ray._common.utils import get_system_memory

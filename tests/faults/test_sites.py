@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import pipelines.ray_settings  # noqa: F401 - before Ray
+import pipelines.cluster.environment  # noqa: F401 - before Ray
 
 # isort: split
 from ray.cluster_utils import Cluster

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from pate.errors import Unavailable
-from pipelines.destination import destination, preflight
+from pipelines.tracking.destination import destination, preflight
 
 LAB, AGE = 7319.8246, 4871.3902
 
@@ -78,7 +78,7 @@ def tables() -> Tables:
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty SQLite store, set up once; tests take copies of the file."""
-    from pipelines.mlflow_tracking import MlflowSink
+    from pipelines.tracking.mlflow.sink import MlflowSink
 
     home = tmp_path_factory.mktemp("empty")
     MlflowSink(destination(None, home=home)).open()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 
-import pipelines.ray_settings  # noqa: F401 - before Ray, which reads the environment when it is imported
+import pipelines.cluster.environment  # noqa: F401 - before Ray, which reads the environment when it is imported
 
 # isort: split
 from ray.cluster_utils import Cluster

@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from pate.accounting.sanitised_release import SanitisedFigure
+from pate.accounting.data_independent.sanitised_release import SanitisedFigure
 from pate.aggregation import whole_event
 from pate.aggregation.release import _campaign_id
 from pate.votes import VoteMatrix
-from pipelines import campaign, ensemble, ray_runtime
 from pipelines.cli import app
-from pipelines.roster import Roster
+from pipelines.cluster import session as ray_runtime
+from pipelines.run import labels as campaign
+from pipelines.teachers import ensemble
+from pipelines.teachers.roster import Roster
 
 ANSWERED = 12
 

@@ -14,8 +14,8 @@ import pytest
 from pate.errors import InputError
 from pate.npy_file import load_npy
 from pipelines.cli.app import run
-from pipelines.config import load
-from pipelines.vote_files import read_numbers
+from pipelines.config.experiment import load
+from pipelines.results.vote_files import read_numbers
 
 SMOKE = (Path(__file__).parents[2] / "configs" / "smoke.yaml").read_text()
 

@@ -15,12 +15,12 @@ from typing import Any
 import mlflow
 import pytest
 
-from pate.accounting.data_dependent import VoteCounts
+from pate.accounting.data_dependent.costs import VoteCounts
 from pate.accounting.rounding import up
 from pate.aggregation.sanitised import private_inputs
 from pate.ledger import PrivacyLedger
 from pate.votes import VoteMatrix
-from pipelines.config import Config, load
+from pipelines.config.experiment import Config, load
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sanitised")]
 FIGURE = "accountant: gaussian, sanitised: {order: 3, beta: 0.05, sigma_ss: 8, tau_s: 0.3}}"

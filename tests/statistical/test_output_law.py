@@ -13,7 +13,7 @@ from scipy import stats
 from pate.accounting.events import ConfidentGNMax as ConfidentEvent
 from pate.accounting.events import GNMax as GNMaxEvent
 from pate.accounting.events import LNMax as LNMaxEvent
-from pate.accounting.mechanism_law import mechanism_law, neighbour_laws
+from pate.accounting.laws.mechanism import mechanism_law, neighbour_laws
 from pate.aggregation import REFUSED, ConfidentGNMax, ExactNoise, GNMax, LNMax, NoisyMax
 
 DRAWS = 30_000

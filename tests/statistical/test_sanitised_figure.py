@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pate.accounting.data_dependent import VoteCounts
+from pate.accounting.data_dependent.costs import VoteCounts
 from pate.accounting.events import SanitisedRelease
 from pate.aggregation import ConfidentGNMax, ExactNoise, GNMax, InsecureSeededNoise, NoisyMax, sanitised
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pate.accounting import ACCOUNTANTS, data_independent_epsilon, events
+from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.events import (
     Composed,
     ConfidentGNMax,
@@ -21,7 +22,6 @@ from pate.accounting.events import (
     from_dict,
     to_dict,
 )
-from pate.accounting.gaussian import gaussian_rdp
 from pate.errors import InputError
 
 CONFIDENT = ConfidentGNMax(threshold=20.5, sigma_threshold=15.0, sigma=4.0, max_asked=64, max_answered=28)

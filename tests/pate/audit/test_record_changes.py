@@ -13,7 +13,7 @@ from pate.audit.folder_changes import RawFolders
 from pate.audit.raw_table import RawTable
 from pate.audit.record_changes import TWICE, Kind, draw_change, writings
 from pate.audit.table_changes import RawTables, Roles
-from pate.data.table_file import FileFormat
+from pate.data.files.table_file import FileFormat
 from pate.errors import InputError
 
 ROLES = Roles(label="ill", unit="patient", site="site", sites=(None,), features=("lab",))

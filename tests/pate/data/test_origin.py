@@ -13,10 +13,10 @@ from pate.data import PrivateRecords
 from pate.data.body import Split
 from pate.data.columns import LabelRule
 from pate.data.encoding import NumericColumns
-from pate.data.images import ImageSource, Pixels, image_study
-from pate.data.npz import NpzArrays, NpzFile, npz_study
-from pate.data.table import TableColumns, TableFile, table_study
-from pate.data.table_file import FileFormat, Join
+from pate.data.files.images import ImageSource, Pixels, image_study
+from pate.data.files.npz import NpzArrays, NpzFile, npz_study
+from pate.data.files.table import TableColumns, TableFile, table_study
+from pate.data.files.table_file import FileFormat, Join
 
 
 def frame(seed: int, count: int = 30) -> pd.DataFrame:

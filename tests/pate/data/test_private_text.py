@@ -18,9 +18,9 @@ import pytest
 from PIL import Image
 
 from pate.data.columns import LabelRule, ids, numbers
-from pate.data.images import ImageSource, Pixels, _body, read_images
-from pate.data.npz import NpzArrays, NpzFile, _bodies
-from pate.data.table_file import FileFormat, Join, join_tables, read_table
+from pate.data.files.images import ImageSource, Pixels, _body, read_images
+from pate.data.files.npz import NpzArrays, NpzFile, _bodies
+from pate.data.files.table_file import FileFormat, Join, join_tables, read_table
 from pate.errors import InputError
 
 CANARY = "CANARY-7731"

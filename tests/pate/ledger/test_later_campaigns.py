@@ -13,8 +13,8 @@ import pytest
 from scipy.special import gammaln
 
 from pate.accounting import Composed, GNMax, Repeated, data_independent_epsilon
-from pate.accounting.curve import FloatArray
 from pate.accounting.rounding import down, up
+from pate.arrays import FloatArray
 from pate.errors import BudgetExceeded, InputError, PateError
 from pate.ledger import Account, PrivacyLedger
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pate.accounting import Composed, ConfidentGNMax, GNMax, PrivacyEvent, Repeated, data_independent_epsilon
+from pate.accounting.data_independent.sanitised_release import SanitisedFigure
 from pate.accounting.events import SanitisedRelease
-from pate.accounting.sanitised_release import SanitisedFigure
 from pate.report import PrivacyReport
 from pate.report.words import neighbours
 from pate.student.calibration import calibration

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from pate.accounting import EpsilonBound, GNMax, Repeated
-from pate.accounting.account_rule import AccountRule
+from pate.accounting.data_independent.account_rule import AccountRule
 from pate.errors import InputError, PrivacyViolation
 from pate.report import PrivacyReport, json_schema, to_html, to_json, with_audit
 from pate.report.content import MOST_CHARGES, content_of

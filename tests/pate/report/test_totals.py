@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pate.accounting import GNMax, Repeated, data_independent_epsilon
-from pate.accounting.account_rule import AccountRule
+from pate.accounting.data_independent.account_rule import AccountRule
 from pate.report import PrivacyReport, to_html
 from pate.report.content import content_of
 from pate.values import Released

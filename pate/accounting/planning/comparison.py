@@ -1,0 +1,134 @@
+"""One query list under every accountant, side by side: what was released, and what each account says it cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from pate.accounting.curve import EpsilonBound, RDPCurve, require_delta
+from pate.accounting.data_dependent.costs import DataDependentCost, TeacherVotes, VoteCounts, exact, papernot18
+from pate.accounting.data_dependent.exact_epsilon import exact_epsilon
+from pate.accounting.data_independent.accountants import data_independent_epsilon
+from pate.accounting.data_independent.gaussian import gaussian_rdp
+from pate.accounting.events import ConfidentGNMax, GNMax, LNMax, PrivacyEvent, Repeated, SanitisedRelease
+from pate.accounting.laws.mechanism import mechanism_law
+from pate.accounting.sanitised.gap_sensitivity import BASIS, MOST_TEACHERS, gap_inputs
+from pate.accounting.sanitised.smooth_sensitivity import sanitised_inputs
+from pate.errors import expected
+from pate.values import Private
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One accountant's answer.
+
+    Attributes:
+        bound: epsilon with its delta, kind, accountant and order.
+        note: what to know when reading it.
+        standard_deviation: of a sanitised figure, in epsilon; ``None`` for the others.
+    """
+
+    bound: EpsilonBound
+    note: str
+    standard_deviation: float | None = None
+
+
+def compare(
+    votes: VoteCounts,
+    event: GNMax | LNMax | ConfidentGNMax,
+    *,
+    delta: float,
+    labels: TeacherVotes | None = None,
+    sanitised: SanitisedRelease | None = None,
+    continuous: bool = False,
+) -> Private[dict[str, Row]]:
+    """Every account of a query list that was fixed in advance, by name.
+
+    Args:
+        votes: the histograms of the whole list.
+        event: what each query released; of ``ConfidentGNMax`` the counts ``max_asked`` and ``max_answered`` are what
+            the data-independent rows charge.
+        delta: failure probability.
+        labels: every teacher's votes on the same list, for the rows by teacher.
+        sanitised: the noisy release to price, its fields fixed before the votes were seen.
+        continuous: the data-dependent rows account for continuous noise, as the literature does. The
+            data-independent rows hold for the discrete noise that is drawn.
+
+    Returns:
+        ``gaussian``, ``worst_case_rdp``, ``worst_case``, ``papernot18``, ``papernot18_2017_conversion``,
+        ``exact_rdp``, ``exact``; with labels ``exact_rdp_per_teacher`` and ``exact_per_teacher``; with a release
+        ``sanitised``, what pate would show, and ``sanitised_papernot18``, the figure of the literature at its true
+        cost. Private as a whole: all but the first three are functions of the votes.
+    """
+    require_delta(delta)
+    campaign = _campaign(event, len(votes.counts_QC))
+    rows = {
+        name: Row(bound=data_independent_epsilon(campaign, delta, name), note="a guarantee, whatever the votes are")
+        for name in ("gaussian", "worst_case_rdp", "worst_case")
+    }
+    literature = papernot18(votes, event)
+    rows["papernot18"] = _row(literature, delta)
+    rows["papernot18_2017_conversion"] = _old_conversion(literature, delta)
+    rows["exact_rdp"] = _row(exact(votes, event, continuous=continuous), delta)
+    rows["exact"] = Row(bound=exact_epsilon(votes, event, delta, continuous=continuous), note="per_query")
+    if labels is not None:
+        rows["exact_rdp_per_teacher"] = _row(exact(labels, event, continuous=continuous), delta)
+        rows["exact_per_teacher"] = Row(
+            bound=exact_epsilon(labels, event, delta, continuous=continuous), note="per_teacher"
+        )
+    if sanitised is not None:
+        if isinstance(event, LNMax):
+            raise expected("GNMax or ConfidentGNMax", "no smooth sensitivity is known for it", event="LNMax")
+        if votes.teachers <= MOST_TEACHERS:
+            rows["sanitised"] = _sanitised(BASIS, gap_inputs(votes, event, sanitised), sanitised, delta)
+        rows["sanitised_papernot18"] = _sanitised(
+            "papernot18", sanitised_inputs(votes, event, sanitised), sanitised, delta
+        )
+    return Private(rows)
+
+
+def expected_answered(votes: VoteCounts, event: PrivacyEvent) -> Private[float]:
+    """How many of the queries the mechanism answers on average."""
+    top_Q = votes.counts_QC.max(axis=1)
+    return Private(float(np.exp(mechanism_law(event).log_answered_refused(top_Q)[0]).sum()))
+
+
+def _campaign(event: GNMax | LNMax | ConfidentGNMax, queries: int) -> PrivacyEvent:
+    return event if isinstance(event, ConfidentGNMax) else Repeated(event=event, count=queries)
+
+
+def _row(cost: DataDependentCost, delta: float) -> Row:
+    return Row(bound=cost.epsilon(delta), note=cost.scope)
+
+
+def _old_conversion(cost: DataDependentCost, delta: float) -> Row:
+    epsilon, order = cost.curve.epsilon_2017(delta)
+    bound = EpsilonBound(epsilon=epsilon, delta=delta, kind="private", accountant="papernot18", order=order)
+    return Row(bound=bound, note=f"{cost.scope}, conversion of 2017, for comparison with the literature")
+
+
+def _sanitised(basis: str, inputs: tuple[float, float], release: SanitisedRelease, delta: float) -> Row:
+    """What the release would show on average, its own cost included, and how far it scatters."""
+    cost, sensitivity = inputs
+    order_1 = np.array([release.order])
+    own = gaussian_rdp(release, order_1).rdp_A[0]
+    spread = release.sigma_ss * (sensitivity + release.floor)
+    epsilon, _ = RDPCurve(order_1, np.array([cost + own])).epsilon(delta)
+    bound = EpsilonBound(
+        epsilon=epsilon, delta=delta, kind="private", accountant=f"{basis}, sanitised", order=release.order
+    )
+    return Row(bound=bound, note="mean of what a release would show, its own cost included", standard_deviation=spread)
+
+
+def to_dict(row: Row) -> dict[str, Any]:
+    """The row as plain JSON."""
+    bound = row.bound
+    content: dict[str, Any] = {"epsilon": bound.epsilon, "delta": bound.delta, "kind": bound.kind, "note": row.note}
+    if bound.order is not None:
+        content["order"] = bound.order
+    if row.standard_deviation is not None:
+        content["standard_deviation"] = row.standard_deviation
+    return content

@@ -1,0 +1,157 @@
+"""Parameters of a sanitised figure for a given price, from public parameters and an assumed agreement of the teachers.
+
+A wrong guess makes the figure noisier than planned; what it costs does not depend on the guess.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from pate.accounting.data_dependent.costs import VoteCounts
+from pate.accounting.data_independent.accountants import data_independent_epsilon
+from pate.accounting.data_independent.sanitised_release import SanitisedEpsilon, sanitised_figure
+from pate.accounting.data_independent.worst_case_rdp import worst_case_rdp
+from pate.accounting.events import Composed, ConfidentGNMax, GNMax, PrivacyEvent, Repeated, SanitisedRelease
+from pate.accounting.planning.campaign import ExpectedVotes
+from pate.accounting.rounding import significant
+from pate.accounting.sanitised.gap_sensitivity import BASIS, cost_and_sensitivities
+from pate.accounting.sanitised.smooth_sensitivity import smooth_sensitivity
+from pate.arrays import FloatArray
+from pate.errors import expected
+
+_ORDERS = (3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 18.0, 22.0, 27.0, 33.0)
+_BETAS = tuple(float(f"{beta:.2g}") for beta in np.geomspace(0.004, 0.12, 12))
+_SHARES = (0.03, 0.1, 0.25)  # of the price, for the width
+_ROUNDS = 8
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigurePlan:
+    """A figure for a campaign, and what it should show.
+
+    Attributes:
+        release: what to declare.
+        epsilon: data-independent cost of the campaign and the figure, nats.
+        without: that of the campaign alone.
+        shown: what the figure shows on average if teachers agree as expected.
+    """
+
+    release: SanitisedRelease
+    epsilon: float
+    without: float
+    shown: SanitisedEpsilon
+
+
+def plan_figure(
+    event: PrivacyEvent, votes: ExpectedVotes, *, price: float, delta: float, accountant: str = "worst_case"
+) -> FigurePlan:
+    """The figure with the lowest expected upper bound that makes a campaign at most ``price`` dearer.
+
+    The search takes the figure's Renyi cost at the campaign's own order for its price; the accountant then checks the
+    choice, and the noise is adjusted until it holds.
+
+    Args:
+        event: ``GNMax`` repeated, or ``ConfidentGNMax``.
+        votes: how teachers are expected to vote.
+        price: epsilon that the figure may add, nats.
+        delta: failure probability.
+        accountant: one of ``ACCOUNTANTS``.
+
+    Raises:
+        InputError: no figure is to be had for so little.
+    """
+    search = _Search(*_campaign(event, votes), delta, worst_case_rdp(event).epsilon(delta)[1])
+    without = data_independent_epsilon(event, delta, accountant).epsilon
+    rdp_price = price
+    for _ in range(_ROUNDS):
+        release = search.best(rdp_price)
+        epsilon = data_independent_epsilon(Composed(events=(event, release)), delta, accountant).epsilon
+        added = epsilon - without
+        if 0.85 * price <= added <= price:
+            break
+        rdp_price *= price / added * 0.97
+    if added > price:
+        raise expected("a price that some figure meets", "allow more", price=price)
+    return FigurePlan(release=release, epsilon=epsilon, without=without, shown=search.shown(release))
+
+
+def _campaign(event: PrivacyEvent, votes: ExpectedVotes) -> tuple[GNMax | ConfidentGNMax, VoteCounts]:
+    """One query's event, and the histograms of the whole list as expected."""
+    each: GNMax | ConfidentGNMax
+    if isinstance(event, ConfidentGNMax):
+        each, queries = event, event.max_asked
+    elif isinstance(event, Repeated) and isinstance(event.event, GNMax):
+        each, queries = event.event, event.count
+    else:
+        raise expected("GNMax repeated or ConfidentGNMax", "plan one campaign", event=type(event).__name__)
+    ends = np.round(np.cumsum(votes.share) * queries).astype(int)
+    rows_QC = np.repeat(votes.histograms().astype(np.int64), np.diff(ends, prepend=0), axis=0)
+    return each, VoteCounts(counts_QC=rows_QC, teachers=votes.teachers, fixed_in_advance=True)
+
+
+@final
+class _Search:
+    """Looks for the release with the lowest expected upper bound; keeps what an order's tables cost time to find."""
+
+    __slots__ = ("_at_order", "_counts", "_delta", "_each", "_known")
+
+    def __init__(self, each: GNMax | ConfidentGNMax, counts: VoteCounts, delta: float, at_order: float) -> None:
+        self._each, self._counts, self._delta, self._at_order = each, counts, delta, at_order
+        self._known: dict[float, tuple[float, FloatArray]] = {}
+
+    def best(self, rdp_price: float) -> SanitisedRelease:
+        """The release whose Renyi cost at the campaign's order is the price. The bound falls and then rises with the
+        order of the figure, so orders are tried from the middle outwards as long as it falls."""
+        start = len(_ORDERS) // 2
+        best = self._at(start, rdp_price)
+        for step in (-1, 1):
+            place, last = start + step, best
+            while 0 <= place < len(_ORDERS):
+                found = self._at(place, rdp_price)
+                if found is not None and (best is None or found[0] < best[0]):
+                    best = found
+                elif last is not None:
+                    break
+                place, last = place + step, found
+        if best is None:
+            raise expected("a price that some figure meets", "allow more", price=rdp_price)
+        return best[1]
+
+    def shown(self, release: SanitisedRelease) -> SanitisedEpsilon:
+        """What the release shows where no noise happens to be drawn."""
+        order = release.order
+        if order not in self._known:
+            self._known[order] = cost_and_sensitivities(self._counts, self._each, order)
+        cost, local_D = self._known[order]
+        sensitivity = smooth_sensitivity(local_D, release.beta)
+        return sanitised_figure(
+            release, cost=cost, smooth_sensitivity=sensitivity, figure_noise=0, log_noise=0, basis=BASIS
+        ).epsilon(self._delta)
+
+    def _at(self, place: int, rdp_price: float) -> tuple[float, SanitisedRelease] | None:
+        """The best release of one order with its expected upper bound, or ``None`` if the price buys none."""
+        found = [
+            (self.shown(release).upper, release)
+            for beta in _BETAS
+            for share in _SHARES
+            if (release := _release(_ORDERS[place], beta, share, rdp_price, self._at_order)) is not None
+        ]
+        return min(found, key=lambda pair: pair[0], default=None)
+
+
+def _release(order: float, beta: float, share: float, rdp_price: float, at_order: float) -> SanitisedRelease | None:
+    """The release of this order and smoothness that costs the price at ``at_order``, or ``None`` if there is none."""
+    kappa = 1 - (at_order - 1) * math.expm1(2 * beta)
+    if kappa <= 0.02 or order >= 0.98 * (1 + 1 / math.expm1(2 * beta)):
+        return None
+    room = (1 - share) * rdp_price + beta + math.log(kappa) / (2 * (at_order - 1))
+    if room <= 0:
+        return None
+    sigma_ss = math.sqrt(at_order / (2 * kappa * room))
+    tau_s = 65 / 64 * beta * math.sqrt(at_order / (2 * share * rdp_price))
+    return SanitisedRelease(order=order, beta=beta, sigma_ss=significant(sigma_ss, 3), tau_s=significant(tau_s, 3))

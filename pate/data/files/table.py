@@ -1,0 +1,237 @@
+"""A study from tables: declared columns, encoders fitted on the public pool."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import pandas as pd
+
+from pate.data.body import UNLABELLED, Body, Split, divide, require_one_spelling, rows_refused
+from pate.data.columns import LabelRule, canonical, ids
+from pate.data.encoding import CategoricalColumns, Encoder, NumericColumns, fit_encoder
+from pate.data.files.table_file import FileFormat, Join, interpret, join_tables, read_rows, read_table
+from pate.data.ids import canonical_ids
+from pate.data.origin import Origin, file_digest, joined, rows_digests
+from pate.data.private_side import private_side
+from pate.data.records import IdArray, PrivateRecords, Study
+from pate.data.refusal import refused, require_file
+from pate.data.study import records_of, study_of
+from pate.errors import expected
+from pate.public_sets import recognise_files
+from pate.values import Redacted
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableFile:
+    """One file of records.
+
+    Attributes:
+        path: where it is.
+        format: how it is written.
+        site: the site that all its records belong to, where no column says so.
+        join: other tables whose columns are added.
+    """
+
+    path: Path
+    format: FileFormat = field(default_factory=FileFormat)
+    site: str | None = None
+    join: tuple[Join, ...] = ()
+
+    def paths(self) -> tuple[Path, ...]:
+        """Every file that is read."""
+        return (self.path, *(join.path for join in self.join))
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableColumns:
+    """What the columns mean.
+
+    Attributes:
+        label: which column is the label.
+        unit: column of the privacy unit's id; ``None``: every record is its own unit.
+        site: column of the site.
+        numeric: groups of columns of numbers.
+        categorical: groups of columns of categories.
+    """
+
+    label: LabelRule
+    unit: str | None = None
+    site: str | None = None
+    numeric: tuple[NumericColumns, ...] = ()
+    categorical: tuple[CategoricalColumns, ...] = ()
+
+
+def table_study(
+    *,
+    task: str,
+    private: tuple[TableFile, ...],
+    pool: tuple[TableFile, ...],
+    evaluation: tuple[TableFile, ...],
+    columns: TableColumns,
+    split: Split,
+    sizes: tuple[int, int],
+) -> Study:
+    """A study from files; see ``pate.data.body.divide`` for which files may be left out.
+
+    Args:
+        task: what is being labelled.
+        private: files of the records that teachers learn from; none where these stay at their sites (then see
+            ``table_records``).
+        pool: files of public inputs.
+        evaluation: files of labelled public records.
+        columns: what the columns mean.
+        split: how files are divided.
+        sizes: inputs of the pool and records of the evaluation set.
+    """
+    if not private and not pool:
+        raise expected("data.private_files", "name the files of the private records")
+    if columns.label.classes == "public" and not (pool or evaluation):
+        raise expected(
+            "data.label.classes listed", "without public files there is no public label set", classes="public"
+        )
+    named = (("pool", pool), ("evaluation", evaluation))
+    with private_side() if _share_a_join(private, (*pool, *evaluation)) else nullcontext():
+        public = {name: _read(files, f"data.{name}_files") for name, files in named if files}
+    labelled = next((public[name].table for name in ("evaluation", "pool") if name in public), None)
+    classes = columns.label.names_of(pd.DataFrame() if labelled is None else labelled)
+    bodies = {name: _body(found, columns, classes, f"data.{name}_files", name) for name, found in public.items()}
+    mine = _private(private, columns, classes) if private else None
+    source = recognise_files([path for file in private for path in file.paths()]) if private else None
+    parts = divide(
+        mine,
+        bodies.get("pool"),
+        bodies.get("evaluation"),
+        split=split,
+        sizes=sizes,
+        public=source is not None,
+    )
+    encoder = fit_encoder(parts.pool.table(), columns.numeric, columns.categorical)
+    return study_of(
+        parts,
+        task=task,
+        classes=classes,
+        source=source,
+        encode=lambda body, key: encoder.encode(body.table(), key=key),
+        encoding=encoder.to_json(),
+    )
+
+
+def table_records(
+    files: tuple[TableFile, ...], *, columns: TableColumns, classes: tuple[str, ...], encoder: Encoder
+) -> PrivateRecords:
+    """The private records of some files, in the form that a study made elsewhere has fixed.
+
+    Args:
+        files: where they are.
+        columns: what the columns mean.
+        classes: of the study.
+        encoder: of the study, fitted on its public pool.
+    """
+    body = _private(files, columns, classes)
+    return records_of(body, lambda body, key: encoder.encode(body.table(), key=key))
+
+
+def _share_a_join(private: tuple[TableFile, ...], public: tuple[TableFile, ...]) -> bool:
+    """Whether a joined table holds rows of private and of public records; what is wrong with it is private then."""
+    mine, others = ([join.path for file in files for join in file.join] for files in (private, public))
+    return any(one.exists() and other.exists() and one.samefile(other) for one in mine for other in others)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class _Read(Redacted):
+    """Files as one table.
+
+    Attributes:
+        table: of text, in the order of the files.
+        sites: the declared site of each record.
+        sited: whether every file declares one.
+        origin: of private records.
+    """
+
+    table: pd.DataFrame
+    sites: list[str | None]
+    sited: bool
+    origin: Origin | None = None
+
+
+def _private(files: tuple[TableFile, ...], columns: TableColumns, classes: tuple[str, ...]) -> Body:
+    """Private records; what is wrong with them is said in one sentence, a missing file by its key."""
+    key = "data.private_files"
+    for number, file in enumerate(files):
+        for path in file.paths():
+            require_file(path, key=f"{key}[{number}]")
+    with private_side():
+        body = _body(_read(files, key, columns.label.column), columns, classes, key, "private")
+        return require_one_spelling(body, key)
+
+
+def _read(files: tuple[TableFile, ...], key: str, label: str | None = None) -> _Read:
+    """All files as one table; with the name of the label's column, its origin too."""
+    tables: list[pd.DataFrame] = []
+    origins: list[Origin] = []
+    sites: list[str | None] = []
+    for number, file in enumerate(files):
+        place = f"{key}[{number}]"
+        if label is None:
+            table = join_tables(read_table(file.path, file.format, key=place), file.join, key=place)
+        else:
+            rows = read_rows(file.path, file.format, key=place)
+            table = join_tables(interpret(rows, file.format, key=place), file.join, key=place)
+            origins.append(_origin(file, rows.loc[table.index], label))
+        if tables and set(table.columns) != set(tables[0].columns):
+            raise refused(
+                f"the same columns in all of {key}",
+                f"prepare {place} like the first",
+                detail=f"{place}: {sorted(table.columns)}",
+            )
+        tables.append(table)
+        sites += [file.site] * len(table)
+    origin = joined(origins, [file.site for file in files]) if origins else None
+    sited = all(file.site is not None for file in files)
+    return _Read(table=pd.concat(tables, ignore_index=True), sites=sites, sited=sited, origin=origin)
+
+
+def _origin(file: TableFile, rows: pd.DataFrame, label: str) -> Origin:
+    """The origin of rows as they stand in their file."""
+    text = pd.DataFrame({name: canonical(rows[name]) for name in rows.columns}, index=rows.index)
+    return Origin(
+        positions_N=rows.index.to_numpy(dtype=np.int64),
+        raw=rows_digests(text, label),
+        files=tuple(file_digest(path) for path in file.paths()),
+    )
+
+
+def _body(read: _Read, columns: TableColumns, classes: tuple[str, ...], key: str, name: str) -> Body:
+    """Labels, units and sites beside the table; the pool needs no labels."""
+    rule, table = columns.label, read.table
+    labelled = name != "pool" or rule.column in table.columns
+    labels_N = rule.labels(table, classes, key=key) if labelled else np.full(len(table), UNLABELLED, dtype=np.int64)
+    missing_N = labels_N == UNLABELLED
+    drop = name != "pool" and missing_N.any()
+    if drop and rule.missing == "refuse":
+        raise rows_refused(
+            f"a label in every record of column {rule.column!r}",
+            "fill them in, or declare data.label.missing: drop",
+            key=key,
+            bad_N=missing_N,
+        )
+    private = name == "private"
+    units_N = _ids(table, columns.unit, "data.unit", key, private)
+    sites_N = _ids(table, columns.site, "data.site", key, private)
+    if sites_N is None and read.sited:
+        sites_N = canonical_ids(np.array(read.sites, dtype=np.str_), place="data.private_files, site")
+    body = Body(rows=table, labels_N=labels_N, units_N=units_N, sites_N=sites_N, origin=read.origin)
+    return body.take(np.flatnonzero(~missing_N)) if drop else body
+
+
+def _ids(table: pd.DataFrame, name: str | None, declared: str, key: str, private: bool) -> IdArray | None:
+    """Ids of units or sites; public files may lack the column."""
+    if name is None or (not private and name not in table.columns):
+        return None
+    return ids(table, name, declared=declared, key=key)

@@ -1,0 +1,215 @@
+"""Tables from CSV and Parquet files, with or without a header, joined with others on a declared key."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pate.data.body import rows_refused
+from pate.data.columns import canonical, column, plain
+from pate.data.files.parquet import parquet_text
+from pate.data.ids import match_keys, optional_ids
+from pate.data.refusal import refused, require_file
+from pate.errors import InputError, expected
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFormat:
+    """How a table is written.
+
+    Attributes:
+        header: whether the first line names the columns.
+        columns: names of the columns of a file without a header.
+        separator: between the values of a line.
+        skip_rows: lines before the table begins.
+        missing: texts that mean a missing value, besides an empty one.
+        replace: per column, text -> text that replaces it, such as ``"> 89"`` -> ``"90"``.
+    """
+
+    header: bool = True
+    columns: tuple[str, ...] | None = None
+    separator: str = ","
+    skip_rows: int = 0
+    missing: tuple[str, ...] = ()
+    replace: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.header == (self.columns is not None):
+            raise expected(
+                "data.format.columns exactly where data.format.header is false",
+                "name the columns of files without a header",
+                header=self.header,
+                columns=self.columns,
+            )
+        if self.columns is not None and len(set(self.columns)) < len(self.columns):
+            raise expected("different data.format.columns", "give each column its own name", columns=self.columns)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """Another table whose columns are added, matched on one column.
+
+    Attributes:
+        path: of the table, written in the same format unless ``format`` says otherwise.
+        column: the column that both have; in the other table its values must be unique after ``where``.
+        where: column -> the only value whose rows are used.
+        take: columns to add; ``None`` adds all.
+        unmatched: ``keep`` records without a partner (the added values are missing) or ``drop`` them.
+        format: of the other table.
+    """
+
+    path: Path
+    column: str
+    where: Mapping[str, str] = field(default_factory=dict)
+    take: tuple[str, ...] | None = None
+    unmatched: Literal["keep", "drop"] = "drop"
+    format: FileFormat = field(default_factory=FileFormat)
+
+
+def read_table(path: Path, style: FileFormat, *, key: str) -> pd.DataFrame:
+    """A table of text with records in it, missing values as NaN; see ``read_rows`` and ``interpret``."""
+    table = read_rows(path, style, key=key)
+    if len(table) == 0:
+        raise InputError(
+            f"Expected records in {key}, got an empty table; leave the file out or fill it", private_detail=str(path)
+        )
+    return interpret(table, style, key=key)
+
+
+def read_rows(path: Path, style: FileFormat, *, key: str) -> pd.DataFrame:
+    """A table of text as it stands in its file; the index holds the number of each row, blank ones left out.
+
+    Args:
+        path: ``.parquet``, or text in lines.
+        style: how it is written.
+        key: the configuration key that names the file, for errors.
+
+    Raises:
+        InputError: no such file, not a table, or with other columns than declared.
+    """
+    require_file(path, key=key)
+    try:
+        table = parquet_text(path) if path.suffix == ".parquet" else _text(path, style)
+    except Exception as error:  # whatever a reader says, it may quote the file
+        raise refused(
+            f"a readable table at {key}",
+            "check data.format (separator, header, columns, skip_rows) and the file",
+            detail=f"{path}: {type(error).__name__}: {error}",
+        ) from None
+    return table
+
+
+def interpret(table: pd.DataFrame, style: FileFormat, *, key: str) -> pd.DataFrame:
+    """Missing values as NaN, and declared texts replaced.
+
+    Args:
+        table: from ``read_rows``.
+        style: which texts mean what.
+        key: the configuration key that names the file, for errors.
+    """
+    gone = {"", *(plain(text) for text in style.missing)}
+    table = pd.DataFrame({name: table[name].where(~canonical(table[name]).isin(gone)) for name in table.columns})
+    for name in style.replace:
+        column(table, name, declared="data.format.replace", key=key)
+        swap = {plain(old): new for old, new in style.replace[name].items()}
+        table[name] = table[name].map(lambda text, swap=swap: swap.get(plain(text), text), na_action="ignore")
+    return table
+
+
+def join_tables(table: pd.DataFrame, joins: tuple[Join, ...], *, key: str) -> pd.DataFrame:
+    """The table with the columns of others beside its own, one row per record as before, under the same number."""
+    for number, join in enumerate(joins):
+        place = f"{key}.join[{number}]"
+        other = read_table(join.path, join.format, key=place)
+        for name, wanted in join.where.items():
+            other = other[canonical(column(other, name, declared=f"{place}.where", key=place)) == plain(wanted)]
+        take = [name for name in (other.columns if join.take is None else join.take) if name != join.column]
+        for name in take:
+            column(other, name, declared=f"{place}.take", key=place)
+        clash = sorted(set(take) & set(table.columns))
+        if clash:
+            raise refused(
+                f"columns of {place} that differ from those already there",
+                "list take",
+                detail=f"{place}, columns in both: {clash}",
+            )
+        partner_N = _partners(table, other, join.column, key=key, place=place)
+        if join.unmatched == "drop":
+            table, partner_N = table[partner_N >= 0], partner_N[partner_N >= 0]
+        if len(table) == 0:
+            raise refused(f"records with a partner in {place}", f"check {place}.column", detail=f"{place}: none")
+        added = other[take].reset_index(drop=True).reindex(partner_N).set_axis(table.index)
+        table = pd.concat([table, added], axis=1)
+    return table
+
+
+def _partners(table: pd.DataFrame, other: pd.DataFrame, name: str, *, key: str, place: str) -> npt.NDArray[np.intp]:
+    """The row of the other table that belongs to each record, -1 where there is none. Shape ``[N]``.
+
+    Both sides are compared as ids are, and a record whose id is written almost like another one there is refused.
+    """
+    own_N, match_M = (
+        optional_ids(column(side, name, declared=f"{place}.column", key=where), place=f"{place}.column={name!r}")
+        for side, where in ((table, key), (other, place))
+    )
+    known_M = np.array([text is not None for text in match_M], dtype=bool)
+    double_M = known_M & pd.Series(match_M).duplicated(keep=False).to_numpy()
+    if double_M.any():
+        raise rows_refused(
+            f"at most one row for each {name!r}",
+            f"narrow it by {place}.where, or prepare one row per record",
+            key=place,
+            bad_N=double_M,
+            found=list(match_M),
+        )
+    rows_M = np.flatnonzero(known_M)
+    position_N = pd.Index(match_M[known_M], dtype=object).get_indexer(own_N)
+    alone = [text for text in pd.unique(own_N[position_N < 0]) if text is not None]
+    almost = np.isin(match_keys(alone), match_keys(match_M[known_M])) if alone else np.zeros(0, dtype=bool)
+    if almost.any():
+        raise refused(
+            f"the same writing of {place}.column={name!r} in both tables",
+            "correct case, leading zeros and kinds of characters",
+            detail=f"{place}, ids that are there in another writing: {[alone[n] for n in np.flatnonzero(almost)]}",
+        )
+    return np.where(position_N >= 0, rows_M[position_N] if len(rows_M) else -1, -1)
+
+
+def _text(path: Path, style: FileFormat) -> pd.DataFrame:
+    table = pd.read_csv(
+        path,
+        sep=style.separator,
+        header=0 if style.header else None,
+        names=None if style.columns is None else list(style.columns),
+        index_col=False,
+        skiprows=style.skip_rows,
+        dtype=str,
+        keep_default_na=False,
+        na_filter=False,
+        skipinitialspace=True,
+        on_bad_lines="error",
+        skip_blank_lines=False,
+    )
+    table = table[(table.fillna("") != "").any(axis=1)]  # a blank line keeps its number
+    if style.columns is not None and set(_widths(path, style)) != {len(style.columns)}:
+        raise ValueError(f"expected {len(style.columns)} values in every line")
+    if style.columns is None and max(_widths(path, style), default=0) > len(table.columns):
+        raise ValueError("expected no more values in a line than names in the header")
+    return table
+
+
+def _widths(path: Path, style: FileFormat) -> Iterator[int]:
+    """How many values the lines have, one after the other; a carriage return amid a line is an error."""
+    with path.open(newline="\n", encoding="utf-8") as file:
+        for _ in range(style.skip_rows):
+            next(file, None)
+        yield from (len(line) for line in csv.reader(file, delimiter=style.separator) if line)

@@ -1,0 +1,51 @@
+"""Sizes of a first campaign, for configurations that are written for people: from counts alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+from pate.accounting import GNMax
+from pate.accounting.planning.calibration import most_releases
+
+BUDGET = 5.0
+_TEACHERS = (250, 100, 50, 20, 10)
+_UNITS_EACH = 10
+_MOST_ASKED = 200
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstCampaign:
+    """What a first configuration declares.
+
+    Attributes:
+        teachers: how many.
+        sigma: noise of GNMax, votes.
+        delta: failure probability, at least ten times below one over the units.
+        asked: queries within ``BUDGET`` by the ``gaussian`` accountant.
+    """
+
+    teachers: int
+    sigma: int
+    delta: float
+    asked: int
+
+
+def first_campaign(*, units: int, left: int, sites: int, pool: int, group_size: int = 1) -> FirstCampaign:
+    """Choose sizes.
+
+    Args:
+        units: privacy units that there are.
+        left: units that teachers learn from.
+        sites: each needs a teacher; 0 where none is known.
+        pool: public inputs.
+        group_size: partitions that one unit may sit in.
+    """
+    teachers = max(next((t for t in _TEACHERS if left >= t * _UNITS_EACH), _TEACHERS[-1]), sites)
+    sigma = max(1, round(teachers * group_size / 5))
+    delta = 10.0 ** -max(5, math.ceil(math.log10(max(units, 1))) + 1)
+    each = GNMax(sigma=sigma, moved_votes=group_size)
+    within = most_releases(each, epsilon=BUDGET, delta=delta, accountant="gaussian")
+    return FirstCampaign(teachers=teachers, sigma=sigma, delta=delta, asked=max(1, min(within, pool, _MOST_ASKED)))

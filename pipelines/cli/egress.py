@@ -1,0 +1,107 @@
+"""What nobody raised on purpose stays private too: warnings, logs, errors outside the main thread, native output.
+
+A library's warning may quote the row it stumbled over, an error in a thread or in a destructor prints its text on
+standard error by itself, and a decoder written in C prints on file descriptor 2 what it dislikes about an image. Here
+they go to an incident, a private log, or nowhere.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import io
+import logging
+import os
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+from rich import console
+
+from pipelines.storage.run_folder import home, write_incident
+
+NATIVE_LOG = "native.log"
+"""What native code printed, and where it was when a process crashed; in the private folder of ``PATE_HOME``."""
+MOST_LOG_BYTES = 2**20
+"""A log that is longer begins anew with the next process."""
+_terminal: dict[int, int] = {}
+"""Standard descriptors that lead to the log, each with the one that leads where it led before."""
+
+
+def keep_private(folder: Callable[[], Path]) -> None:
+    """Let nothing that this process did not choose to say reach its terminal or its logs.
+
+    Args:
+        folder: makes and returns the private folder that incidents go to.
+    """
+
+    def incident(
+        kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, where: str
+    ) -> None:
+        if kind is None or issubclass(kind, SystemExit):
+            return
+        identifier = write_incident(folder(), "".join(traceback.format_exception(kind, error, trace)))
+        print(f"pate: error: unforeseen {kind.__name__} in {where}; see `pate incident {identifier}`", file=sys.stderr)
+
+    threading.excepthook = lambda seen: incident(seen.exc_type, seen.exc_value, seen.exc_traceback, "a thread")
+    sys.unraisablehook = lambda seen: incident(seen.exc_type, seen.exc_value, seen.exc_traceback, "a clean-up")
+    sys.excepthook = lambda kind, error, trace: incident(kind, error, trace, "the command")
+    logging.lastResort = None
+    logging.raiseExceptions = False
+    os.environ.pop("PYTHONWARNINGS", None)  # in a task of a Ray started here, it could make an error of a warning
+    warnings.simplefilter("ignore")
+    warnings.showwarning = lambda *_, **__: None
+    _keep_descriptors_private(_native_log(folder))
+
+
+def give_terminal_back() -> None:
+    """Let the program that this process starts or becomes write on the terminal again.
+
+    For commands that read no private records.
+    """
+    for descriptor, before in _terminal.items():
+        os.dup2(before, descriptor)
+
+
+def _native_log(folder: Callable[[], Path]) -> int:
+    """A descriptor of the log; of nothing where there is no ``PATE_HOME`` yet or it cannot be written."""
+    try:
+        if home().is_dir():
+            log = os.open(folder() / NATIVE_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            if os.fstat(log).st_size > MOST_LOG_BYTES:
+                os.ftruncate(log, 0)
+            return log
+    except OSError:
+        pass
+    return os.open(os.devnull, os.O_WRONLY)
+
+
+def _keep_descriptors_private(log: int) -> None:
+    """Leave the terminal to ``sys.stdout`` and ``sys.stderr``; descriptors 1 and 2 lead to the log."""
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            moved = _duplicate(stream, descriptor)
+            for every in (name, f"__{name}__"):  # the second is asked for the terminal's width
+                setattr(sys, every, moved)
+            _terminal[descriptor] = moved.fileno()
+        os.dup2(log, descriptor)
+    console._STD_STREAMS = (0, _terminal.get(1, 1), _terminal.get(2, 2))  # rich looked them up when it was loaded
+    faulthandler.enable(2)  # before Ray does, on the terminal
+
+
+def _duplicate(stream: TextIO, descriptor: int) -> TextIO:
+    """A stream that writes where another one does, by a descriptor of its own, which started programs do not get."""
+    stream.flush()
+    return open(
+        os.dup(descriptor),
+        "w",
+        buffering=1 if stream.line_buffering or getattr(stream, "write_through", False) else -1,
+        encoding=stream.encoding,
+        errors=stream.errors,
+        closefd=False,  # as Python opens its own, so that the end of the process says nothing of files left open
+    )

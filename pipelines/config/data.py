@@ -1,0 +1,262 @@
+"""The ``data`` part of a configuration: where the private records, the pool and the evaluation set come from.
+
+Names and paths of files are not part of the configuration that is published: they are left out of every dump, and
+of the run id; the content of the data is fingerprinted instead. Text of the user's (names of columns, categories)
+stands in values, never in keys: trackers restrict their keys.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
+
+from pate.data.ids import canonical_ids, require_unambiguous
+from pate.data.vision import TRAIN, VisionSet
+from pipelines.config.fields import Count, Name, Positive, Section, Seed
+
+
+def _as_text(value: object) -> object:
+    """Numbers in YAML are as good as quoted ones; true and false are not, since YAML makes them of yes and no."""
+    if isinstance(value, bool):
+        raise ValueError(f"Expected text, got {value}; put it in quotes (YAML reads yes and no as true and false)")
+    return str(value) if isinstance(value, int | float) else value
+
+
+Text: TypeAlias = Annotated[str, BeforeValidator(_as_text)]
+Texts: TypeAlias = tuple[Text, ...]
+SiteName: TypeAlias = Annotated[Text, AfterValidator(lambda name: str(canonical_ids([name], place="the site")[0]))]
+"""In the form in which sites are compared."""
+
+
+class DigitsData(Section):
+    """scikit-learn's bundled handwritten digits, held by simulated hospitals."""
+
+    source: Literal["digits"] = Field(description="the embedded digits")
+    data_id: Name = Field(description="name of the body of private data; budgets are kept under it")
+    private: Count = Field(1000, description="private records")
+    pool: Count = Field(500, description="public inputs")
+    evaluation: Count = Field(297, description="evaluation records")
+    hospitals: Count = Field(5, description="simulated hospitals, of unequal size")
+    skew: float = Field(0.0, ge=0, le=1, description="0: hospitals alike; 1: each sees only its own classes")
+
+
+class VisionData(Section):
+    """MNIST or Fashion-MNIST in the usual protocol: 60,000 private, 9,000 in the pool, 1,000 for evaluation."""
+
+    source: VisionSet = Field(description="which set; `pate data fetch` brings it")
+    data_id: Name = Field(description="name of the body of private data; budgets are kept under it")
+    rotation: int = Field(
+        0, ge=0, le=9, strict=True, description="which block of 1,000 test images is held out; 0: last"
+    )
+    private: Count = Field(TRAIN, le=TRAIN, description="how many of the training images are used, from the first")
+
+    @property
+    def pool(self) -> int:
+        """Public inputs."""
+        return 9_000
+
+
+class SplitConfig(Section):
+    """How one body of records is divided, where the files do not say it."""
+
+    by: Literal["record", "unit", "site"] = Field("record", description="what never stands on two sides")
+    seed: Seed = Field(0, description="of the division; apart from the experiment's seed")
+    records_may_be_published: bool = Field(
+        False, description="your word that pool and evaluation set may be drawn from the private files"
+    )
+
+
+class ReplaceConfig(Section):
+    """One text of a column that stands for another."""
+
+    column: Text
+    text: Text = Field(description="as it is in the file, such as '> 89'")
+    by: Text = Field(description="what it is read as, such as '90'")
+
+
+class FormatConfig(Section):
+    """How a table is written."""
+
+    header: bool = Field(True, description="whether the first line names the columns")
+    columns: Texts | None = Field(None, description="names of the columns of files without a header")
+    separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    skip_rows: int = Field(0, ge=0, description="lines before the table begins")
+    missing: Texts = Field((), description="texts that mean a missing value, besides an empty one")
+    replace: tuple[ReplaceConfig, ...] = Field((), description="texts that stand for others")
+
+
+class WhereConfig(Section):
+    """The only value of a column whose rows are used."""
+
+    column: Text
+    value: Text
+
+
+class JoinConfig(Section):
+    """Another table whose columns are added, matched on one column."""
+
+    path: Path = Field(exclude=True)
+    column: Text = Field(description="the column that both have; unique in the other table after `where`")
+    where: tuple[WhereConfig, ...] = Field((), description="which rows of the other table are used")
+    take: tuple[str, ...] | None = Field(None, description="columns to add; default: all")
+    unmatched: Literal["keep", "drop"] = Field("drop", description="records without a partner")
+    format: FormatConfig | None = Field(None, description="default: as data.format")
+
+
+class FileConfig(Section):
+    """One file of records, or one folder of images."""
+
+    path: Path
+    site: SiteName | None = Field(None, description="the site that all its records belong to")
+    prefix: str = Field("", description="npz: before the names of the arrays, such as train_")
+    format: FormatConfig | None = Field(None, description="table: default: as data.format")
+    join: tuple[JoinConfig, ...] | None = Field(None, description="table: default: as data.join")
+
+
+def _as_file(value: object) -> object:
+    return {"path": value} if isinstance(value, str) else value
+
+
+Files: TypeAlias = tuple[Annotated[FileConfig, BeforeValidator(_as_file)], ...]
+
+
+class FilesData(Section):
+    """What all sources that read files have in common."""
+
+    data_id: Name = Field(description="name of the body of private data; budgets are kept under it")
+    task: str = Field(description="what is being labelled; answers are kept per data_id and task")
+    set: Name | None = Field(None, description="a shipped public set: paths start at its folder")
+    private_files: Files = Field(exclude=True, min_length=1, description="the records that teachers learn from")
+    pool_files: Files = Field((), exclude=True, description="public inputs; default: drawn, see split")
+    evaluation_files: Files = Field((), exclude=True, description="labelled public records; default: drawn, see split")
+    split: SplitConfig = SplitConfig()
+    pool: Count = Field(description="public inputs; where there are more, they are drawn")
+    evaluation: Count = Field(description="evaluation records; where there are more, they are drawn")
+    equal_records: Literal["refuse", "different_units"] = Field(
+        "refuse", description="private records without ids: equal ones are one unit, or different ones by your word"
+    )
+    _folder: Path = PrivateAttr(default_factory=Path.cwd)
+
+    def model_post_init(self, context: Any) -> None:
+        """Relative paths start at the configuration's folder."""
+        if isinstance(context, dict) and "folder" in context:
+            self._folder = context["folder"]
+
+    @model_validator(mode="after")
+    def _sites_differ(self) -> FilesData:
+        sites = [file.site for file in self.private_files]
+        named = dict.fromkeys(site for site in sites if site is not None)
+        require_unambiguous(list(named), place="data.private_files", what="sites")
+        return self
+
+    @property
+    def folder(self) -> Path:
+        """The configuration's folder."""
+        return self._folder
+
+
+class NpzData(FilesData):
+    """Images and labels in NumPy archives."""
+
+    source: Literal["npz"]
+    classes: Texts = Field(min_length=2, description="names of the classes, in the order of the stored indices")
+    image_array: str = Field("images", description="name of the array, after the file's prefix")
+    label_array: str = Field("labels", description="name of the array, after the file's prefix")
+    unit_array: str | None = Field(None, description="privacy unit of each image")
+    site_array: str | None = Field(None, description="site of each image")
+
+
+class PixelsConfig(Section):
+    """The form that every image is brought to."""
+
+    height: Count
+    width: Count
+    channels: Literal[1, 3]
+
+
+class ImagesData(FilesData):
+    """Images in folders or manifests."""
+
+    source: Literal["images"]
+    classes: Texts = Field(min_length=2, description="names of the classes: the folders' or those in the manifests")
+    pixels: PixelsConfig
+
+
+class LabelConfig(Section):
+    """Which column holds the label; exactly one of positive, above and classes."""
+
+    column: Text
+    positive: Texts | None = Field(None, description="values of the second of two classes; all others are the first")
+    above: float | None = Field(None, description="numbers above this are the second of two classes")
+    classes: Texts | Literal["public"] | None = Field(None, description="all values; public: those of evaluation_files")
+    names: tuple[Text, Text] = Field(("negative", "positive"), description="of two classes")
+    missing: Literal["refuse", "drop"] = Field("refuse", description="what to do with records without a label")
+
+
+class MissingConfig(Section):
+    """What stands for a missing number."""
+
+    strategy: Literal["constant", "public_median"]
+    value: float | None = None
+    indicator: bool = Field(False, description="add a feature that says whether the value is missing")
+
+
+class NumericConfig(Section):
+    """Columns of numbers that are treated alike."""
+
+    columns: Texts = Field(min_length=1)
+    missing: MissingConfig | None = Field(None, description="default: records without the number are refused")
+    scale: Literal["public", "none"] = Field("public", description="by mean and deviation of the public pool")
+    clip: Positive | None = Field(None, description="largest absolute value after scaling")
+
+
+class CategoriesConfig(Section):
+    """The declared categories of a column."""
+
+    column: Text
+    values: Texts = Field(min_length=1)
+
+
+class CategoricalConfig(Section):
+    """Columns of categories that are treated alike."""
+
+    columns: Texts = Field(min_length=1)
+    unknown: Literal["ignore", "refuse"] = Field(description="a category that neither list nor pool knows")
+    categories: tuple[CategoriesConfig, ...] = Field((), description="default: those that occur in the pool")
+    missing: Literal["category", "ignore", "refuse"] = "refuse"
+
+
+class FeaturesConfig(Section):
+    """Which columns are features; fitted on the public pool alone, or declared."""
+
+    numeric: tuple[NumericConfig, ...] = ()
+    categorical: tuple[CategoricalConfig, ...] = ()
+
+
+class TableData(FilesData):
+    """Tables in CSV or Parquet files."""
+
+    source: Literal["table"]
+    format: FormatConfig = FormatConfig()
+    join: tuple[JoinConfig, ...] = Field((), description="tables whose columns are added to every file")
+    label: LabelConfig
+    unit: str | None = Field(None, description="column of the privacy unit's id; default: each record is its own unit")
+    site: str | None = Field(None, description="column of the site")
+    features: FeaturesConfig
+
+    @model_validator(mode="after")
+    def _label_is_no_feature(self) -> TableData:
+        used = {name for group in self.features.numeric for name in group.columns}
+        used |= {name for group in self.features.categorical for name in group.columns}
+        if self.label.column in used:
+            raise ValueError(
+                f"Expected data.features without the label, got {self.label.column!r} in both; remove it there"
+            )
+        return self
+
+
+DataConfig: TypeAlias = Annotated[
+    DigitsData | VisionData | NpzData | ImagesData | TableData, Field(discriminator="source")
+]

@@ -1,0 +1,27 @@
+"""Which two data sets the guarantee of a configuration compares."""
+
+from __future__ import annotations
+
+from pate.report.words import neighbours
+from pipelines.config.data import ImagesData, NpzData, TableData
+from pipelines.config.experiment import Config
+
+
+def carries_ids(config: Config) -> bool | None:
+    """Whether private records carry the ids of their units; ``None``: manifests of images may."""
+    data = config.data
+    if config.sites is not None and config.sites.protects == "site":
+        return True
+    if isinstance(data, ImagesData):
+        return None
+    if isinstance(data, TableData):
+        return data.unit is not None
+    return isinstance(data, NpzData) and data.unit_array is not None
+
+
+def neighbours_of(config: Config) -> str:
+    """The neighbouring relation in words, for report and card."""
+    whole = config.sites is not None and config.sites.protects == "site"
+    return neighbours(
+        config.privacy.unit, ids=carries_ids(config), within_site=config.partition.by == "site" and not whole
+    )

@@ -1,0 +1,149 @@
+"""A configuration as a file: its YAML, and its faults in one line."""
+
+from __future__ import annotations
+
+import re
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic_core import ErrorDetails
+
+from pate.errors import InputError
+from pipelines.config.fields import Section
+
+MOST_CHARACTERS = 1_000_000
+"""Of a file, and of its content with all aliases written out."""
+_MOST_LEVELS = 50
+_MOST_SHOWN = 200
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file.
+
+    Raises:
+        InputError: it cannot be read, or holds something else; one line.
+    """
+    try:
+        if path.stat().st_size > MOST_CHARACTERS:
+            raise InputError(
+                f"Expected a configuration of at most {MOST_CHARACTERS} bytes in {path}, got more; shorten it"
+            )
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except OSError as error:
+        raise InputError(
+            f"Expected a readable configuration, got {error.strerror} for {path}; check the path"
+        ) from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # such as a day that no month has
+        if isinstance(error, InputError):
+            raise
+        place = " ".join(str(error).split())
+        raise InputError(f"Expected YAML in {path}, got: {place}; correct the file") from error
+    if not isinstance(content, dict):
+        raise InputError(f"Expected keys and values in {path}, got {type(content).__name__}; see configs/ for examples")
+    return content
+
+
+def one_line(path: Path, content: dict[str, Any], faults: list[ErrorDetails]) -> str:
+    """The first fault: file, key path, value and what was expected; further ones are counted.
+
+    Args:
+        path: of the file.
+        content: what was validated.
+        faults: of pydantic's ``ValidationError``.
+    """
+    first = faults[0]
+    key = ".".join(_keys(content, first))
+    message = " ".join(first["msg"].split()).removeprefix("Value error, ")
+    more = f" ({len(faults) - 1} more faults)" if len(faults) > 1 else ""
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{path}: unknown key {key}={_shown(first['input'])}; remove it or correct its spelling{more}"
+    if first["type"] == "missing":
+        return f"{path}: missing key {key}; add it, see `pate schema` for what it means{more}"
+    if first["type"] == "value_error":
+        return f"{path}: {key + ': ' if key else ''}{message}{more}"
+    got = "" if isinstance(first["input"], dict | Section) else f"={_shown(first['input'])}"
+    return f"{path}: {key}{got}: {message}; correct the value{more}"
+
+
+def _keys(content: Any, fault: ErrorDetails) -> list[str]:
+    """The keys that lead to a fault; pydantic names a chosen kind among them as if it were one."""
+    keys: list[str] = []
+    for part in fault["loc"]:
+        try:
+            content = content[part]
+        except (KeyError, IndexError, TypeError):
+            if fault["type"] != "missing" or part != fault["loc"][-1]:
+                continue
+        keys.append(str(part))
+    return keys
+
+
+def _shown(value: object) -> str:
+    """A value in an error, cut short where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no numbers of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that refuses a key given twice, bounds aliases and depth, and reads ``1e-5`` as a number."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self._depth >= _MOST_LEVELS:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, f"more than {_MOST_LEVELS} levels", mark)
+        self._depth += 1
+        try:
+            node: yaml.Node | None = super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
+        return node
+
+    def get_single_node(self) -> yaml.Node | None:
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None and _written_out(node, {}) > MOST_CHARACTERS:
+            raise yaml.composer.ComposerError(
+                None, None, f"aliases that would be more than {MOST_CHARACTERS} characters", node.start_mark
+            )
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key that is no text", key_node.start_mark)
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _written_out(node: yaml.Node, known: dict[yaml.Node, float]) -> float:
+    """Characters of a node with every alias in it written out; infinite for one that holds itself."""
+    if node not in known:
+        known[node] = inf
+        if isinstance(node, yaml.ScalarNode):
+            size: float = len(node.value)
+        else:
+            parts = (
+                node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
+            )
+            size = sum(_written_out(part, known) for part in parts)
+        known[node] = size + 1
+    return known[node]
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d[\d_]*)(\.[\d_]*)?[eE][-+]?\d+$"),
+    list("-+0123456789"),
+)

@@ -1,0 +1,194 @@
+"""One run to the votes on a copy of the data, and everything public that it left: what two neighbours must share.
+
+Times, keys and hashes under keys differ between any two runs and are left out of the comparison.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias, final
+
+import numpy as np
+
+from pate.audit.learned import digests_of
+from pate.errors import PateError, QuorumLost, RecordsRefused
+from pate.ledger import PrivacyLedger
+from pate.values import Redacted
+from pate.votes import VoteArray, VoteMatrix
+from pipelines.config.experiment import Config
+from pipelines.run.label_and_train import votes_before_charge
+from pipelines.run.progress import Terminal
+from pipelines.tracking.outbox import OUTBOX_FILE
+
+SECRET = ("at", "hash", "previous", "units_sha256", "salt", "key")
+"""Fields of a ledger's row that follow from time or from the ledger's key."""
+PRIVATE = ("private", "ledger")
+"""Folders of ``PATE_HOME``, or of a run, that are not public."""
+
+ToVotes: TypeAlias = Callable[..., VoteMatrix]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Seen(Redacted):
+    """What a run left.
+
+    Attributes:
+        votes_TQ: private; ``None`` where it ended before. Shape ``[T, Q]``.
+        learned: private; of each teacher a digest of what it learned.
+        code: its exit code.
+        said: what stands on the terminal, without the incident's number.
+        files: public files, by path.
+        ledger: the public chain.
+    """
+
+    votes_TQ: VoteArray | None
+    learned: Mapping[int, str]
+    code: int
+    said: tuple[str, ...]
+    files: Mapping[str, bytes]
+    ledger: tuple[str, ...]
+
+    @property
+    def refused(self) -> bool:
+        """Whether it ended with the one sentence."""
+        return self.code == 2 and self.said[-1:] == (RecordsRefused.SENTENCE,)
+
+    def tells_from(self, other: Seen) -> bool:
+        """Whether anything public tells this run from another, but that it ended with the one sentence."""
+        if not self.refused:
+            return (self.code, self.said, self.files, self.ledger) != (
+                other.code,
+                other.said,
+                other.files,
+                other.ledger,
+            )
+        said = self.said[:-1]
+        return (
+            said != other.said[: len(said)]
+            or self.ledger != other.ledger[: len(self.ledger)]
+            or not all(_begins(name, content, other.files) for name, content in self.files.items())
+        )
+
+
+def run_to_votes(config: Config, home: Path, subject: ToVotes = votes_before_charge) -> Seen:
+    """Run a configuration to its votes in a ``PATE_HOME`` of its own.
+
+    Args:
+        config: the experiment, on a copy of the data.
+        home: an empty folder.
+        subject: the path to the votes; default: the real one.
+    """
+    out, votes_TQ, code, end = io.StringIO(), None, 0, ""
+    with redirect_stdout(out), redirect_stderr(out), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as ``pate run`` does, since a library's warning may quote a record
+        try:
+            votes_TQ = np.array(subject(config, base=home, progress=Counted()).labels_TQ)
+        except PateError as error:
+            code, end = 3 if isinstance(error, QuorumLost) else 2, str(error)
+        except Exception as error:  # the text of what nobody raised on purpose stays in private
+            code, end = 1, f"unforeseen {type(error).__name__}"
+    said = tuple(out.getvalue().replace(str(home), "PATE_HOME").splitlines())
+    return Seen(
+        votes_TQ=votes_TQ,
+        learned=_learned(home),
+        code=code,
+        said=said if code == 0 else (*said, end),
+        files=_public_files(home),
+        ledger=_chain(home / "ledger"),
+    )
+
+
+@final
+class Counted:
+    """The terminal's lines, and what its bars would count; in which order tasks end is the machine's doing."""
+
+    def __init__(self) -> None:
+        self._terminal = Terminal()
+
+    def warn(self, text: str) -> None:
+        """See ``Progress``."""
+        self._terminal.warn(text)
+
+    def line(self, stage: str, text: str) -> None:
+        """See ``Progress``."""
+        self._terminal.line(stage, text)
+
+    @contextmanager
+    def bar(self, stage: str, total: int) -> Iterator[Callable[[int], None]]:
+        """See ``Progress``."""
+        with self.bars(stage, {None: total}) as add:
+            yield lambda pieces: add(pieces, None)
+
+    @contextmanager
+    def bars(self, stage: str, totals: Mapping[str | None, int]) -> Iterator[Callable[[int, str | None], None]]:
+        """See ``Progress``."""
+        done = dict.fromkeys(totals, 0)
+
+        def add(pieces: int, place: str | None) -> None:
+            done[place] = done.get(place, 0) + pieces
+
+        yield add
+        self._terminal.line(stage, f"{done} of {dict(totals)}")
+
+
+def _learned(home: Path) -> dict[int, str]:
+    """What the teachers of a run learned."""
+    found: dict[int, str] = {}
+    for path in sorted(home.glob("runs/*/private/teachers/bundle-*")):
+        found |= {} if path.suffix == ".sha256" else digests_of(path.read_bytes())
+    return found
+
+
+def _public_files(home: Path) -> dict[str, bytes]:
+    """Everything below ``PATE_HOME`` that is not private."""
+    found = {}
+    for path in sorted(home.rglob("*")):
+        inside = path.relative_to(home).parts
+        if path.is_file() and not any(part in PRIVATE for part in inside):
+            content = path.read_bytes()
+            found["/".join(inside)] = _without_times(content) if path.name == OUTBOX_FILE else content
+    return found
+
+
+def _without_times(outbox: bytes) -> bytes:
+    """The events without the times at which they were recorded."""
+    lines = []
+    for line in outbox.splitlines():
+        event = json.loads(line)
+        del event["timestamp_ms"]
+        lines.append(json.dumps(event))
+    return "\n".join(lines).encode()
+
+
+def _begins(name: str, content: bytes, others: Mapping[str, bytes]) -> bool:
+    """Whether a file of a run that ended early is that of another run, or its beginning and the word of the end."""
+    lines = content.splitlines()
+    while lines and name.endswith(OUTBOX_FILE) and json.loads(lines[-1])["body"].get("status") == "FAILED":
+        lines.pop()
+    if name.endswith(OUTBOX_FILE):
+        return lines == others.get(name, b"").splitlines()[: len(lines)]
+    return content == others.get(name)
+
+
+def _chain(folder: Path) -> tuple[str, ...]:
+    """The rows of a ledger as anybody may see them, without what follows from time or key."""
+    if not folder.exists():
+        return ()
+    ledger = PrivacyLedger(folder)
+    try:
+        return tuple(json.dumps(_masked(json.loads(line))) for line in ledger.export())
+    finally:
+        ledger.close()
+
+
+def _masked(row: dict[str, Any]) -> dict[str, Any]:
+    body = json.loads(row["body"])
+    plain = {name: value for name, value in body.items() if name not in SECRET}
+    return {**{name: value for name, value in row.items() if name not in SECRET}, "body": plain}

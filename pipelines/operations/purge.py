@@ -1,0 +1,78 @@
+"""Removes a run's private artifacts once they are older than the days declared for them.
+
+The ledger says so first: a process that dies in between has announced what the next ``pate purge`` completes.
+Removing is unlinking; on a disk that keeps old blocks, encryption of the disk is what makes them unreadable.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pate.errors import expected
+from pate.ledger import PrivacyLedger
+from pipelines.storage.run_account import account_name
+from pipelines.storage.run_folder import RunStore
+
+STAGES = ("partition", "teachers", "votes")
+"""Private folders that a stage of the same name wrote; its marker goes with them."""
+INCIDENTS = "incidents"
+DAY = 86_400.0
+
+
+def purge(store: RunStore, base: Path, *, days: int | None, now: float | None = None) -> list[str]:
+    """Remove what is past its retention.
+
+    Args:
+        store: the run's folders.
+        base: ``PATE_HOME``.
+        days: retention; default: the configuration's ``privacy.retention_days``.
+        now: seconds since 1970; default: the clock's.
+
+    Returns:
+        Names of what was removed: ``partition``, ``teachers``, ``votes``, ``incidents``.
+
+    Raises:
+        InputError: no retention is declared, or another process works on the run.
+    """
+    config: dict[str, Any] = json.loads((store.public / "config.json").read_text())
+    days = days if days is not None else config["privacy"].get("retention_days")
+    if days is None:
+        raise expected("a declared retention", "set privacy.retention_days or give --days", run=store.run_id)
+    limit = (time.time() if now is None else now) - days * DAY
+    with store.locked():
+        old = [name for name in STAGES if _is_past(store.private / name, limit)]
+        incidents = [path for path in _files(store.private / INCIDENTS) if path.stat().st_mtime < limit]
+        removed = [*old, *([INCIDENTS] if incidents else [])]
+        if not removed:
+            return []
+        _say_so(store, base, days, removed)
+        for path in incidents:
+            path.unlink()
+        for name in old:
+            (store.private / "stages" / f"{name}.json").unlink(missing_ok=True)
+            shutil.rmtree(store.private / name)
+    return removed
+
+
+def _say_so(store: RunStore, base: Path, days: int, removed: list[str]) -> None:
+    ledger = PrivacyLedger(base / "ledger")
+    try:
+        account = account_name(store, ledger)
+        ledger.record_purge(account, run=store.run_id, retention_days=days, removed=removed)
+    finally:
+        ledger.close()
+
+
+def _is_past(folder: Path, limit: float) -> bool:
+    """Whether a folder is there and its newest file is older than the limit."""
+    files = list(_files(folder))
+    return folder.is_dir() and all(path.stat().st_mtime < limit for path in files)
+
+
+def _files(folder: Path) -> Iterable[Path]:
+    return (path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else ()

@@ -1,0 +1,118 @@
+"""Whether a run's student may be named as the one in use: what `pate register` checks before it asks MLflow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from pate.errors import BudgetExceeded, InputError, LedgerError, PrivacyViolation, RecordsRefused, expected
+from pate.ledger import Anchor, PrivacyLedger
+from pate.student.export import read_spec
+from pipelines.run import summary
+from pipelines.storage.audit_file import read_audit
+from pipelines.storage.run_account import account_name
+from pipelines.storage.run_folder import RunStore
+from pipelines.tracking.outbox import read_events
+from pipelines.tracking.tracker import TRACKING_FOLDER
+
+_ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_RESERVED = re.compile(r"latest|v\d+")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registrable:
+    """A student that passed every check.
+
+    Attributes:
+        run_id: the run that trained it.
+        name: under which it is registered.
+        digest: SHA-256 of its archive.
+        card: what the registry says about it, as recorded.
+    """
+
+    run_id: str
+    name: str
+    digest: str
+    card: Mapping[str, Any]
+
+
+def check_alias(alias: str) -> None:
+    """Refuse an alias that MLflow would refuse or take for a version."""
+    if not _ALIAS.fullmatch(alias) or _RESERVED.fullmatch(alias):
+        raise expected(
+            "an alias of small letters, digits, '-' and '_', other than latest and v1, v2, ...",
+            "such as champion",
+            alias=alias,
+        )
+
+
+def check(store: RunStore, base: Path) -> Registrable:
+    """Look at everything that a registered student vouches for.
+
+    Args:
+        store: the run's folders.
+        base: ``PATE_HOME``.
+
+    Raises:
+        InputError: the run is not finished, or its report or student is missing or altered.
+        PrivacyViolation: its noise was seeded, or the audit on file found more leakage than is claimed.
+        BudgetExceeded: the data are over their budget.
+        RecordsRefused: they are with others that share their units.
+        LedgerError: the ledger is not what was written, or not the one of the release.
+    """
+    found = summary.load(store)
+    if found is None:
+        raise expected("a finished run", "go on with it by `pate run` on its configuration", run=store.run_id)
+    if store.unaltered("report") is None:
+        raise InputError(
+            f"Expected run {store.run_id} with its privacy report, got one without; restore the run's folder"
+        )
+    if not found.released.value["secure_noise"]:
+        raise PrivacyViolation(
+            f"Expected noise from the operating system's entropy, got run {store.run_id} with insecure, seeded noise; "
+            "it has no guarantee: remove labelling.insecure_seeded_noise and run again"
+        )
+    audit = read_audit(base)
+    if audit is not None and any(finding["broken"] for finding in audit["findings"]):
+        raise PrivacyViolation(
+            "Expected an audit that found no more leakage than is claimed, got one that did; use no student before "
+            "that is explained, and then audit again (`pate audit --keep`)"
+        )
+    recorded = [event for event in read_events(store.public / TRACKING_FOLDER) if event.kind == "model"]
+    if not recorded:
+        raise expected("a student on record", "go on with it by `pate run` on its configuration", run=store.run_id)
+    body = recorded[-1].body
+    if read_spec(store.public / "student").digest != body["digest"]:
+        raise expected("the student that was recorded", "restore the run's public folder", run=store.run_id)
+    _check_ledger(store, base, body["card"])
+    return Registrable(run_id=store.run_id, name=body["card"]["name"], digest=body["digest"], card=body["card"])
+
+
+def _check_ledger(store: RunStore, base: Path, card: Mapping[str, Any]) -> None:
+    """The chain is whole and goes on from the one at the release; nobody concerned is over budget."""
+    folder = base / "ledger"
+    if not (folder / "ledger.sqlite3").exists():
+        raise LedgerError("Expected the ledger that the run was charged to, got none; restore it or set PATE_HOME")
+    ledger = PrivacyLedger(folder)
+    try:
+        ledger.verify(None if card["ledger"] is None else Anchor.parse(card["ledger"]))
+        account = account_name(store, ledger)
+        budget = ledger.account(account).epsilon
+        if ledger.spent(account).epsilon > budget:
+            raise BudgetExceeded(
+                f"Expected data_id={account!r} within its budget {budget:g}, got more spent than that; the student "
+                "stays what it is, and whoever answers for the data decides (`pate ledger show`)"
+            )
+        for name in (account, *ledger.linked(account)):
+            spent, budget = ledger.spent(name, linked=True), ledger.account(name).epsilon
+            if spent.epsilon > budget:
+                raise RecordsRefused(
+                    f"Expected data_id={name!r}, with the accounts that share a privacy unit, within its budget, got "
+                    f"epsilon {spent.epsilon:.6f} of {budget:g} ({spent.accountant}); whoever answers for them decides"
+                )
+    finally:
+        ledger.close()

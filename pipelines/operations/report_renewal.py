@@ -1,0 +1,55 @@
+"""Puts an audit that was made later into the reports of finished runs; nothing else in them changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pate.errors import InputError, expected
+from pate.report import with_audit
+from pate.values import Released
+from pipelines.run.summary import SUMMARY_FILE
+from pipelines.storage.run_folder import RunStore
+from pipelines.tracking.tracker import Tracker
+
+
+def renew_reports(base: Path, audit: Released[Mapping[str, Any]]) -> tuple[list[str], dict[str, str]]:
+    """Put an audit into the reports of all finished runs, and record the new files for the tracker.
+
+    Args:
+        base: ``PATE_HOME``.
+        audit: as ``audit_file.read_audit`` gives it.
+
+    Returns:
+        Ids of the runs whose report changed, and for others by id why it could not be.
+    """
+    changed: list[str] = []
+    left: dict[str, str] = {}
+    for path in sorted((base / "runs").glob(f"*/public/{SUMMARY_FILE}")):
+        store = RunStore(base, path.parents[1].name)
+        insecure = not json.loads(path.read_text())["secure_noise"]
+        try:
+            with store.locked():
+                if _renew(store, audit, insecure=insecure):
+                    changed.append(store.run_id)
+        except InputError as error:
+            left[store.run_id] = str(error)
+    return changed, left
+
+
+def _renew(store: RunStore, audit: Released[Mapping[str, Any]], *, insecure: bool) -> bool:
+    """Put an audit into one run's report; whether that changed it."""
+    page, plain = store.public / "report.html", store.public / "report.json"
+    if store.unaltered("report") is None:
+        raise expected("a run with its privacy report", "restore the run's folder", run=store.run_id)
+    content, html = with_audit(plain.read_text(encoding="utf-8"), audit)
+    texts = {page: html, plain: content}
+    changed = any(file.read_text(encoding="utf-8") != text for file, text in texts.items())
+    if changed:
+        store.rewrite("report", texts)
+    with Tracker.open(store.public, run_id=store.run_id, insecure=insecure) as tracker:
+        for file in texts:
+            tracker.artifact(Released.public(file.name))
+    return changed

@@ -1,0 +1,46 @@
+"""What a sweep tells the tracker: the released part of its row, through a record of its own as a run has one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pate.files import content_hash
+from pate.values import Released
+from pipelines.config.experiment import Config
+from pipelines.results.sweep import ReleasedRow
+from pipelines.tracking.tracker import SWEEP, Tracker
+
+SWEEP_TAG = "pate.sweep"
+_TAGS = ("dataset", "config", "accountant", "command")
+
+
+def track_sweep(base: Path, configs: list[Config], row: Released[ReleasedRow]) -> Path:
+    """Record a row of results; done again it goes on with the same record.
+
+    Args:
+        base: ``PATE_HOME``.
+        configs: of all runs of the sweep, finished or not; they make it the same one again.
+        row: of the runs that are finished; its numbers become metrics at the step of their count.
+
+    Returns:
+        The folder of the record, as ``MlflowSink.deliver`` takes it.
+    """
+    name = configs[0].name
+    mark = content_hash({"runs": [own.run_id for own in configs]})[:8]
+    run_id = f"sweep-{name}-{len(configs)}-{mark}"
+    folder = base / "sweeps" / run_id / "public"
+    insecure = any(own.labelling.insecure_seeded_noise is not None for own in configs)
+    with Tracker.open(folder, run_id=run_id, insecure=insecure, root=SWEEP) as tracker:
+        tracker.tags(row.map(lambda own: {SWEEP_TAG: f"{name}, {len(configs)} seeds", **_tags(own)}))
+        tracker.metrics(row.map(_numbers), step=len(row.value.seeds))
+    return folder
+
+
+def _tags(row: ReleasedRow) -> dict[str, Any]:
+    return {f"pate.{key}": getattr(row, key) for key in _TAGS}
+
+
+def _numbers(row: ReleasedRow) -> dict[str, float]:
+    return {key: value for key, value in asdict(row).items() if isinstance(value, float | int)}

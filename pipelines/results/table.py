@@ -1,0 +1,138 @@
+"""The results table: one row for each finished run on a public benchmark, written by a command from the runs."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from pate.accounting.rounding import up
+from pate.errors import InputError, expected
+from pate.files import write_atomically
+from pate.student.metrics import Interval
+from pipelines.run import summary
+from pipelines.run.benchmark import Figures
+from pipelines.run.evaluation import words
+from pipelines.storage.run_folder import RunStore
+
+START, END = "<!-- results: written by `pate results` -->", "<!-- end of results -->"
+"""Where a file holds the table of results."""
+ACCOUNT_START, ACCOUNT_END = "<!-- account: written by `pate account` -->", "<!-- end of account -->"
+"""Where a file holds the accounts of one run."""
+OURS_START, OURS_END = "<!-- ours: written by `pate sweep` -->", "<!-- end of ours -->"
+"""Where a file holds the same rows beside published systems."""
+SWEEP_START, SWEEP_END = "<!-- sweep: written by `pate sweep` -->", "<!-- end of sweep -->"
+"""Where a file holds the results over several seeds."""
+COLUMNS = (
+    "run", "teachers", "asked, answered", "epsilon at delta (accountant)", "labels right", "student",
+    "one teacher alone", "pooled, no privacy",
+)  # fmt: skip
+
+
+def table(stores: list[RunStore]) -> str:
+    """The table in Markdown, with the commit and the machine.
+
+    Raises:
+        InputError: a run is not finished, or not on a public benchmark.
+    """
+    rows = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
+    rows += ["| " + " | ".join(_cells(store)) + " |" for store in stores]
+    return "\n".join(
+        [
+            *rows,
+            "",
+            "In brackets: 95% intervals, over patients or hospitals where the evaluation set names them; one teacher "
+            "alone: of the mean. "
+            f"Measured at commit {commit()} on {machine()}; one run each, seed as in the run's name.",
+        ]
+    )
+
+
+def write(readme: Path, text: str, start: str = START, end: str = END) -> None:
+    """Put a table between its two markers.
+
+    Raises:
+        InputError: the file has no such markers.
+    """
+    content = readme.read_text(encoding="utf-8")
+    if start not in content or end not in content:
+        raise InputError(f"Expected the lines {start!r} and {end!r} in {readme.name}, got neither or one; add them")
+    before, rest = content.split(start, 1)
+    write_atomically(readme, f"{before}{start}\n\n{text}\n\n{end}{rest.split(end, 1)[1]}")
+
+
+def accounts_of(store: RunStore, rows: dict[str, dict[str, Any]], queries: int) -> str:
+    """The accounts of a run on a public benchmark, in Markdown; ``queries`` is how many they charge.
+
+    Raises:
+        InputError: the run is not on a public benchmark; its private rows may stand in no file of results.
+    """
+    found = summary.load(store)
+    if found is None or found.figures is None:
+        raise expected("a finished run on a public benchmark", "print the rows instead", run=store.run_id)
+    facts = found.released.value
+    lines = ["| accountant | epsilon | kind | note |", "|---|---|---|---|"]
+    for name, row in rows.items():
+        scatter = f" ± {up(row['standard_deviation'], 2)}" if "standard_deviation" in row else ""
+        lines.append(f"| `{name}` | {up(row['epsilon'], 2)}{scatter} | {row['kind']} | {row['note']} |")
+    what = f"Votes of the {facts['teachers']} teachers of `configs/{facts['config']}.yaml` on all {queries} queries"
+    return "\n".join([*lines, "", f"{what}, delta {facts['delta']:g}; at commit {commit()}."])
+
+
+def _sanitised(shown: dict[str, Any] | None) -> str:
+    return "" if shown is None else f"; sanitised {up(shown['epsilon'], 2)} ± {up(shown['standard_deviation'], 2)}"
+
+
+def commit() -> str:
+    """The checked-out commit, short, or ``unknown``."""
+    done = subprocess.run(  # noqa: S603 - fixed words, no shell
+        ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"],  # noqa: S607 - fixed words
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip() or "unknown"
+
+
+def machine() -> str:
+    """Processor, cores and memory."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB"
+
+
+def _cells(store: RunStore) -> list[str]:
+    found = summary.load(store)
+    if found is None or found.figures is None:
+        raise expected("a finished run on a public benchmark", "finish it with `pate run`", run=store.run_id)
+    facts, figures = found.released.value, found.figures.value
+    return [
+        f"`{facts['config']}`, seed {facts['seed']}",
+        f"{facts['teachers']}",
+        f"{facts['asked']}, {facts['answered']}",
+        f"{up(facts['epsilon'], 2)} at {facts['delta']:g} ({facts['accountant']}){_sanitised(facts.get('sanitised'))}",
+        f"{figures.label_accuracy:.1%}",
+        words(facts, strong="**"),
+        f"{figures.single_teacher_accuracy:.1%}{_balanced(figures, figures.single_teacher_balanced_accuracy)}",
+        f"{figures.pooled_accuracy:.1%}{_auroc(figures)}{_balanced(figures, figures.pooled_balanced_accuracy)}",
+    ]
+
+
+def _balanced(figures: Figures, found: Interval) -> str:
+    """For two classes, of which one may be rare."""
+    return "" if figures.pooled_auroc is None else f", balanced {found.value:.1%}{_ends(found, 100, 1)}"
+
+
+def _auroc(figures: Figures) -> str:
+    found = figures.pooled_auroc
+    return "" if found is None else f", AUROC {found.value:.3f}{_ends(found, 1, 3)}"
+
+
+def _ends(found: Interval, factor: float, digits: int) -> str:
+    if found.low is None or found.high is None:
+        return ""
+    return f" [{found.low * factor:.{digits}f}, {found.high * factor:.{digits}f}]"

@@ -1,0 +1,97 @@
+"""Votes from files: histograms and matrices as ``.npy``, ``.csv`` or ``.parquet``, and those of a run. Private."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pate.accounting.data_dependent.costs import VoteCounts
+from pate.accounting.events import ConfidentGNMax, GNMax, LNMax, SanitisedRelease
+from pate.errors import InputError, expected
+from pate.npy_file import load_npy
+from pate.votes import VoteMatrix
+from pipelines.storage.run_folder import RunStore
+
+
+def read_numbers(path: Path, what: str) -> npt.NDArray[np.float64]:
+    """A two-dimensional table of numbers.
+
+    Args:
+        path: ``.npy`` (no pickle), ``.csv`` (with or without a header) or ``.parquet``.
+        what: its name in errors.
+
+    Raises:
+        InputError: it cannot be read, or holds something else.
+    """
+    readers = {".npy": load_npy, ".csv": _csv, ".parquet": pd.read_parquet}
+    if path.suffix not in readers:
+        raise expected(f"{what} as .npy, .csv or .parquet", "convert the file", suffix=path.suffix)
+    try:
+        table = np.asarray(readers[path.suffix](path), dtype=np.float64)
+    except OSError as error:
+        raise InputError(f"Expected {what}, got {error.strerror or 'an unreadable file'}; check the path") from error
+    except (ValueError, TypeError) as error:
+        raise expected(f"{what} with numbers alone", "remove other columns", file=path.name) from error
+    except (MemoryError, OverflowError, RecursionError) as error:
+        raise expected(f"{what} that fit in memory", "give fewer", file=path.name) from error
+    if table.ndim != 2 or table.size == 0:
+        raise expected(f"{what} of two dimensions", "one row per query or teacher", shape=table.shape)
+    return table
+
+
+def votes_of_run(store: RunStore) -> tuple[VoteCounts, GNMax | LNMax | ConfidentGNMax]:
+    """The histograms of a run's queries and what each query released.
+
+    Raises:
+        InputError: the run has not evaluated its student yet.
+    """
+    try:
+        note = json.loads((store.private / "stages" / "votes.json").read_text())["note"]
+        classes = len(json.loads((store.public / "evaluation.json").read_text())["class_accuracy"])
+        config = json.loads((store.public / "config.json").read_text())
+    except OSError as error:
+        raise expected("a finished run", "finish it with `pate run`", run=store.run_id) from error
+    histogram = VoteMatrix.load(store.private / "votes" / "votes.npy", classes, note["sha256"]).histogram()
+    votes = VoteCounts(counts_QC=histogram.counts_QC, teachers=histogram.teachers, fixed_in_advance=True)
+    return votes, _mechanism(config["labelling"]["mechanism"], len(histogram))
+
+
+def release_of_run(store: RunStore) -> SanitisedRelease | None:
+    """The sanitised figure that a run bought, if it did."""
+    bought = json.loads((store.public / "config.json").read_text())["privacy"].get("sanitised")
+    return None if bought is None else SanitisedRelease(**bought)
+
+
+def _mechanism(row: dict[str, Any], asked: int) -> GNMax | LNMax | ConfidentGNMax:
+    if row["kind"] == "lnmax":
+        return LNMax(scale=row["scale"])
+    if row["kind"] == "gnmax":
+        return GNMax(sigma=row["sigma"])
+    return ConfidentGNMax(
+        threshold=row["threshold"],
+        sigma_threshold=row["sigma_threshold"],
+        sigma=row["sigma"],
+        max_asked=asked,
+        max_answered=min(int(row["max_answered"]), asked),
+    )
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    """A first line with a word in it is a header."""
+    with path.open(encoding="utf-8") as file:
+        first = file.readline().strip().split(",")
+    header = 0 if any(not _is_number(cell) for cell in first) else None
+    return pd.read_csv(path, header=header)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell or "nan")
+    except ValueError:
+        return False
+    return True

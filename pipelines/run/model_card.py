@@ -1,0 +1,113 @@
+"""The model card: what somebody who finds the student in the registry has to know, in Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pate.accounting import EpsilonBound
+from pate.plain_text import markdown
+from pate.report.wording import factor, up
+from pate.student.export import ModelSpec
+from pipelines.config.experiment import Config
+from pipelines.config.relation import neighbours_of
+from pipelines.tracking.cards import MAX_TEXT
+
+CARD_FILE = "model_card.md"
+_MOST_CLASSES = 40
+_CUT = "\n\n(shortened)\n"
+_LARGEST = 700.0  # e to this power is still a float
+
+
+def card_text(
+    config: Config,
+    spec: ModelSpec,
+    *,
+    classes: Sequence[str],
+    cost: EpsilonBound,
+    counts: Mapping[str, int],
+    figures: Mapping[str, float],
+    evaluation_records: int,
+    public_data: Sequence[Mapping[str, Any]],
+    benchmark: str | None,
+    secure: bool,
+) -> str:
+    """Write the card from public configuration and released values.
+
+    Args:
+        config: of the run.
+        spec: of the exported student.
+        classes: names, in the order of the student's outputs.
+        cost: the campaign's bound.
+        counts: ``asked``, ``answered`` and ``refused``.
+        figures: the student's figures on the evaluation set, by name.
+        evaluation_records: size of that set.
+        public_data: rows of ``name``, ``records`` and ``fingerprint``.
+        benchmark: the public set that stood in for private data, or ``None``.
+        secure: noise came from operating-system entropy.
+    """
+    name = config.tracking.registered_model or f"pate-{config.name}"
+    parts = [
+        f"# {name}, run {config.run_id}",
+        f"A classifier trained on {counts['answered']} labels that {config.partition.teachers} teachers, trained on "
+        f"private records, voted on under differential privacy, and on public inputs. "
+        f"{markdown(config.description)}".strip(),
+        "## Privacy",
+        _privacy(config, cost, counts, benchmark, secure),
+        "## Model",
+        _model(config, spec, classes),
+        "## Data",
+        _data(config, public_data),
+        "## Evaluation",
+        _evaluation(figures, evaluation_records),
+        "## Limits",
+        "The guarantee covers what the labels and everything computed from them tell about one "
+        f"{markdown(config.privacy.unit)}. It says nothing about the truth of the labels, about fairness, or about "
+        f"what the population as a whole shows. {markdown(neighbours_of(config))} Inputs unlike the public pool "
+        "were not tested.",
+    ]
+    text = "\n\n".join(parts) + "\n"
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - len(_CUT)] + _CUT
+
+
+def _privacy(config: Config, cost: EpsilonBound, counts: Mapping[str, int], benchmark: str | None, secure: bool) -> str:
+    unit = markdown(config.privacy.unit)
+    lines = [
+        f"- epsilon {up(cost.epsilon)} at delta {cost.delta:g} per {unit}, {cost.kind}, accountant "
+        f"`{cost.accountant}`; budget of the data: {config.privacy.epsilon:g}",
+        f"- meaning: whether one {unit} took part changes the probability of anything that the labels "
+        f"can show by a factor of at most {factor(math.exp(min(cost.epsilon, _LARGEST)))}, and by delta besides",
+        f"- mechanism: {', '.join(f'{k} {v}' for k, v in config.labelling.mechanism.model_dump().items())}; "
+        f"{counts['asked']} asked, {counts['answered']} answered, {counts['refused']} refused",
+    ]
+    if not secure:
+        lines.append("- **insecure, seeded noise: no guarantee**")
+    if benchmark is not None:
+        lines.append(f"- simulation: the public set `{benchmark}` stood in for private records")
+    return "\n".join(lines)
+
+
+def _model(config: Config, spec: ModelSpec, classes: Sequence[str]) -> str:
+    shape = " x ".join(map(str, spec.input_shape))
+    shown = ", ".join(map(markdown, classes[:_MOST_CLASSES])) + (", ..." if len(classes) > _MOST_CLASSES else "")
+    score = "score (logit)" if spec.format == "pt2" else "probability"
+    return "\n".join(
+        [
+            f"- {config.student.learner} student, model `{config.student.model_kind}`, "
+            f"{spec.parameters:,} parameters, no pickle",
+            f"- input: N x {shape} of {spec.input_dtype}, scaled as in training",
+            f"- output: one {score} for each of {len(classes)} classes, in this order: {shown}",
+        ]
+    )
+
+
+def _data(config: Config, public_data: Sequence[Mapping[str, Any]]) -> str:
+    rows = [f"- private: `{config.data.data_id}`, in {config.partition.teachers} disjoint parts"]
+    rows += [f"- public: `{r['name']}`, {r['records']} records, fingerprint {r['fingerprint']}" for r in public_data]
+    return "\n".join(rows)
+
+
+def _evaluation(figures: Mapping[str, float], records: int) -> str:
+    head = [f"On {records} labelled public records, used once, at the end:", "", "| figure | value |", "|---|---|"]
+    return "\n".join([*head, *(f"| {name} | {value:.4f} |" for name, value in figures.items())])

@@ -1,0 +1,164 @@
+"""Gathers what the privacy report is made from: the campaign, public configuration, public files of runs."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pate.accounting.events import from_dict
+from pate.report import PrivacyReport
+from pipelines.config.data import DigitsData, FilesData
+from pipelines.config.experiment import Config
+from pipelines.config.relation import neighbours_of
+from pipelines.data.shipped_sets import SETS
+from pipelines.run.steps import Campaign, Run, teachers_lost, versions
+from pipelines.run.summary import SUMMARY_FILE
+from pipelines.storage.audit_file import read_audit
+
+PARTITION = {
+    "random": "each privacy unit's records go to one teacher, at random",
+    "unit": "each privacy unit's records go to one teacher",
+    "site": "each privacy unit's records go to one teacher of its own site",
+}
+
+
+def _partition(config: Config) -> str:
+    """How records were dealt, and where they are read."""
+    whole = config.sites is not None and config.sites.protects == "site"
+    dealt = "each site is one privacy unit and one teacher" if whole else PARTITION[config.partition.by]
+    return f"{dealt}; records are read on their site's machines alone" if config.held_at_sites else dealt
+
+
+def report_of(run: Run, campaign: Campaign) -> PrivacyReport:
+    """The report of a run whose labels were released and whose student was evaluated."""
+    config = run.config
+    comparable = comparable_runs(run.base, config)
+    return PrivacyReport(
+        run_id=config.run_id,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        configuration=config.digest(),
+        description=config.description,
+        task=run.study.task,
+        classes=list(run.study.classes),
+        data_id=config.data.data_id,
+        benchmark=run.study.benchmark is not None,
+        secure_noise=run.secure,
+        unit=config.privacy.unit,
+        neighbours=neighbours_of(config),
+        moved_votes=config.partition.group_size,
+        partition=_partition(config),
+        retention_days=config.privacy.retention_days,
+        mechanism=config.labelling.mechanism.model_dump(mode="json"),
+        event=from_dict(campaign.event),
+        campaign=campaign.cost,
+        charges=[from_dict(row) for row in campaign.charges],
+        total=campaign.total,
+        budget=config.privacy.epsilon,
+        ledger=campaign.ledger,
+        teachers_enrolled=config.partition.teachers,
+        teachers_lost=teachers_lost(run),
+        pool=len(run.study.pool),
+        asked=campaign.asked,
+        answered=campaign.answered,
+        refused=campaign.refused,
+        batch_size=config.labelling.batch_size,
+        spend=campaign.spend,
+        student={"learner": config.student.learner, "network": config.student.model_kind},
+        evaluation=_evaluation(run),
+        comparable=comparable,
+        public_data=[{**row, "origin": _origin(config, row["name"])} for row in run.public_marks()],
+        tuning=_tuning(config, len(comparable)),
+        audit=read_audit(run.base),
+        versions=versions(),
+        sanitised=campaign.sanitised,
+        left=campaign.left,
+    )
+
+
+def comparable_runs(base: Path, config: Config) -> list[dict[str, Any]]:
+    """Other finished runs of the same task on the same data, at the same delta and unit, with secure noise.
+
+    Args:
+        base: ``PATE_HOME``; only public files of its runs are read.
+        config: of the run that they are compared with.
+    """
+    wanted = _task(config.data.model_dump(mode="json"))
+    found = []
+    for path in sorted((base / "runs").glob(f"*/public/{SUMMARY_FILE}")):
+        facts, settings = json.loads(path.read_text()), json.loads((path.parent / "config.json").read_text())
+        same = (facts["delta"], facts["unit"]) == (config.privacy.delta, config.privacy.unit)
+        if same and facts["secure_noise"] and facts["run_id"] != config.run_id and _task(settings["data"]) == wanted:
+            found.append(
+                {
+                    **{name: facts[name] for name in ("run_id", "epsilon", "delta", "accountant")},
+                    "accuracy": facts["student_accuracy"],
+                    "records": facts["evaluation_records"],
+                }
+            )
+    return found
+
+
+def _task(data: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(data.get(name) for name in ("source", "data_id", "task"))
+
+
+def _evaluation(run: Run) -> dict[str, Any]:
+    """Figures on the public evaluation set; ``null`` stands for a class that does not occur there."""
+    found = json.loads((run.store.public / "evaluation.json").read_text())
+    counts = np.bincount(run.study.evaluation.labels_E, minlength=len(run.study.classes)).tolist()
+    of_class = zip(run.study.classes, counts, found["class_accuracy"], strict=True)
+    return {
+        **{name: found[name] for name in ("count", "accuracy", "log_loss", "calibration", "intervals_over")},
+        "figures": [
+            {
+                "name": name.replace("_", " ").replace("auroc", "AUROC"),
+                **{key: figure[key] for key in ("value", "low", "high")},
+            }
+            for name, figure in found["metrics"].items()
+            if isinstance(figure, dict)
+        ],
+        "classes": [
+            {"class": name, "count": count, "right": None if isnan(right) else right} for name, count, right in of_class
+        ],
+    }
+
+
+def _origin(config: Config, name: str) -> str:
+    """Where a public set comes from, as far as the configuration says; files have no names in public."""
+    data = config.data
+    if isinstance(data, DigitsData):
+        return "the handwritten digits that come with scikit-learn (UCI), public"
+    if not isinstance(data, FilesData):
+        return f"{SETS[data.source].title}; {SETS[data.source].licence}; files checked by SHA-256"
+    of_set = "" if data.set is None else f"{SETS[data.set].title}; {SETS[data.set].licence}; "
+    named = data.pool_files if name.endswith("-pool") else data.evaluation_files
+    if named:
+        return f"{of_set}files that the operator named as public"
+    return (
+        f"{of_set}drawn by {data.split.by} from the files of private records and kept apart from them, on the "
+        "operator's word that these records may be published"
+    )
+
+
+def _tuning(config: Config, others: int) -> list[str]:
+    said = [
+        "Settings were fixed in the configuration before the first vote; its hash stands below.",
+        "No private record was used to choose a setting: the software takes none for validation.",
+        "The student saw public inputs and released labels only. The evaluation set was used once, at the end.",
+    ]
+    if config.features is not None:
+        kind = "trained elsewhere" if config.features.kind == "backbone" else "made from the public pool alone"
+        who = "Teachers see inputs" if config.teachers.see == "features" else "Inputs to ask were chosen"
+        behind = " The student is a head behind it." if config.student.see == "features" else ""
+        said.append(f"{who} through an encoder ({config.features.kind}) that was {kind}.{behind}")
+    if others:
+        said.append(
+            f"{others} other finished runs of this task are kept beside this one. Whoever chooses among runs by their "
+            "accuracy on public records gets an accuracy that flatters; it costs no privacy beyond what was charged."
+        )
+    return said

@@ -1,0 +1,51 @@
+"""A stage: a name, what it depends on, and the function that does it once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from pate.files import content_hash
+from pipelines.run.progress import Progress
+from pipelines.storage.run_folder import RunStore
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What a stage leaves: files below the run's folder, a small note for later stages, one line for people.
+
+    The line is public: it may hold configuration, released values and counts of work, nothing private.
+    """
+
+    outputs: list[Path]
+    note: Mapping[str, Any]
+    line: str
+
+
+def run_stage(
+    store: RunStore, name: str, inputs: Mapping[str, Any], work: Callable[[], Done], progress: Progress
+) -> dict[str, Any]:
+    """Do a stage, or skip it if it was finished with the same inputs.
+
+    Args:
+        store: the run's folders.
+        name: of the stage.
+        inputs: plain JSON that determines the outputs; kept as a hash.
+        work: does it; called at most once.
+        progress: told the stage's line.
+
+    Returns:
+        The stage's note.
+    """
+    digest = content_hash(dict(inputs))
+    note = store.finished(name, digest)
+    if note is not None:
+        progress.line(name, "finished before")
+        return note
+    done = work()
+    store.complete(name, digest, done.outputs, done.note)
+    progress.line(name, done.line)
+    return dict(done.note)

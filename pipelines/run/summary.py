@@ -1,0 +1,115 @@
+"""The result of a run on one screen, rebuilt from what the run left on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, final
+
+from pate.accounting.rounding import up
+from pate.files import write_atomically
+from pate.values import BenchmarkOnly, Released, released_value
+from pipelines.run import benchmark
+from pipelines.run.evaluation import words
+from pipelines.storage.run_folder import RunStore
+
+SUMMARY_FILE = "summary.json"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a run says at its end.
+
+    Attributes:
+        released: public facts and figures, by name.
+        figures: on a public benchmark, how it compares with the truth.
+    """
+
+    released: Released[dict[str, Any]]
+    figures: BenchmarkOnly[benchmark.Figures] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """For ``--json``: the figures stand under ``benchmark_only``."""
+        content = dict(self.released.value)
+        if self.figures is not None:
+            content["benchmark_only"] = {"source": self.figures.source.name, **asdict(self.figures.value)}
+        return content
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Names and values for a terminal."""
+        facts = self.released.value
+        rows = [
+            ("run", facts["run_id"]),
+            ("teachers", _teachers(facts)),
+            ("queries", f"{facts['asked']} asked, {facts['answered']} answered"),
+            (
+                "epsilon",
+                f"{up(facts['epsilon'])} at delta {facts['delta']:g} per {facts['unit']} (data-independent, "
+                f"accountant {facts['accountant']}); budget {facts['budget']:g}",
+            ),
+        ]
+        if facts.get("sanitised") is not None:
+            rows.append(("sanitised", sanitised_words(facts["sanitised"])))
+        if self.figures is not None:
+            rows.append(("labels right", f"{self.figures.value.label_accuracy:.1%} of those answered *"))
+        rows.append(("student", words(facts, what=" evaluation records")))
+        if self.figures is not None:
+            rows.append(("one teacher", f"{self.figures.value.single_teacher_accuracy:.1%} on average *"))
+            rows.append(("pooled", f"{self.figures.value.pooled_accuracy:.1%} with all private records, no privacy *"))
+        rows.append(("report", str(facts["report"])))
+        look = "" if facts["tracking"].startswith("http") else f"; look at it with: {_command('ui')}"
+        rows.append(("tracking", facts["tracking"] + look))
+        if facts["secure_noise"]:
+            rows.append(("next", f"name the student the one in use: {_command('register', facts['run_id'])}"))
+        else:
+            rows.append(("warning", "insecure, seeded noise: no guarantee, not registered"))
+        if self.figures is not None:
+            rows.append(("", f"* known only because {self.figures.source.name} is a public benchmark"))
+        return rows
+
+
+def sanitised_words(shown: Mapping[str, Any]) -> str:
+    """A sanitised figure in words, with its scatter and what it is not."""
+    return (
+        f"{up(shown['epsilon'], 2)} ± {up(shown['standard_deviation'], 2)}, below {up(shown['upper'], 2)} with "
+        f"{shown['confidence']:.0%} confidence ({shown['basis']}): a noisy estimate for these votes, no guarantee"
+    )
+
+
+def _teachers(facts: dict[str, Any]) -> str:
+    lost = facts.get("teachers_lost", 0)
+    trained = f"{facts['teachers'] - lost} trained"
+    return f"{trained}, {lost} lost to infrastructure before the roster was frozen" if lost else trained
+
+
+def _command(*words: str) -> str:
+    """A command that the user can copy, with pate as it was started and the PATE_HOME of this run."""
+    here = os.environ.get("PATE_HOME")
+    pate = Path(sys.argv[0])
+    shown = pate.relative_to(Path.cwd()) if pate.is_relative_to(Path.cwd()) else pate
+    return " ".join([*([f"PATE_HOME={here}"] if here else []), str(shown), *words])
+
+
+def save(store: RunStore, released: Released[dict[str, Any]]) -> None:
+    """Keep the public part."""
+    write_atomically(store.public / SUMMARY_FILE, json.dumps(released_value(released), indent=1))
+
+
+def load(store: RunStore) -> Summary | None:
+    """The summary of a finished run, or ``None``."""
+    path = store.public / SUMMARY_FILE
+    if not path.exists():
+        return None
+    return Summary(
+        released=Released.public(json.loads(path.read_text())), figures=benchmark.load(benchmark_file(store))
+    )
+
+
+def benchmark_file(store: RunStore) -> Path:
+    """Where the run keeps its ``BenchmarkOnly`` figures."""
+    return store.private / "benchmark.json"

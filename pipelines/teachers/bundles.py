@@ -1,0 +1,109 @@
+"""What happens to a bundle of teachers inside a task, and where its weights are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, final
+
+from pate.data.records import FloatArray, IntArray
+from pate.errors import InputError
+from pate.files import file_hash, write_atomically
+from pate.teachers import BundleWeights, train_bundle, vote
+from pate.votes import VoteArray, as_votes
+
+Partitions: TypeAlias = list[tuple[FloatArray, IntArray]]
+
+
+class RecordSource(Protocol):
+    """Where the records of some teachers are; travels to a task and is loaded there."""
+
+    def load(self) -> Partitions:
+        """Inputs and labels of each teacher."""
+        ...
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class SentRecords:
+    """Records that travel with their task."""
+
+    partitions: Partitions
+
+    def load(self) -> Partitions:
+        """Inputs and labels of each teacher."""
+        return self.partitions
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBundle:
+    """The weights of a bundle in a private folder, with their hash beside them.
+
+    Attributes:
+        path: of the weights.
+        sha256: what they must be; ``None``: what the file beside them says.
+    """
+
+    path: Path
+    sha256: str | None = None
+
+    @property
+    def recorded(self) -> str | None:
+        """The hash that is kept beside the weights, if they were written whole."""
+        file = self.path.with_suffix(".sha256")
+        return file.read_text() if file.exists() else None
+
+    def is_whole(self) -> bool:
+        """Both files are there and agree; a bundle interrupted between them is trained again."""
+        return self.recorded is not None and self.path.exists() and file_hash(self.path) == self.recorded
+
+    def write(self, weights: BundleWeights) -> None:
+        """Keep weights; the hash last."""
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_atomically(self.path, weights.content)
+        self.record(weights.sha256)
+
+    def record(self, sha256: str) -> None:
+        """Keep the hash alone, where the weights stay at their site."""
+        write_atomically(self.path.with_suffix(".sha256"), sha256)
+
+    def read(self) -> BundleWeights:
+        """The weights; whoever unpacks them checks the hash.
+
+        Raises:
+            InputError: they are not there.
+        """
+        try:
+            return BundleWeights(content=self.path.read_bytes(), sha256=self.sha256 or self.recorded or "")
+        except OSError as error:
+            raise InputError(
+                "Expected the teachers' weights in their private folder, got none; restore it or start a new run",
+                private_detail=str(error),
+            ) from error
+
+
+def train_and_keep(*, source: RecordSource, keep: StoredBundle | None, **spec: Any) -> BundleWeights | str:
+    """Train a bundle on the records that its source loads here.
+
+    Args:
+        source: where the records are.
+        keep: where the weights stay, if they do not go back to the driver.
+        spec: see ``pate.teachers.train_bundle``.
+
+    Returns:
+        The weights, or the hash of those that are kept; a bundle that is kept already is not trained again.
+    """
+    if keep is not None and keep.is_whole():
+        return keep.recorded or ""
+    weights = train_bundle(source.load(), **spec)
+    if keep is None:
+        return weights
+    keep.write(weights)
+    return weights.sha256
+
+
+def votes_of(*, weights: BundleWeights | StoredBundle, inputs: Any, classes: int, **spec: Any) -> VoteArray:
+    """The votes of a bundle, one or two bytes each. Shape ``[T, Q]``."""
+    read = weights.read() if isinstance(weights, StoredBundle) else weights
+    return as_votes(vote(read, inputs, classes=classes, **spec), classes)

@@ -1,0 +1,118 @@
+"""The roster: what decides the teachers, who is enrolled, who was lost to infrastructure, and how few are too few.
+
+It is frozen before the first vote is asked for. Whoever was lost, or cannot be reached later, abstains: the matrix
+keeps its row, and one unit moves as many votes as before. Only what Ray reports of machines counts here; what data
+caused (an empty, tiny or one-class partition, weights that are not finite) is nobody's loss and decides nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import final
+
+from pate.errors import QuorumLost
+from pate.files import write_atomically
+from pipelines.config.experiment import FaultsConfig
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What decides the teachers, fixed before the first is trained, so that a retried task gives the same.
+
+    Attributes:
+        bundles: numbers of the teachers of each task, all of one site.
+        places: for each bundle the site on whose nodes it is trained and votes, or ``None``.
+        strategy: ``sequential`` or ``fused``.
+        threads: torch threads in a task.
+        device: ``cpu`` or ``cuda``.
+        rule: which rule dealt the units; plans without it were dealt by the first.
+    """
+
+    bundles: list[list[int]]
+    places: list[str | None]
+    strategy: str
+    threads: int
+    device: str
+    rule: int = 1
+
+    @property
+    def teachers(self) -> int:
+        """How many there are."""
+        return sum(len(bundle) for bundle in self.bundles)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roster:
+    """Who takes part, frozen before labelling.
+
+    Attributes:
+        enrolled: teachers.
+        lost: teachers lost to infrastructure before it was frozen; they abstain.
+    """
+
+    enrolled: int
+    lost: tuple[int, ...] = ()
+
+    def save(self, path: Path) -> None:
+        """Write to the private folder."""
+        write_atomically(path, json.dumps(asdict(self)))
+
+    @classmethod
+    def load(cls, path: Path) -> Roster:
+        """What ``save`` wrote."""
+        content = json.loads(path.read_text())
+        return cls(enrolled=content["enrolled"], lost=tuple(content["lost"]))
+
+
+def make_bundles(places: Sequence[str | None], *, size: int, slots: int) -> tuple[list[list[int]], list[str | None]]:
+    """Teachers in bundles of one site each, and the site of each bundle.
+
+    Args:
+        places: the site of each teacher.
+        size: most teachers in a bundle.
+        slots: tasks that run at once; bundles are made small enough that none is idle.
+    """
+    size = min(size, max(1, -(-len(places) // slots)))
+    bundles: list[list[int]] = []
+    at: list[str | None] = []
+    for place in dict.fromkeys(places):
+        own = [teacher for teacher, where in enumerate(places) if where == place]
+        bundles += [own[first : first + size] for first in range(0, len(own), size)]
+        at += [place] * (len(bundles) - len(at))
+    return bundles, at
+
+
+def require_quorum(faults: FaultsConfig, plan: Plan, present: Collection[int], *, doing: str) -> None:
+    """Stop where too few teachers or sites are left.
+
+    Args:
+        faults: the declared quorums; without one, everybody is needed.
+        plan: which teachers and sites there are.
+        present: numbers of the bundles that are there.
+        doing: what they did, for the error.
+
+    Raises:
+        QuorumLost: nothing was released.
+    """
+    sites = {place for place in plan.places if place is not None}
+    left = {plan.places[number] for number in present} - {None}
+    teachers = sum(len(plan.bundles[number]) for number in present)
+    needed_sites = len(sites) if faults.quorum_sites is None else min(faults.quorum_sites, len(sites))
+    needed_teachers = faults.quorum_teachers
+    if needed_teachers is None:
+        needed_teachers = plan.teachers if faults.quorum_sites is None else 1
+    for what, needed, found, of in (
+        ("sites", needed_sites, len(left), len(sites)),
+        ("teachers", needed_teachers, teachers, plan.teachers),
+    ):
+        if found < needed:
+            raise QuorumLost(
+                f"Expected {needed} of {of} {what} to have {doing} (faults.quorum_{what}), got {found}, the others are "
+                "lost to infrastructure; nothing was released. Bring their nodes back and run again (finished work is "
+                f"kept), or declare a smaller faults.quorum_{what}"
+            )

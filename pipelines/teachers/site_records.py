@@ -1,0 +1,220 @@
+"""What happens to records at their site: surveyed once, read again by each worker that trains on them.
+
+These functions run in tasks on the site's nodes. A survey sends keyed hashes to the driver; records are only ever
+handed to the training in the same process. Whatever is wrong with records is said in one sentence, the same at every
+site.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+
+from pate.data import PrivateRecords
+from pate.data.partition import SiteShare, deal
+from pate.data.private_side import private_side
+from pate.data.records import FloatArray, IdArray, IntArray, require_fitting
+from pate.errors import RecordsRefused, expected
+from pate.ledger.keys import hash_units
+from pipelines.config.experiment import Config
+from pipelines.data.sources import equal_records, load_records, load_study, place_fingerprint
+
+_found: dict[str, tuple[PrivateRecords, IntArray]] = {}
+"""What this worker has read, by its salted fingerprint: records, and the teacher of each."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What is needed to read the records of a place.
+
+    Attributes:
+        name: value of the label of its nodes.
+        config: the experiment.
+        classes: names of the classes.
+        input_shape: shape of one input.
+        encoding: for tables, how columns become features.
+        shares: the teachers of the hospitals of this place.
+        rehearsal: whether the place plays hospitals of a public set; else its files are those of one hospital.
+    """
+
+    name: str
+    config: Config
+    classes: tuple[str, ...]
+    input_shape: tuple[int, ...]
+    encoding: str | None
+    shares: tuple[SiteShare, ...]
+    rehearsal: bool = False
+
+    def read(self) -> PrivateRecords:
+        """The records, on a node of the place, with the units that are protected.
+
+        Raises:
+            RecordsRefused: they cannot be read, or do not fit the study.
+        """
+        return self.protected(self.found())
+
+    def protected(self, found: PrivateRecords) -> PrivateRecords:
+        """Records whose unit is the hospital, where whole hospitals are protected."""
+        whole = self.config.sites is not None and self.config.sites.protects == "site"
+        return replace(found, units_N=found.sites_N) if whole else found
+
+    def found(self) -> PrivateRecords:
+        """The records as they are, on a node of the place.
+
+        Raises:
+            RecordsRefused: they cannot be read, or do not fit the study.
+        """
+        with private_side():
+            if self.rehearsal:
+                found = _only(load_study(self.config).held_here, [share.site for share in self.shares])
+            else:
+                found = load_records(self.config, place=self.name, encoding=self.encoding, classes=self.classes)
+            require_fitting(found, self.input_shape, len(self.classes))
+            return replace(found, sites_N=_sites(found))
+
+    def deal(self, records: PrivateRecords) -> IntArray:
+        """The teacher of each of its records. Shape ``[N]``.
+
+        Raises:
+            RecordsRefused: a record of a hospital that is not of this place.
+        """
+        with private_side():
+            config = self.config
+            return deal(records, teachers=config.partition.teachers, seed=config.seed, sites=self.shares)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Survey:
+    """What a place tells the driver. Private; it holds no record.
+
+    Attributes:
+        place: its name.
+        salt: of the fingerprint.
+        fingerprint: of all its records, salted.
+        units: keyed hashes of its privacy units, one for each teacher that a unit sits with.
+        teachers: that teacher, for each of ``units``.
+        known_by: keyed hashes by which the records are known again under another name.
+    """
+
+    place: str
+    salt: bytes
+    fingerprint: str
+    units: list[bytes]
+    teachers: list[int]
+    known_by: list[bytes]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "place": self.place,
+            "salt": self.salt.hex(),
+            "fingerprint": self.fingerprint,
+            "units": b"".join(self.units).hex(),
+            "teachers": self.teachers,
+            "known_by": b"".join(self.known_by).hex(),
+        }
+
+    @classmethod
+    def from_dict(cls, row: dict[str, Any]) -> Survey:
+        """What ``to_dict`` wrote, or what an earlier pate wrote, which listed each hospital's units in their order."""
+        by_hospital = isinstance(row["units"], list)
+        units = [unit for text in row["units"] for unit in _hashes(text)] if by_hospital else _hashes(row["units"])
+        return cls(
+            place=row["place"],
+            salt=bytes.fromhex(row["salt"]),
+            fingerprint=row["fingerprint"],
+            units=units,
+            teachers=row.get("teachers", []),
+            known_by=_hashes(row["known_by"]),
+        )
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class SiteRecords:
+    """Records of some teachers of one place; loaded on a node of that place.
+
+    Attributes:
+        place: where.
+        salt: of the fingerprint.
+        fingerprint: of all records of the place when it was surveyed.
+        teachers: their numbers.
+    """
+
+    place: Place
+    salt: bytes
+    fingerprint: str
+    teachers: tuple[int, ...]
+
+    def load(self) -> list[tuple[FloatArray, IntArray]]:
+        """Inputs and labels of each teacher.
+
+        Raises:
+            RecordsRefused: the records are not those that were surveyed.
+        """
+        records, teacher_N = _read(self.place, self.salt, self.fingerprint)
+        rows = [np.flatnonzero(teacher_N == teacher) for teacher in self.teachers]
+        return [(records.features[row], records.labels_N[row]) for row in rows]
+
+
+def survey(place: Place, key: bytes, salt: bytes) -> Survey:
+    """Look through the records of a place, on one of its nodes.
+
+    Args:
+        place: where.
+        key: the ledger's, under which units are hashed.
+        salt: of the fingerprint.
+    """
+    found = place.found()
+    records = place.protected(found)
+    teacher_N = place.deal(records)
+    apart = equal_records(place.config, benchmark=place.rehearsal) == "different_units"
+    names = records.identities(positions=apart)
+    held = sorted(set(zip(hash_units(key, names), teacher_N.tolist(), strict=True)))
+    return Survey(
+        place=place.name,
+        salt=salt,
+        fingerprint=_salted(salt, records),
+        units=[unit for unit, _ in held],
+        teachers=[teacher for _, teacher in held],
+        known_by=sorted(set(hash_units(key, (*records.known_by(), *found.known_by())))),
+    )
+
+
+def _read(place: Place, salt: bytes, fingerprint: str) -> tuple[PrivateRecords, IntArray]:
+    """Once in each worker, however many bundles it trains."""
+    if fingerprint in _found:
+        return _found[fingerprint]
+    records = place.read()
+    if _salted(salt, records) != fingerprint:
+        raise RecordsRefused(
+            f"Expected the records of site {place.name} as when the run began, got others; restore them, or start a "
+            "new run under another name or seed"
+        )
+    _found.clear()
+    _found[fingerprint] = records, place.deal(records)
+    return _found[fingerprint]
+
+
+def _salted(salt: bytes, records: PrivateRecords) -> str:
+    return hashlib.sha256(salt + place_fingerprint(records).encode()).hexdigest()
+
+
+def _only(records: PrivateRecords, hospitals: list[str]) -> PrivateRecords:
+    return records.take(np.flatnonzero(np.isin(_sites(records), hospitals)))
+
+
+def _sites(records: PrivateRecords) -> IdArray:
+    if records.sites_N is None:
+        raise expected("a hospital of each record", "declare data.site, or a site for each of data.private_files")
+    return records.sites_N
+
+
+def _hashes(text: str) -> list[bytes]:
+    content = bytes.fromhex(text)
+    return [content[start : start + 32] for start in range(0, len(content), 32)]

@@ -1,0 +1,232 @@
+"""How recorded events reach MLflow: what was delivered, how far it got, and a process that delivers in the background.
+
+MLflow takes seconds to import and to set up; a process of its own does that while the run works. If that process
+or the server dies, the events are still in the outbox and the next delivery goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, final
+
+from pate.errors import PrivacyViolation
+from pipelines.tracking.destination import Destination
+from pipelines.tracking.outbox import read_events
+from pipelines.tracking.tracker import TRACKING_FOLDER
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What a delivery achieved.
+
+    Attributes:
+        delivered: events that the store took in this delivery.
+        pending: events that wait for the next one.
+        reason: why some wait, in a few public words; ``None`` if none do.
+        runs: phase -> MLflow run id, the run itself under ``campaign``.
+        note: what a person should know besides, in public words, or ``None``.
+    """
+
+    delivered: int
+    pending: int
+    reason: str | None
+    runs: Mapping[str, str]
+    note: str | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """How far one destination has got with one run's outbox; kept beside the outbox, one file per destination."""
+
+    sequence: int = 0
+    experiment_id: str | None = None
+    runs: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, public_folder: Path, where: Destination) -> Cursor:
+        """The cursor on disk, or one at the start."""
+        path = _cursor_path(public_folder, where)
+        return cls(**json.loads(path.read_text())) if path.exists() else cls()
+
+    def write(self, public_folder: Path, where: Destination) -> None:
+        """Replace the cursor on disk."""
+        path = _cursor_path(public_folder, where)
+        partial = path.with_suffix(".partial")
+        with partial.open("w") as stream:
+            json.dump(asdict(self), stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(partial, path)
+
+    def moved_to(self, sequence: int) -> Cursor:
+        """The cursor after the event with that number."""
+        return replace(self, sequence=sequence)
+
+
+def pending(public_folder: Path, where: Destination) -> int:
+    """The number of recorded events that the destination does not have yet."""
+    return len(read_events(public_folder / TRACKING_FOLDER, after=Cursor.read(public_folder, where).sequence))
+
+
+def mlflow_runs(public_folder: Path) -> frozenset[str]:
+    """The MLflow run ids under which a run is known, at any destination."""
+    cursors = (public_folder / TRACKING_FOLDER).glob("cursor-*.json")
+    return frozenset(run for path in cursors for run in json.loads(path.read_text())["runs"].values())
+
+
+def runs_page(base: Path, where: Destination) -> str:
+    """Where MLflow's pages list the runs of ``base``, below the server's address; empty before the first delivery.
+
+    The address says that the experiment trains models; without that, pages meant for language models appear.
+    """
+    for folder in sorted((base / "runs").glob("*/public")):
+        experiment = Cursor.read(folder, where).experiment_id
+        if experiment is not None:
+            return f"/#/experiments/{experiment}/runs?workflowType=machine_learning"
+    return ""
+
+
+@final
+class BackgroundDelivery:
+    """A process that delivers a run's events while the run goes on; it ends with this process.
+
+    Args:
+        public_folder: ``<run>/public``.
+        where: the destination; its credentials go through a pipe, not the command line.
+
+    While it makes the tables of a new local store it is waited for, however long that takes; at any other time it may
+    be killed, since every delivery may be repeated.
+    """
+
+    def __init__(self, public_folder: Path, where: Destination) -> None:
+        self._public_folder = public_folder
+        self._where = where
+        self._making = False
+        self._heard = b""
+        self._answer: dict[str, Any] | None = None
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "pipelines.tracking.mlflow.sink"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            start_new_session=True,
+        )
+        self._send({"uri": where.uri, "experiment": where.experiment, "artifacts": str(where.artifacts or "")})
+        self._send({"public_folder": str(public_folder.resolve())})
+        self.nudge()
+
+    @property
+    def process_id(self) -> int:
+        """Of the delivering process."""
+        return self._process.pid
+
+    def nudge(self) -> None:
+        """Deliver what has been recorded so far; returns at once."""
+        self._send({"deliver": "now"})
+
+    def finish(self, *, timeout_s: float = 60.0) -> Delivery:
+        """Deliver the rest, end the process and say how far it got; what is left waits in the outbox.
+
+        Args:
+            timeout_s: how long to wait, besides the time in which a new store is made.
+
+        Raises:
+            PrivacyViolation: the outbox holds what may not be registered.
+        """
+        self._send({"deliver": "last"})
+        late = False
+        try:
+            end = time.monotonic() + timeout_s
+            while self._hear(None if self._making else end - time.monotonic()):
+                if self._making:
+                    end = time.monotonic() + timeout_s
+                elif time.monotonic() >= end:
+                    late = True
+                    break
+            if not late:
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(timeout_s)
+        finally:
+            self.close()
+        if self._answer is None:
+            left = pending(self._public_folder, self._where)
+            cursor = Cursor.read(self._public_folder, self._where)
+            code = self._process.returncode
+            how = f"took longer than {timeout_s:g} s" if late else f"ended with {_exit_words(code)}"
+            return Delivery(delivered=0, pending=left, reason=f"the delivering process {how}", runs=cursor.runs)
+        if "refused" in self._answer:
+            raise PrivacyViolation(self._answer["refused"])
+        return Delivery(**self._answer)
+
+    def close(self) -> None:
+        """End the process without waiting for what is left to deliver; a store that is being made is made first."""
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            self._process.stdin.close()
+        while self._hear(0.0 if not self._making else None) and self._making:
+            pass
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def __enter__(self) -> BackgroundDelivery:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _hear(self, seconds: float | None) -> bool:
+        """Take in what the process says next, for so long at most; ``False`` once it says nothing more."""
+        if self._process.stdout is None or self._process.stdout.closed:
+            return False
+        ready, _, _ = select.select([self._process.stdout], [], [], None if seconds is None else max(0.0, seconds))
+        if not ready:
+            return True
+        said = os.read(self._process.stdout.fileno(), 65536)
+        *lines, self._heard = (self._heard + said).split(b"\n")
+        for line in lines:
+            content = json.loads(line)
+            if "making" in content:
+                self._making = content["making"]
+            else:
+                self._answer = content
+        self._making = self._making and bool(said)
+        return bool(said)
+
+    def _send(self, message: Mapping[str, str]) -> None:
+        """A process that has died reads nothing; ``finish`` finds that out."""
+        if self._process.stdin is None or self._process.stdin.closed:
+            return
+        try:
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return
+
+
+def _exit_words(code: int) -> str:
+    """How a process ended."""
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def _cursor_path(public_folder: Path, where: Destination) -> Path:
+    mark = hashlib.sha256(where.identity.encode()).hexdigest()[:12]
+    return public_folder / TRACKING_FOLDER / f"cursor-{mark}.json"

@@ -1,0 +1,60 @@
+"""All accounts of one query list, side by side, in the order that theory demands."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pate.accounting.data_dependent.costs import VoteCounts
+from pate.accounting.events import ConfidentGNMax, GNMax, LNMax, SanitisedRelease
+from pate.accounting.planning.comparison import compare, expected_answered, to_dict
+from pate.errors import PrivacyViolation
+from pate.values import Released
+
+RELEASE = SanitisedRelease(order=14.0, beta=0.02, sigma_ss=5.0, tau_s=0.2)
+
+
+@pytest.fixture
+def votes() -> VoteCounts:
+    rng = np.random.default_rng(4)
+    rows = [rng.permutation(rng.multinomial(120, [0.8, 0.1, 0.05, 0.05])) for _ in range(40)]
+    return VoteCounts(counts_QC=np.array(rows), teachers=120, fixed_in_advance=True)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        GNMax(sigma=20.0),
+        LNMax(scale=20.0),
+        ConfidentGNMax(threshold=80, sigma_threshold=50.0, sigma=20.0, max_asked=40, max_answered=25),
+    ],
+    ids=lambda e: type(e).__name__,
+)
+def test_tighter_accounts_are_never_larger(votes: VoteCounts, event) -> None:
+    sanitised = None if isinstance(event, LNMax) else RELEASE
+    rows = compare(votes, event, delta=1e-5, sanitised=sanitised).reveal()
+    epsilon = {name: row.bound.epsilon for name, row in rows.items()}
+    assert epsilon["worst_case"] <= epsilon["worst_case_rdp"] <= epsilon["gaussian"]
+    assert epsilon["exact"] <= epsilon["exact_rdp"]
+    assert epsilon["papernot18"] <= epsilon["papernot18_2017_conversion"]
+    kinds = {name: row.bound.kind for name, row in rows.items()}
+    public = {name for name, kind in kinds.items() if kind == "data-independent"}
+    assert public == {"gaussian", "worst_case_rdp", "worst_case"}
+    if sanitised is not None:
+        own, literature = to_dict(rows["sanitised"]), to_dict(rows["sanitised_papernot18"])
+        assert 0 < own["standard_deviation"] < literature["standard_deviation"]
+        assert own["epsilon"] > epsilon["exact_rdp"]
+        assert literature["epsilon"] > epsilon["papernot18"]
+
+
+def test_the_comparison_as_a_whole_cannot_be_released(votes: VoteCounts) -> None:
+    with pytest.raises(PrivacyViolation):
+        Released.public(compare(votes, GNMax(sigma=20.0), delta=1e-5))
+
+
+def test_answers_are_counted_as_the_threshold_test_gives_them(votes: VoteCounts) -> None:
+    always = ConfidentGNMax(threshold=-1e6, sigma_threshold=1.0, sigma=20.0, max_asked=40, max_answered=40)
+    never = ConfidentGNMax(threshold=1e6, sigma_threshold=1.0, sigma=20.0, max_asked=40, max_answered=40)
+    assert expected_answered(votes, always).reveal() == pytest.approx(40)
+    assert expected_answered(votes, never).reveal() == pytest.approx(0)
+    assert expected_answered(votes, GNMax(sigma=1.0)).reveal() == 40

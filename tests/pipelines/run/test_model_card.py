@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pate.accounting import EpsilonBound
+from pate.student.export import ModelSpec
+from pipelines.config.experiment import load
+from pipelines.run.model_card import card_text
+from pipelines.tracking.cards import MAX_TEXT
+
+CONFIG = load(Path(__file__).parents[3] / "configs" / "smoke.yaml")
+SPEC = ModelSpec(
+    input_shape=(1, 8, 8), input_dtype="float32", output_shape=(10,), output_dtype="float32", parameters=650,
+    library_version="2", digest="0" * 64,
+)  # fmt: skip
+
+
+def card(**changes: Any) -> str:
+    facts: dict[str, Any] = {
+        "classes": [str(digit) for digit in range(10)],
+        "cost": EpsilonBound(epsilon=1.00001, delta=1e-5, kind="data-independent", accountant="gaussian"),
+        "counts": {"asked": 40, "answered": 30, "refused": 10},
+        "figures": {"student_accuracy": 0.75},
+        "evaluation_records": 200,
+        "public_data": [{"name": "digits-pool", "records": 200, "fingerprint": "f" * 32}],
+        "benchmark": None,
+        "secure": True,
+    }
+    return card_text(CONFIG, SPEC, **{**facts, **changes})
+
+
+def test_a_card_states_guarantee_data_figures_and_limits() -> None:
+    text = card()
+    for words in (
+        "# pate-smoke", "per patient", "`gaussian`", "40 asked, 30 answered, 10 refused", "`digits-pool`, 200 records",
+        "student_accuracy | 0.7500", "1 x 8 x 8 of float32", "0, 1, 2, 3", "## Limits",
+    ):  # fmt: skip
+        assert words in text
+    assert "insecure" not in text
+    assert "simulation" not in text
+
+
+def test_a_privacy_loss_is_never_rounded_down() -> None:
+    assert "epsilon 1.001 at" in card()
+    assert "by a factor of at most 2.8, and by delta besides" in card()
+
+
+def test_insecure_noise_and_simulations_are_said() -> None:
+    assert "no guarantee" in card(secure=False)
+    assert "public set `digits` stood in" in card(benchmark="digits")
+
+
+@pytest.mark.parametrize("count", [41, 5000])
+def test_a_card_fits_into_a_tag_however_many_classes_there_are(count: int) -> None:
+    text = card(classes=[f"a class with a long name, number {i}, of {'x' * 60}" for i in range(count)])
+    assert len(text) <= MAX_TEXT
+    assert "## Privacy" in text
+    assert ", ..." in text

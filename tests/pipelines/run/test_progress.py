@@ -1,0 +1,21 @@
+"""What is left of the progress where nobody watches: one line for each stage."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipelines.run.progress import Terminal
+
+
+def test_in_a_file_a_bar_leaves_no_empty_line(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Terminal()
+    with progress.bar("labels", 3) as done:
+        done(3)
+    progress.line("labels", "3 asked")
+    with progress.bars("votes", {"a": 1, "b": 2}) as of_site:
+        of_site(1, "a")
+        of_site(2, "b")
+    progress.line("votes", "20 teachers asked")
+    seen = capsys.readouterr()
+    assert seen.out == ""
+    assert seen.err.splitlines() == ["labels       3 asked", "votes        20 teachers asked"]

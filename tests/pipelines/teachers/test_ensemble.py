@@ -1,0 +1,159 @@
+"""Machines that fail cost teachers, never silently; what is finished is not done again; votes are the weights'."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pate.data import partition
+from pate.errors import QuorumLost, RecordsRefused
+from pate.models import ModelSpec
+from pate.teachers import vote
+from pate.votes import VoteMatrix
+from pipelines.cluster.session import RaySession, ray_session
+from pipelines.config.experiment import FaultsConfig, load
+from pipelines.data.sources import load_study
+from pipelines.teachers import ensemble
+from pipelines.teachers.ensemble import Ensemble, collect_votes, train_teachers
+from pipelines.teachers.holders import HeldHere
+
+pytestmark = pytest.mark.xdist_group("ray")
+CONFIG = """
+name: small
+data: {source: digits, data_id: d, private: 120, pool: 40, evaluation: 20}
+partition: {teachers: 6}
+privacy: {epsilon: 500, delta: 1e-5, accountant: gaussian}
+teachers: {model: {kind: logistic}, training: {steps: 20}, bundle_size: 2}
+labelling: {max_asked: 10, mechanism: {kind: gnmax, sigma: 4}}
+student: {learner: supervised, spec: {model: {kind: mlp}, train: {steps: 1}}}
+"""
+
+
+@dataclass(frozen=True)
+class Deadly:
+    """Records whose reading kills the worker, as memory that runs out does."""
+
+    def load(self) -> None:
+        os._exit(1)
+
+
+@dataclass
+class Wounded:
+    """A holder whose machine dies for some teachers."""
+
+    held: HeldHere
+    dying: set[int]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.held, name)
+
+    def source(self, teachers: Sequence[int]) -> Any:
+        return Deadly() if self.dying & set(teachers) else self.held.source(teachers)
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[RaySession]:
+    with ray_session(num_cpus=2) as opened:
+        yield opened
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> Ensemble:
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    (tmp_path / "teachers").mkdir()
+    config = load(tmp_path / "config.yaml")
+    study = load_study(config)
+    holder = HeldHere(study.held_here, partition(study.held_here, teachers=6, by="random", seed=0))
+    return Ensemble(folder=tmp_path / "teachers", config=config, study=study, holder=holder)
+
+
+def wounded(team: Ensemble, dying: set[int], **faults: int) -> Ensemble:
+    config = team.config.model_copy(update={"faults": FaultsConfig(retries=0, **faults)})
+    return replace(team, config=config, holder=Wounded(team.holder, dying))
+
+
+def trained(team: Ensemble) -> list[str]:
+    rows = [json.loads(line) for line in (team.folder / ensemble.JOURNAL).read_text().splitlines()]
+    return [row["task"] for row in rows if row["outcome"] == "done" and row["task"].startswith("train")]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a plan asks of a cluster; one with a GPU need not be here."""
+
+    cpus: int = 2
+    gpus: int = 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "gpus", "declared", "chosen"),
+    [
+        ("logistic", 0, "auto", "fused"),
+        ("mlp", 0, "auto", "fused"),
+        ("cnn", 0, "auto", "sequential"),
+        ("cnn", 1, "auto", "fused"),
+        ("mlp", 1, "auto", "fused"),
+        ("cnn", 1, "sequential", "sequential"),
+        ("cnn", 0, "fused", "fused"),
+    ],
+)
+def test_convolutions_are_fused_on_a_gpu_and_a_declared_strategy_is_kept(
+    team: Ensemble, kind: str, gpus: int, declared: str, chosen: str
+) -> None:
+    wanted = {"model": ModelSpec(kind=kind), "strategy": declared, "num_gpus": 0.5}
+    config = team.config.model_copy(update={"teachers": team.config.teachers.model_copy(update=wanted)})
+    plan = ensemble.make_plan(config, team.holder, Machine(gpus=gpus))
+    assert (plan.strategy, plan.device) == (chosen, "cuda" if gpus else "cpu")
+
+
+def test_lost_teachers_stop_a_run_or_abstain_as_declared_and_come_back_when_it_is_resumed(
+    team: Ensemble, session: RaySession, tmp_path: Path
+) -> None:
+    inputs = team.study.pool.inputs
+    with pytest.raises(QuorumLost, match=r"Expected 6 of 6 teachers to have trained .*, got 4"):
+        train_teachers(wounded(team, {3}), session)
+    assert not (team.folder / ensemble.ROSTER).exists(), "nothing is frozen"
+    few = wounded(team, {3}, quorum_teachers=4)
+    assert train_teachers(few, session).lost == (2, 3)
+    voted = collect_votes(tmp_path / "few.npy", few, inputs, session)
+    assert voted.unreachable == 0
+    labels = VoteMatrix.load(tmp_path / "few.npy", 10, voted.sha256).labels_TQ
+    assert (labels[2:4] == -1).all()
+    assert (np.delete(labels, [2, 3], axis=0) >= 0).all()
+
+    assert train_teachers(team, session).lost == ()
+    assert sorted(trained(team)) == [f"train-000{n} of 3" for n in range(3)], "each once, over three calls"
+    voted = collect_votes(tmp_path / "all.npy", team, inputs, session)
+    whole = VoteMatrix.load(tmp_path / "all.npy", 10, voted.sha256).labels_TQ
+    assert np.array_equal(np.delete(whole, [2, 3], axis=0), np.delete(labels, [2, 3], axis=0))
+    for number, teachers in enumerate(team.plan.bundles):
+        spec = team.config.teachers.model
+        assert np.array_equal(whole[teachers], vote(team.here(number).read(), inputs, model=spec, classes=10))
+
+
+def test_who_has_voted_is_not_asked_again(team: Ensemble, session: RaySession, tmp_path: Path) -> None:
+    train_teachers(team, session)
+    path = tmp_path / "votes.npy"
+    first = collect_votes(path, team, team.study.pool.inputs, session)
+    asked = (team.folder / ensemble.JOURNAL).read_text()
+    path.unlink()
+    assert collect_votes(path, team, team.study.pool.inputs, session) == first
+    assert (team.folder / ensemble.JOURNAL).read_text() == asked
+    ensemble.forget_parts(path)
+    assert [file.name for file in tmp_path.glob("votes*")] == ["votes.npy"]
+
+
+def test_weights_that_were_altered_are_refused(team: Ensemble, session: RaySession, tmp_path: Path) -> None:
+    train_teachers(team, session)
+    path = team.here(1).path
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(RecordsRefused):
+        collect_votes(tmp_path / "votes.npy", team, team.study.pool.inputs, session)
+    assert not (tmp_path / "votes.npy").exists()
