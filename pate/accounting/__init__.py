@@ -4,27 +4,27 @@ from pate.accounting.curve import DEFAULT_ORDERS, EpsilonBound, RDPCurve
 from pate.accounting.data_independent.accountants import ACCOUNTANTS, data_independent_epsilon
 from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.events import (
-    Composed,
-    ConfidentGNMax,
-    GNMax,
-    LNMax,
+    ComposedEvent,
+    ConfidentGNMaxEvent,
+    GNMaxEvent,
+    LNMaxEvent,
     PrivacyEvent,
-    Repeated,
-    ThresholdTest,
+    RepeatedEvent,
+    ThresholdTestEvent,
 )
 
 __all__ = [
     "ACCOUNTANTS",
     "DEFAULT_ORDERS",
-    "Composed",
-    "ConfidentGNMax",
+    "ComposedEvent",
+    "ConfidentGNMaxEvent",
     "EpsilonBound",
-    "GNMax",
-    "LNMax",
+    "GNMaxEvent",
+    "LNMaxEvent",
     "PrivacyEvent",
     "RDPCurve",
-    "Repeated",
-    "ThresholdTest",
+    "RepeatedEvent",
+    "ThresholdTestEvent",
     "data_independent_epsilon",
     "gaussian_rdp",
 ]

@@ -28,7 +28,7 @@ def _require_count(**values: int) -> None:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GNMax:
+class GNMaxEvent:
     """One release of ``argmax_j (n_j + N_Z(0, sigma^2))`` (Papernot et al. 2018, section 4.1).
 
     Attributes:
@@ -46,7 +46,7 @@ class GNMax:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LNMax:
+class LNMaxEvent:
     """One release of ``argmax_j (n_j + Lap_Z(scale))`` (Papernot et al. 2017, section 3.1).
 
     Attributes:
@@ -64,7 +64,7 @@ class LNMax:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ThresholdTest:
+class ThresholdTestEvent:
     """One release of whether ``max_j n_j + N_Z(0, sigma^2) >= threshold``; the data-independent cost ignores
     where the threshold lies.
 
@@ -83,7 +83,7 @@ class ThresholdTest:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConfidentGNMax:
+class ConfidentGNMaxEvent:
     """A campaign of Confident-GNMax (Papernot et al. 2018, algorithm 1) with counts fixed in advance.
 
     At most ``max_asked`` threshold tests and at most ``max_answered`` argmax releases, in any order, each with
@@ -121,7 +121,7 @@ class ConfidentGNMax:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SanitisedRelease:
+class SanitisedReleaseEvent:
     """One noisy release of a data-dependent Renyi cost and of the width of its noise.
 
     Every field is fixed before votes exist. With ``S`` the ``beta``-smooth sensitivity plus ``floor``, the release
@@ -150,7 +150,7 @@ class SanitisedRelease:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Repeated:
+class RepeatedEvent:
     """``count`` adaptive uses of one event, each with fresh noise."""
 
     event: PrivacyEvent
@@ -162,26 +162,40 @@ class Repeated:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Composed:
+class ComposedEvent:
     """Adaptive composition of several events; the empty composition costs nothing."""
 
     events: tuple[PrivacyEvent, ...]
 
 
-PrivacyEvent: TypeAlias = GNMax | LNMax | ThresholdTest | ConfidentGNMax | SanitisedRelease | Repeated | Composed
+PrivacyEvent: TypeAlias = (
+    GNMaxEvent
+    | LNMaxEvent
+    | ThresholdTestEvent
+    | ConfidentGNMaxEvent
+    | SanitisedReleaseEvent
+    | RepeatedEvent
+    | ComposedEvent
+)
 
 LEAVES: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (GNMax, LNMax, ThresholdTest, ConfidentGNMax, SanitisedRelease)
+    kind.__name__.removesuffix("Event"): kind
+    for kind in (GNMaxEvent, LNMaxEvent, ThresholdTestEvent, ConfidentGNMaxEvent, SanitisedReleaseEvent)
 }
+
+
+def kind_of(event: PrivacyEvent) -> str:
+    """The name under which ledgers and reports keep an event, such as ``GNMax``."""
+    return type(event).__name__.removesuffix("Event")
 
 
 def to_dict(event: PrivacyEvent) -> dict[str, Any]:
     """A plain mapping that ``from_dict`` reads back, for ledger rows and reports."""
-    if isinstance(event, Composed):
+    if isinstance(event, ComposedEvent):
         return {"event": "Composed", "events": [to_dict(part) for part in event.events]}
-    if isinstance(event, Repeated):
+    if isinstance(event, RepeatedEvent):
         return {"event": "Repeated", "of": to_dict(event.event), "count": event.count}
-    return {"event": type(event).__name__, **asdict(event)}
+    return {"event": kind_of(event), **asdict(event)}
 
 
 def from_dict(row: Mapping[str, Any]) -> PrivacyEvent:
@@ -194,9 +208,9 @@ def from_dict(row: Mapping[str, Any]) -> PrivacyEvent:
     kind = fields.pop("event", None)
     try:
         if kind == "Composed":
-            return Composed(events=tuple(from_dict(part) for part in fields["events"]))
+            return ComposedEvent(events=tuple(from_dict(part) for part in fields["events"]))
         if kind == "Repeated":
-            return Repeated(event=from_dict(fields["of"]), count=fields["count"])
+            return RepeatedEvent(event=from_dict(fields["of"]), count=fields["count"])
         event: PrivacyEvent = LEAVES[str(kind)](**fields)
         return event
     except (KeyError, TypeError) as error:

@@ -59,7 +59,7 @@ class GNMax:
         return queries
 
     def worst_case_event(self, *, queries: int, moved_votes: int) -> events.PrivacyEvent:
-        return events.Repeated(event=events.GNMax(sigma=self.sigma, moved_votes=moved_votes), count=queries)
+        return events.RepeatedEvent(event=events.GNMaxEvent(sigma=self.sigma, moved_votes=moved_votes), count=queries)
 
     def answer(self, counts_QC: IntArray, noise: NoiseSource, *, answers_left: int) -> IntArray:
         counts = counts_QC[:answers_left]
@@ -80,7 +80,7 @@ class LNMax:
         return queries
 
     def worst_case_event(self, *, queries: int, moved_votes: int) -> events.PrivacyEvent:
-        return events.Repeated(event=events.LNMax(scale=self.scale, moved_votes=moved_votes), count=queries)
+        return events.RepeatedEvent(event=events.LNMaxEvent(scale=self.scale, moved_votes=moved_votes), count=queries)
 
     def answer(self, counts_QC: IntArray, noise: NoiseSource, *, answers_left: int) -> IntArray:
         counts = counts_QC[:answers_left]
@@ -114,7 +114,7 @@ class ConfidentGNMax:
         return min(self.max_answered, queries)
 
     def worst_case_event(self, *, queries: int, moved_votes: int) -> events.PrivacyEvent:
-        return events.ConfidentGNMax(
+        return events.ConfidentGNMaxEvent(
             threshold=self.threshold,
             sigma_threshold=self.sigma_threshold,
             sigma=self.sigma,

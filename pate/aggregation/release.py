@@ -17,7 +17,7 @@ import numpy as np
 
 from pate.accounting.curve import EpsilonBound
 from pate.accounting.data_independent.sanitised_release import SanitisedFigure
-from pate.accounting.events import PrivacyEvent, SanitisedRelease
+from pate.accounting.events import PrivacyEvent, SanitisedReleaseEvent
 from pate.accounting.sanitised.gap_sensitivity import require_teachers
 from pate.aggregation.mechanisms import REFUSED, IntArray, NoisyMax
 from pate.aggregation.noise import NoiseSource, is_secure
@@ -76,7 +76,7 @@ def release(
     query_keys: Sequence[bytes],
     noise: NoiseSource,
     moved_votes: int,
-    sanitised: SanitisedRelease | None = None,
+    sanitised: SanitisedReleaseEvent | None = None,
     batch_size: int = 1000,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Released[Answers]:
@@ -146,7 +146,7 @@ def require_affordable(
     query_keys: Sequence[bytes],
     noise: NoiseSource,
     moved_votes: int,
-    sanitised: SanitisedRelease | None = None,
+    sanitised: SanitisedReleaseEvent | None = None,
 ) -> None:
     """Find out before teachers are trained whether ``release`` would be refused; takes the same arguments.
 
@@ -241,7 +241,7 @@ def _campaign_id(
     hashes: list[bytes],
     moved_votes: int,
     noise: NoiseSource,
-    sanitised: SanitisedRelease | None,
+    sanitised: SanitisedReleaseEvent | None,
 ) -> str:
     """A name that the same request always has, so that a restart finds its own charge."""
     bought = [] if sanitised is None else [repr(sanitised)]

@@ -15,7 +15,15 @@ from pate.accounting.data_independent.sanitised_release import (
     sanitised_figure,
     sanitiser_noise,
 )
-from pate.accounting.events import Composed, ConfidentGNMax, GNMax, PrivacyEvent, Repeated, SanitisedRelease
+from pate.accounting.events import (
+    ComposedEvent,
+    ConfidentGNMaxEvent,
+    GNMaxEvent,
+    PrivacyEvent,
+    RepeatedEvent,
+    SanitisedReleaseEvent,
+    kind_of,
+)
 from pate.accounting.sanitised.gap_sensitivity import BASIS, gap_inputs, largest_cost
 from pate.aggregation.mechanisms import IntArray, NoisyMax
 from pate.aggregation.noise import LARGEST_SCALE, NoiseSource
@@ -25,7 +33,7 @@ from pate.votes import VoteHistogram
 
 
 def whole_event(
-    mechanism: NoisyMax, *, queries: int, moved_votes: int, sanitised: SanitisedRelease | None = None
+    mechanism: NoisyMax, *, queries: int, moved_votes: int, sanitised: SanitisedReleaseEvent | None = None
 ) -> PrivacyEvent:
     """Everything that a campaign may release: its answers and, if it buys one, its figure.
 
@@ -36,10 +44,10 @@ def whole_event(
     if sanitised is None:
         return answers
     require_possible(answers, sanitised, queries=queries)
-    return Composed(events=(answers, sanitised))
+    return ComposedEvent(events=(answers, sanitised))
 
 
-def require_possible(answers: PrivacyEvent, sanitised: SanitisedRelease, *, queries: int) -> None:
+def require_possible(answers: PrivacyEvent, sanitised: SanitisedReleaseEvent, *, queries: int) -> None:
     """Find out before votes exist whether a figure can be drawn, whatever they will be.
 
     Raises:
@@ -64,7 +72,7 @@ def require_possible(answers: PrivacyEvent, sanitised: SanitisedRelease, *, quer
 
 
 def draw_figure(
-    counts_QC: IntArray, *, teachers: int, answers: PrivacyEvent, sanitised: SanitisedRelease, noise: NoiseSource
+    counts_QC: IntArray, *, teachers: int, answers: PrivacyEvent, sanitised: SanitisedReleaseEvent, noise: NoiseSource
 ) -> SanitisedFigure:
     """One noisy figure. Nothing of it may be seen before the ledger holds it.
 
@@ -88,7 +96,7 @@ def draw_figure(
     )
 
 
-def private_inputs(votes: VoteCounts, answers: PrivacyEvent, sanitised: SanitisedRelease) -> tuple[float, float]:
+def private_inputs(votes: VoteCounts, answers: PrivacyEvent, sanitised: SanitisedReleaseEvent) -> tuple[float, float]:
     """``(cost, smooth sensitivity)`` of the list at the release's order, nats. Private, both."""
     return gap_inputs(votes, _each_query(answers), sanitised)
 
@@ -100,7 +108,7 @@ def persist_figure(
     votes: VoteHistogram,
     row_of: Mapping[bytes, int],
     answers: PrivacyEvent,
-    sanitised: SanitisedRelease,
+    sanitised: SanitisedReleaseEvent,
     noise: NoiseSource,
 ) -> None:
     """Draw the figure of a reserved campaign and write it down, unless that was done before.
@@ -125,13 +133,13 @@ def persist_figure(
     ledger.persist_figure(intent, figure)  # False: another process was first, this draw is thrown away unseen
 
 
-def _each_query(answers: PrivacyEvent) -> GNMax | ConfidentGNMax:
+def _each_query(answers: PrivacyEvent) -> GNMaxEvent | ConfidentGNMaxEvent:
     """What one query of the campaign releases."""
-    each = answers.event if isinstance(answers, Repeated) else answers
-    if not isinstance(each, GNMax | ConfidentGNMax):
+    each = answers.event if isinstance(answers, RepeatedEvent) else answers
+    if not isinstance(each, GNMaxEvent | ConfidentGNMaxEvent):
         raise expected(
             "gnmax or confident-gnmax with privacy.sanitised",
             "no smooth sensitivity is known for another mechanism; remove privacy.sanitised",
-            mechanism=type(each).__name__,
+            mechanism=kind_of(each),
         )
     return each

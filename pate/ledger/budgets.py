@@ -5,29 +5,29 @@ from __future__ import annotations
 import sqlite3
 
 from pate.accounting.curve import EpsilonBound
-from pate.accounting.events import Composed, PrivacyEvent, from_dict
+from pate.accounting.events import ComposedEvent, PrivacyEvent, from_dict
 from pate.accounting.rounding import down, up
 from pate.errors import BudgetExceeded, RecordsRefused
 from pate.ledger import accounts, chain
 from pate.ledger.accounts import Account
 
 
-def charged(db: sqlite3.Connection, account: str) -> Composed:
+def charged(db: sqlite3.Connection, account: str) -> ComposedEvent:
     """Everything charged to an account, campaign by campaign in the chain's order: its own and those of accounts that
     share a unit."""
     return _campaigns(db, account, *accounts.linked(db, account))
 
 
-def own(db: sqlite3.Connection, account: str) -> Composed:
+def own(db: sqlite3.Connection, account: str) -> ComposedEvent:
     """What an account's own campaigns were charged, in the chain's order: all of it public."""
     return _campaigns(db, account)
 
 
-def _campaigns(db: sqlite3.Connection, *names: str) -> Composed:
+def _campaigns(db: sqlite3.Connection, *names: str) -> ComposedEvent:
     """The campaigns of some accounts, in the chain's order."""
     rows = [entry for name in names for entry in chain.entries(db, name, "reserve")]
     rows.sort(key=lambda entry: entry.seq)
-    return Composed(events=tuple(from_dict(entry.body["event"]) for entry in rows))
+    return ComposedEvent(events=tuple(from_dict(entry.body["event"]) for entry in rows))
 
 
 def spent(db: sqlite3.Connection, account: str, *, linked: bool) -> EpsilonBound:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from functools import singledispatch
 
 from pate.accounting.events import (
-    Composed,
-    ConfidentGNMax,
-    GNMax,
-    LNMax,
+    ComposedEvent,
+    ConfidentGNMaxEvent,
+    GNMaxEvent,
+    LNMaxEvent,
     PrivacyEvent,
-    Repeated,
-    SanitisedRelease,
-    ThresholdTest,
+    RepeatedEvent,
+    SanitisedReleaseEvent,
+    ThresholdTestEvent,
+    kind_of,
 )
 from pate.errors import expected
 
@@ -44,37 +45,37 @@ def require_paid(event: PrivacyEvent, *, queries: int, max_answered: int) -> Non
 @singledispatch
 def _releases(event: PrivacyEvent) -> tuple[int, int]:
     """Threshold tests and argmax releases in an event."""
-    raise expected("a privacy event", "events.py lists them", event=type(event).__name__)
+    raise expected("a privacy event", "events.py lists them", event=kind_of(event))
 
 
-@_releases.register(GNMax)
-@_releases.register(LNMax)
-def _(event: GNMax | LNMax) -> tuple[int, int]:
+@_releases.register(GNMaxEvent)
+@_releases.register(LNMaxEvent)
+def _(event: GNMaxEvent | LNMaxEvent) -> tuple[int, int]:
     return 0, 1
 
 
 @_releases.register
-def _(event: ThresholdTest) -> tuple[int, int]:
+def _(event: ThresholdTestEvent) -> tuple[int, int]:
     return 1, 0
 
 
 @_releases.register
-def _(event: SanitisedRelease) -> tuple[int, int]:
+def _(event: SanitisedReleaseEvent) -> tuple[int, int]:
     return 0, 0
 
 
 @_releases.register
-def _(event: ConfidentGNMax) -> tuple[int, int]:
+def _(event: ConfidentGNMaxEvent) -> tuple[int, int]:
     return event.max_asked, event.max_answered
 
 
 @_releases.register
-def _(event: Repeated) -> tuple[int, int]:
+def _(event: RepeatedEvent) -> tuple[int, int]:
     tests, argmaxes = _releases(event.event)
     return tests * event.count, argmaxes * event.count
 
 
 @_releases.register
-def _(event: Composed) -> tuple[int, int]:
+def _(event: ComposedEvent) -> tuple[int, int]:
     parts = [_releases(part) for part in event.events]
     return sum(part[0] for part in parts), sum(part[1] for part in parts)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pate.accounting.data_independent.composition import releases
 from pate.accounting.data_independent.sanitised_release import SanitisedFigure
-from pate.accounting.events import PrivacyEvent, SanitisedRelease, from_dict, to_dict
+from pate.accounting.events import PrivacyEvent, SanitisedReleaseEvent, from_dict, to_dict
 from pate.errors import LedgerError
 from pate.ledger import campaigns, chain
 from pate.ledger.campaigns import Intent
@@ -53,14 +53,14 @@ def parse(body: dict[str, Any]) -> SanitisedFigure:
         LedgerError: it is none.
     """
     release = from_dict(body["release"])
-    if not isinstance(release, SanitisedRelease):
+    if not isinstance(release, SanitisedReleaseEvent):
         raise LedgerError("Expected the release of a sanitised figure in the ledger, got another event")
     return SanitisedFigure(
         release=release, cost_steps=body["cost_steps"], width_steps=body["width_steps"], basis=body["basis"]
     )
 
 
-def charged_release(event: PrivacyEvent) -> SanitisedRelease | None:
+def charged_release(event: PrivacyEvent) -> SanitisedReleaseEvent | None:
     """The one sanitised release among everything that a campaign was charged for, or ``None``."""
-    found = Counter({leaf: count for leaf, count in releases(event).items() if isinstance(leaf, SanitisedRelease)})
+    found = Counter({leaf: count for leaf, count in releases(event).items() if isinstance(leaf, SanitisedReleaseEvent)})
     return next(iter(found)) if found.total() == 1 else None

@@ -14,7 +14,7 @@ from typing import final
 
 from pate.accounting.curve import EpsilonBound
 from pate.accounting.data_independent.sanitised_release import SanitisedFigure
-from pate.accounting.events import Composed, PrivacyEvent
+from pate.accounting.events import ComposedEvent, PrivacyEvent
 from pate.ledger import accounts, anchor, budgets, campaigns, chain, export, figures, verification
 from pate.ledger.accounts import Account
 from pate.ledger.anchor import Anchor
@@ -184,7 +184,7 @@ class PrivacyLedger:
         with readable():
             return accounts.linked(self._db, account)
 
-    def events(self, account: str) -> Composed:
+    def events(self, account: str) -> ComposedEvent:
         """Everything charged for an account's own campaigns."""
         with readable():
             return budgets.own(self._db, account)

@@ -11,7 +11,7 @@ import numpy as np
 
 from pate.accounting import (
     ACCOUNTANTS,
-    Composed,
+    ComposedEvent,
     EpsilonBound,
     PrivacyEvent,
     data_independent_epsilon,
@@ -129,7 +129,7 @@ def _renyi(report: PrivacyReport) -> dict[str, Any]:
     orders_A, name = np.array(ORDERS), report.total.accountant
     if name in ACCOUNTANTS:
         curve, name = (gaussian_rdp, name) if name == "gaussian" else (worst_case_rdp, "worst_case_rdp")
-        cost_A = curve(Composed(events=tuple(report.charges)), orders_A).rdp_A
+        cost_A = curve(ComposedEvent(events=tuple(report.charges)), orders_A).rdp_A
     else:
         cost_A = _rule(report).filter.rdp(report.charges, orders_A)
     rows = [{"order": order, "cost": _finite(float(cost))} for order, cost in zip(ORDERS, cost_A, strict=True)]

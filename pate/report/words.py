@@ -7,14 +7,15 @@ from functools import singledispatch
 from pate.accounting import ACCOUNTANTS
 from pate.accounting.data_independent.account_rule import EXCEEDED
 from pate.accounting.events import (
-    Composed,
-    ConfidentGNMax,
-    GNMax,
-    LNMax,
+    ComposedEvent,
+    ConfidentGNMaxEvent,
+    GNMaxEvent,
+    LNMaxEvent,
     PrivacyEvent,
-    Repeated,
-    SanitisedRelease,
-    ThresholdTest,
+    RepeatedEvent,
+    SanitisedReleaseEvent,
+    ThresholdTestEvent,
+    kind_of,
 )
 
 TRUST = (
@@ -151,28 +152,28 @@ def composition(accountant: str) -> str:
 @singledispatch
 def describe(event: PrivacyEvent) -> str:
     """An event in words, with its noise in votes."""
-    raise TypeError(f"no words for {type(event).__name__}")
+    raise TypeError(f"no words for {kind_of(event)}")
 
 
 @describe.register
-def _(event: GNMax) -> str:
+def _(event: GNMaxEvent) -> str:
     noise = f"discrete Gaussian noise of {event.sigma:g} votes"
     return f"noisy argmax, {noise} on each count{_moved(event.moved_votes)}"
 
 
 @describe.register
-def _(event: LNMax) -> str:
+def _(event: LNMaxEvent) -> str:
     noise = f"discrete Laplace noise of {event.scale:g} votes"
     return f"noisy argmax, {noise} on each count{_moved(event.moved_votes)}"
 
 
 @describe.register
-def _(event: ThresholdTest) -> str:
+def _(event: ThresholdTestEvent) -> str:
     return f"threshold test, discrete Gaussian noise of {event.sigma:g} votes{_moved(event.moved_votes)}"
 
 
 @describe.register
-def _(event: ConfidentGNMax) -> str:
+def _(event: ConfidentGNMaxEvent) -> str:
     return (
         f"up to {event.max_asked} threshold tests (at {event.threshold:g} votes, discrete Gaussian noise of "
         f"{event.sigma_threshold:g}), up to {event.max_answered} noisy argmax answers (discrete Gaussian noise of "
@@ -181,17 +182,17 @@ def _(event: ConfidentGNMax) -> str:
 
 
 @describe.register
-def _(event: SanitisedRelease) -> str:
+def _(event: SanitisedReleaseEvent) -> str:
     return f"one noisy data-dependent figure, at Rényi order {event.order:g}"
 
 
 @describe.register
-def _(event: Repeated) -> str:
+def _(event: RepeatedEvent) -> str:
     return f"{event.count} times: {describe(event.event)}"
 
 
 @describe.register
-def _(event: Composed) -> str:
+def _(event: ComposedEvent) -> str:
     return "; ".join(describe(part) for part in event.events) or "nothing"
 
 

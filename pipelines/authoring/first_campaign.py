@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import final
 
-from pate.accounting import GNMax
+from pate.accounting import GNMaxEvent
 from pate.accounting.planning.calibration import most_releases
 
 BUDGET = 5.0
@@ -46,6 +46,6 @@ def first_campaign(*, units: int, left: int, sites: int, pool: int, group_size: 
     teachers = max(next((t for t in _TEACHERS if left >= t * _UNITS_EACH), _TEACHERS[-1]), sites)
     sigma = max(1, round(teachers * group_size / 5))
     delta = 10.0 ** -max(5, math.ceil(math.log10(max(units, 1))) + 1)
-    each = GNMax(sigma=sigma, moved_votes=group_size)
+    each = GNMaxEvent(sigma=sigma, moved_votes=group_size)
     within = most_releases(each, epsilon=BUDGET, delta=delta, accountant="gaussian")
     return FirstCampaign(teachers=teachers, sigma=sigma, delta=delta, asked=max(1, min(within, pool, _MOST_ASKED)))

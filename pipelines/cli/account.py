@@ -60,7 +60,7 @@ def account(
     as_json: JsonOption = False,
 ) -> None:
     """Say what vote histograms cost, by every accountant."""
-    from pate.accounting.events import LNMax, SanitisedRelease  # noqa: PLC0415
+    from pate.accounting.events import LNMaxEvent, SanitisedReleaseEvent  # noqa: PLC0415
     from pate.accounting.planning.comparison import compare, expected_answered, to_dict  # noqa: PLC0415
 
     if (counts is None) == (run is None):
@@ -77,8 +77,8 @@ def account(
         histograms, event = votes_of_run(store)
         labels, bought = None, release_of_run(store)
     release = None
-    if not isinstance(event, LNMax):
-        release = bought or SanitisedRelease(order=order, beta=beta, sigma_ss=sigma_ss, tau_s=tau_s)
+    if not isinstance(event, LNMaxEvent):
+        release = bought or SanitisedReleaseEvent(order=order, beta=beta, sigma_ss=sigma_ss, tau_s=tau_s)
     continuous = noise is Noise.CONTINUOUS
     compared = compare(histograms, event, delta=delta, labels=labels, sanitised=release, continuous=continuous)
     rows = {name: to_dict(row) for name, row in compared.reveal().items()}
@@ -118,13 +118,13 @@ def _event(
     queries: int,
     max_answered: int | None,
 ) -> Any:
-    from pate.accounting.events import ConfidentGNMax, GNMax, LNMax  # noqa: PLC0415
+    from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent  # noqa: PLC0415
 
     if mechanism is Mechanism.LNMAX:
-        return LNMax(scale=_given("--scale", scale))
+        return LNMaxEvent(scale=_given("--scale", scale))
     if mechanism is Mechanism.GNMAX:
-        return GNMax(sigma=_given("--sigma", sigma))
-    return ConfidentGNMax(
+        return GNMaxEvent(sigma=_given("--sigma", sigma))
+    return ConfidentGNMaxEvent(
         threshold=_given("--threshold", threshold),
         sigma_threshold=_given("--sigma-threshold", sigma_threshold),
         sigma=_given("--sigma", sigma),

@@ -126,13 +126,13 @@ def _agreements(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
 def _campaign(
     labels: int, sigma: float, threshold: float | None, sigma_threshold: float | None, max_asked: int | None
 ) -> Any:
-    from pate.accounting import ConfidentGNMax, GNMax, Repeated  # noqa: PLC0415
+    from pate.accounting import ConfidentGNMaxEvent, GNMaxEvent, RepeatedEvent  # noqa: PLC0415
 
     if threshold is None and sigma_threshold is None:
-        return Repeated(event=GNMax(sigma=sigma), count=labels)
+        return RepeatedEvent(event=GNMaxEvent(sigma=sigma), count=labels)
     if threshold is None or sigma_threshold is None or max_asked is None:
         raise expected("--threshold, --sigma-threshold and --max-asked together", "add what is missing")
-    return ConfidentGNMax(
+    return ConfidentGNMaxEvent(
         threshold=threshold,
         sigma_threshold=sigma_threshold,
         sigma=sigma,

@@ -15,7 +15,7 @@ from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 
 from pate.accounting import ACCOUNTANTS, EpsilonBound, PrivacyEvent, data_independent_epsilon
 from pate.accounting.data_independent.account_rule import AccountRule
-from pate.accounting.events import SanitisedRelease
+from pate.accounting.events import SanitisedReleaseEvent
 from pate.accounting.rounding import up
 from pate.accounting.sanitised.gap_sensitivity import require_teachers
 from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax, whole_event
@@ -82,8 +82,8 @@ class SanitisedConfig(Section):
     sigma_ss: Positive = Field(description="noise of the figure, in smooth sensitivities")
     tau_s: Positive = Field(description="noise of the logarithm of that noise's width, which is shown too")
 
-    def build(self) -> SanitisedRelease:
-        return SanitisedRelease(order=self.order, beta=self.beta, sigma_ss=self.sigma_ss, tau_s=self.tau_s)
+    def build(self) -> SanitisedReleaseEvent:
+        return SanitisedReleaseEvent(order=self.order, beta=self.beta, sigma_ss=self.sigma_ss, tau_s=self.tau_s)
 
 
 def _model_tag(value: object) -> str:
@@ -410,7 +410,7 @@ class Config(Section):
             declared=self.declared_campaigns(),
         )
 
-    def sanitised_release(self) -> SanitisedRelease | None:
+    def sanitised_release(self) -> SanitisedReleaseEvent | None:
         """The figure that the campaign buys, if it does."""
         if self.privacy.sanitised is None:
             return None

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pate.accounting.data_dependent.costs import VoteCounts
-from pate.accounting.events import ConfidentGNMax, GNMax, LNMax, SanitisedRelease
+from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent, SanitisedReleaseEvent
 from pate.errors import InputError, expected
 from pate.npy_file import load_npy
 from pate.votes import VoteMatrix
@@ -44,7 +44,7 @@ def read_numbers(path: Path, what: str) -> npt.NDArray[np.float64]:
     return table
 
 
-def votes_of_run(store: RunStore) -> tuple[VoteCounts, GNMax | LNMax | ConfidentGNMax]:
+def votes_of_run(store: RunStore) -> tuple[VoteCounts, GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent]:
     """The histograms of a run's queries and what each query released.
 
     Raises:
@@ -61,18 +61,18 @@ def votes_of_run(store: RunStore) -> tuple[VoteCounts, GNMax | LNMax | Confident
     return votes, _mechanism(config["labelling"]["mechanism"], len(histogram))
 
 
-def release_of_run(store: RunStore) -> SanitisedRelease | None:
+def release_of_run(store: RunStore) -> SanitisedReleaseEvent | None:
     """The sanitised figure that a run bought, if it did."""
     bought = json.loads((store.public / "config.json").read_text())["privacy"].get("sanitised")
-    return None if bought is None else SanitisedRelease(**bought)
+    return None if bought is None else SanitisedReleaseEvent(**bought)
 
 
-def _mechanism(row: dict[str, Any], asked: int) -> GNMax | LNMax | ConfidentGNMax:
+def _mechanism(row: dict[str, Any], asked: int) -> GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent:
     if row["kind"] == "lnmax":
-        return LNMax(scale=row["scale"])
+        return LNMaxEvent(scale=row["scale"])
     if row["kind"] == "gnmax":
-        return GNMax(sigma=row["sigma"])
-    return ConfidentGNMax(
+        return GNMaxEvent(sigma=row["sigma"])
+    return ConfidentGNMaxEvent(
         threshold=row["threshold"],
         sigma_threshold=row["sigma_threshold"],
         sigma=row["sigma"],

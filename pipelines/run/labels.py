@@ -10,7 +10,7 @@ from typing import Any, final
 
 import numpy as np
 
-from pate.accounting import Composed, EpsilonBound, PrivacyEvent, data_independent_epsilon
+from pate.accounting import ComposedEvent, EpsilonBound, PrivacyEvent, data_independent_epsilon
 from pate.aggregation import (
     NOT_ASKED,
     Answers,
@@ -189,7 +189,7 @@ def spend_curve(config: Config, answers: Released[Answers]) -> Released[list[dic
 
 def _with_figure(config: Config, event: PrivacyEvent) -> PrivacyEvent:
     release = config.sanitised_release()
-    return event if release is None else Composed(events=(event, release))
+    return event if release is None else ComposedEvent(events=(event, release))
 
 
 def _epsilon(config: Config, event: PrivacyEvent) -> float:

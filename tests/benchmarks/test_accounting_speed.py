@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pate.accounting import ConfidentGNMax, GNMax, Repeated, data_independent_epsilon
+from pate.accounting import ConfidentGNMaxEvent, GNMaxEvent, RepeatedEvent, data_independent_epsilon
 from pate.accounting.data_dependent.costs import VoteCounts, exact
 from pate.accounting.data_dependent.exact_epsilon import exact_epsilon
 from pate.accounting.data_dependent.papernot18 import gnmax_rdp, log_q_gnmax
@@ -42,8 +42,8 @@ def test_exact_on_10000_histograms_against_the_2018_bound_query_by_query(record:
         papernot18_of_one(row, 40.0, ORDERS)
     reference = time.perf_counter() - started
     for event in (
-        GNMax(sigma=40.0),
-        ConfidentGNMax(threshold=200, sigma_threshold=150.0, sigma=40.0, max_asked=QUERIES, max_answered=QUERIES),
+        GNMaxEvent(sigma=40.0),
+        ConfidentGNMaxEvent(threshold=200, sigma_threshold=150.0, sigma=40.0, max_asked=QUERIES, max_answered=QUERIES),
     ):
         started = time.perf_counter()
         exact(votes, event, orders_A=ORDERS)
@@ -59,13 +59,13 @@ def test_exact_on_150_classes_and_5000_teachers(record: Callable[..., None]) -> 
     counts = np.array([rng.permutation(rng.multinomial(5000, row)) for row in shares])
     votes = VoteCounts(counts_QC=counts, teachers=5000, fixed_in_advance=True)
     started = time.perf_counter()
-    exact(votes, GNMax(sigma=200.0), orders_A=ORDERS)
+    exact(votes, GNMaxEvent(sigma=200.0), orders_A=ORDERS)
     seconds = (time.perf_counter() - started) * 12_000 / len(counts)
     record("exact on 12,000 histograms of 150 classes and 5,000 teachers, 52 orders, from 60 of them", seconds, "s")
 
 
 def test_data_independent_recursion_for_1000_releases(record: Callable[..., None]) -> None:
-    event = Repeated(event=GNMax(sigma=40.0), count=1000)
+    event = RepeatedEvent(event=GNMaxEvent(sigma=40.0), count=1000)
     started = time.perf_counter()
     data_independent_epsilon(event, 1e-5, "worst_case_rdp")
     reference = time.perf_counter() - started
@@ -76,7 +76,7 @@ def test_data_independent_recursion_for_1000_releases(record: Callable[..., None
 
 def test_data_dependent_recursion_for_10000_queries(record: Callable[..., None]) -> None:
     votes = VoteCounts(counts_QC=distinct_counts(QUERIES), teachers=250, fixed_in_advance=True)
-    event = GNMax(sigma=40.0)
+    event = GNMaxEvent(sigma=40.0)
     started = time.perf_counter()
     exact(votes, event)
     reference = time.perf_counter() - started

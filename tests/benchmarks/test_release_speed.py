@@ -43,14 +43,14 @@ def test_seconds_to_release_10000_queries_in_one_batch(tmp_path: Path, record: C
 
 
 def test_charges_a_second(tmp_path: Path, record: Callable[..., None]) -> None:
-    from pate.accounting import GNMax
+    from pate.accounting import GNMaxEvent
 
     ledger = PrivacyLedger(tmp_path / "ledger")
     ledger.register(Account(name="ward", epsilon=1e6, delta=1e-5, accountant="gaussian", unit="patient"))
     started = time.perf_counter()
     for i in range(100):
         query = ledger.key.queries([str(i).encode()])
-        ledger.reserve("ward", campaign=str(i), task="t", event=GNMax(sigma=40.0), queries=query, max_answered=1)
+        ledger.reserve("ward", campaign=str(i), task="t", event=GNMaxEvent(sigma=40.0), queries=query, max_answered=1)
     seconds = time.perf_counter() - started
     ledger.close()
     record("charges of one query each, written through to the disk", 100 / seconds, "1/s")

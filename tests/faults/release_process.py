@@ -21,9 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pate.accounting import Composed, PrivacyEvent, data_independent_epsilon
-from pate.accounting import ConfidentGNMax as Event
-from pate.accounting.events import SanitisedRelease
+from pate.accounting import ComposedEvent, ConfidentGNMaxEvent, PrivacyEvent, data_independent_epsilon
+from pate.accounting.events import SanitisedReleaseEvent
 from pate.accounting.sanitised.gap_bound import gap_costs
 from pate.aggregation import ConfidentGNMax, ExactNoise, release
 from pate.ledger import Account, PrivacyLedger, schema
@@ -31,7 +30,7 @@ from pate.votes import VoteHistogram
 
 DELTA = 1e-5
 ACCOUNT = Account(name="ward", epsilon=1e6, delta=DELTA, accountant="gaussian", unit="patient")
-FIGURE = SanitisedRelease(order=3.0, beta=0.1, sigma_ss=5.0, tau_s=30.0)
+FIGURE = SanitisedReleaseEvent(order=3.0, beta=0.1, sigma_ss=5.0, tau_s=30.0)
 KEYS = [f"input {i}".encode() for i in range(40)]
 
 
@@ -125,8 +124,8 @@ def observe(folder: Path, status: int, queries: int, **facts: object) -> None:
     released: list[PrivacyEvent] = [figure.release for figure in figures]
     if asked:
         counts = {"max_asked": len(asked), "max_answered": max(1, labels)}
-        released.append(Event(threshold=25, sigma_threshold=3.0, sigma=8.0, **counts))
-    cost = data_independent_epsilon(Composed(events=tuple(released)), DELTA).epsilon
+        released.append(ConfidentGNMaxEvent(threshold=25, sigma_threshold=3.0, sigma=8.0, **counts))
+    cost = data_independent_epsilon(ComposedEvent(events=tuple(released)), DELTA).epsilon
     shown = folder.parent / f"{folder.name}.shown"
     died = folder.parent / f"{folder.name}.died"
     line = {

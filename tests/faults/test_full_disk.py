@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from pate.accounting import Composed, ConfidentGNMax, data_independent_epsilon
-from pate.accounting.events import SanitisedRelease
+from pate.accounting import ComposedEvent, ConfidentGNMaxEvent, data_independent_epsilon
+from pate.accounting.events import SanitisedReleaseEvent
 from pate.ledger import PrivacyLedger
 
 pytestmark = pytest.mark.slow
 QUERIES = 40
-FIGURE = SanitisedRelease(order=3.0, beta=0.1, sigma_ss=5.0, tau_s=30.0)  # what the campaign buys besides
+FIGURE = SanitisedReleaseEvent(order=3.0, beta=0.1, sigma_ss=5.0, tau_s=30.0)  # what the campaign buys besides
 RELEASE = """
 import json, sys
 from pathlib import Path
@@ -56,8 +56,10 @@ def require_whole(folder: Path) -> None:
     assert "labels" in attempt(folder)
     ledger = PrivacyLedger(folder)
     ledger.verify()
-    answers = ConfidentGNMax(threshold=25, sigma_threshold=3.0, sigma=8.0, max_asked=QUERIES, max_answered=QUERIES // 2)
-    event = Composed(events=(answers, FIGURE))
+    answers = ConfidentGNMaxEvent(
+        threshold=25, sigma_threshold=3.0, sigma=8.0, max_asked=QUERIES, max_answered=QUERIES // 2
+    )
+    event = ComposedEvent(events=(answers, FIGURE))
     assert ledger.spent("ward").epsilon == data_independent_epsilon(event, 1e-5).epsilon
     ledger.close()
 

@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pate.accounting.events import ConfidentGNMax as ConfidentEvent
-from pate.accounting.events import GNMax as GNMaxEvent
-from pate.accounting.events import LNMax as LNMaxEvent
+from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent
 from pate.accounting.laws.mechanism import mechanism_law, neighbour_laws
 from pate.aggregation import REFUSED, ConfidentGNMax, ExactNoise, GNMax, LNMax, NoisyMax
 
@@ -39,8 +37,8 @@ def fits(observed: np.ndarray, expected: np.ndarray) -> bool:
     return bool(statistic < stats.chi2.ppf(1 - FALSE_FAILURE, cells - 1))
 
 
-def confident(factor: float) -> ConfidentEvent:
-    return ConfidentEvent(
+def confident(factor: float) -> ConfidentGNMaxEvent:
+    return ConfidentGNMaxEvent(
         threshold=28, sigma_threshold=9.0 * factor, sigma=6.0 * factor, max_asked=DRAWS, max_answered=DRAWS
     )
 

@@ -14,13 +14,13 @@ import pytest
 from scipy import stats
 
 from pate.accounting.data_dependent.costs import VoteCounts
-from pate.accounting.events import SanitisedRelease
+from pate.accounting.events import SanitisedReleaseEvent
 from pate.aggregation import ConfidentGNMax, ExactNoise, GNMax, InsecureSeededNoise, NoisyMax, sanitised
 
 DRAWS = 1200
 FALSE_FAILURE = 1e-6
 CELLS = 20
-RELEASE = SanitisedRelease(order=5.0, beta=0.06, sigma_ss=4.0, tau_s=0.2)
+RELEASE = SanitisedReleaseEvent(order=5.0, beta=0.06, sigma_ss=4.0, tau_s=0.2)
 COUNTS = np.array([[88, 7, 5], [40, 35, 25], [97, 1, 1], [60, 20, 10]])
 
 

@@ -17,7 +17,7 @@ from pate.accounting.curve import DEFAULT_ORDERS, BoundKind, EpsilonBound, RDPCu
 from pate.accounting.data_dependent import papernot18 as bounds_2018
 from pate.accounting.data_dependent.exact_rdp import batches, neighbour_costs
 from pate.accounting.data_independent.gaussian import gaussian_rdp
-from pate.accounting.events import ConfidentGNMax, GNMax, LNMax, PrivacyEvent
+from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent, PrivacyEvent
 from pate.accounting.laws.mechanism import MechanismLaw, mechanism_law
 from pate.arrays import FloatArray, IntArray
 from pate.errors import expected
@@ -183,11 +183,11 @@ def papernot18(votes: VoteCounts, event: PrivacyEvent, *, orders_A: FloatArray =
     mechanism_law(event)
     orders_A, counts_QC = _checked_orders(orders_A), votes.counts_QC.astype(np.float64)
     scope: Scope = "per_query"
-    if isinstance(event, GNMax):
+    if isinstance(event, GNMaxEvent):
         cost_QA = bounds_2018.gnmax_rdp(bounds_2018.log_q_gnmax(counts_QC, event.sigma), event.sigma, orders_A)
-    elif isinstance(event, LNMax):
+    elif isinstance(event, LNMaxEvent):
         cost_QA = bounds_2018.lnmax_rdp(bounds_2018.log_q_lnmax(counts_QC, event.scale), event.scale, orders_A)
-    elif isinstance(event, ConfidentGNMax):
+    elif isinstance(event, ConfidentGNMaxEvent):
         scope = "expected cost"
         cost_QA = bounds_2018.confident_gnmax_expected_rdp(
             counts_QC,
@@ -244,7 +244,7 @@ def _distinct(counts_QC: IntArray) -> tuple[IntArray, IntArray, IntArray]:
 
 
 def _one_release(event: PrivacyEvent, orders_A: FloatArray) -> FloatArray:
-    if isinstance(event, ConfidentGNMax):
+    if isinstance(event, ConfidentGNMaxEvent):
         test, answer = event.sigma_threshold, event.sigma
         return orders_A / (2 * test**2) + orders_A / answer**2
     return gaussian_rdp(event, orders_A).rdp_A

@@ -14,7 +14,7 @@ from pate.accounting.curve import EpsilonBound
 from pate.accounting.data_independent.accountants import ACCOUNTANTS, data_independent_epsilon
 from pate.accounting.data_independent.composition import releases
 from pate.accounting.data_independent.filters import CampaignFilter, filter_of
-from pate.accounting.events import Composed, PrivacyEvent
+from pate.accounting.events import ComposedEvent, PrivacyEvent
 
 EXCEEDED = "exceeded "
 """Before a filter's name: charged before filters were in force, or to an account that was linked later."""
@@ -94,7 +94,7 @@ class AccountRule:
 
     def _composed(self, campaigns: Sequence[PrivacyEvent], delta: float | None = None) -> float:
         """By the composed curve, or Renyi-DP at its best order: for what is fixed in advance."""
-        event = campaigns[0] if len(campaigns) == 1 else Composed(events=tuple(campaigns))
+        event = campaigns[0] if len(campaigns) == 1 else ComposedEvent(events=tuple(campaigns))
         return data_independent_epsilon(event, delta or self.delta, self.accountant).epsilon
 
 
@@ -109,5 +109,5 @@ def accountant_of(name: str) -> str:
 
 def within(campaigns: Sequence[PrivacyEvent], declared: Sequence[PrivacyEvent]) -> bool:
     """Whether campaigns release no more of any kind than was declared, in whatever order and portions."""
-    asked, allowed = (releases(Composed(events=tuple(part))) for part in (campaigns, declared))
+    asked, allowed = (releases(ComposedEvent(events=tuple(part))) for part in (campaigns, declared))
     return asked <= allowed

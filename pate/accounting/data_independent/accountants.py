@@ -10,7 +10,7 @@ from pate.accounting.curve import EpsilonBound, RDPCurve
 from pate.accounting.data_independent.composition import MOST_STEPS, privacy_curve, releases
 from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.data_independent.worst_case_rdp import worst_case_rdp
-from pate.accounting.events import GNMax, PrivacyEvent, ThresholdTest
+from pate.accounting.events import GNMaxEvent, PrivacyEvent, ThresholdTestEvent
 from pate.errors import expected
 
 _ROUGH_STEPS = 80
@@ -40,7 +40,9 @@ def _worst_case(event: PrivacyEvent, delta: float, most_steps: int = MOST_STEPS)
 def _rdp_floor(event: PrivacyEvent, delta: float) -> float:
     """What ``worst_case_rdp`` does not fall below where noise is 5 votes or more (0.63 of the Gaussian cost; costs near
     ``2/pi`` of it are found at every order), so that its tables are made only where they might decide."""
-    if any(isinstance(leaf, GNMax | ThresholdTest) and leaf.sigma < _LITTLE_NOISE for leaf in releases(event)):
+    if any(
+        isinstance(leaf, GNMaxEvent | ThresholdTestEvent) and leaf.sigma < _LITTLE_NOISE for leaf in releases(event)
+    ):
         return 0.0
     plain = gaussian_rdp(event)
     return RDPCurve(plain.orders_A, 0.63 * plain.rdp_A).epsilon(delta)[0]

@@ -21,19 +21,20 @@ from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.data_independent.outcome_pairs import MOST_NOISE, MOST_TEST_NOISE
 from pate.accounting.data_independent.recursion import adaptive_curve
 from pate.accounting.events import (
-    Composed,
-    ConfidentGNMax,
-    GNMax,
-    LNMax,
+    ComposedEvent,
+    ConfidentGNMaxEvent,
+    GNMaxEvent,
+    LNMaxEvent,
     PrivacyEvent,
-    Repeated,
-    SanitisedRelease,
-    ThresholdTest,
+    RepeatedEvent,
+    SanitisedReleaseEvent,
+    ThresholdTestEvent,
+    kind_of,
 )
 from pate.accounting.privacy_curve import PrivacyCurve, from_rdp, no_release
 from pate.errors import expected
 
-Leaf: TypeAlias = GNMax | LNMax | ThresholdTest | SanitisedRelease
+Leaf: TypeAlias = GNMaxEvent | LNMaxEvent | ThresholdTestEvent | SanitisedReleaseEvent
 
 MOST_STEPS = 700
 """Beyond, a curve is composed with itself, which takes far less time and costs 0.1% to 0.4% of epsilon."""
@@ -46,20 +47,20 @@ _RDP_POINTS = 2000
 def releases(event: PrivacyEvent) -> Counter[Leaf]:
     """How many releases of each kind an event holds."""
     total: Counter[Leaf] = Counter()
-    if isinstance(event, Composed):
+    if isinstance(event, ComposedEvent):
         for part in event.events:
             total.update(releases(part))
-    elif isinstance(event, Repeated):
+    elif isinstance(event, RepeatedEvent):
         for leaf, count in releases(event.event).items():
             total[leaf] += count * event.count
-    elif isinstance(event, ConfidentGNMax):
+    elif isinstance(event, ConfidentGNMaxEvent):
         moved = event.moved_votes
-        total[ThresholdTest(sigma=event.sigma_threshold, moved_votes=moved)] += event.max_asked
-        total[GNMax(sigma=event.sigma, moved_votes=moved)] += event.max_answered
+        total[ThresholdTestEvent(sigma=event.sigma_threshold, moved_votes=moved)] += event.max_asked
+        total[GNMaxEvent(sigma=event.sigma, moved_votes=moved)] += event.max_answered
     elif isinstance(event, Leaf):
         total[event] += 1
     else:
-        raise expected("a privacy event", "events.py lists them", event=type(event).__name__)
+        raise expected("a privacy event", "events.py lists them", event=kind_of(event))
     return total
 
 
@@ -112,21 +113,21 @@ def _reach(leaf: Leaf, count: int) -> float:
     """Where a grid may end: about where ``delta`` falls below ``_SMALLEST_DELTA``; curves are bounds wherever it ends.
     At orders well below sigma releases of one vote cost less than the Gaussian bound (``worst_case.py``)."""
     reach, order = gaussian_rdp(leaf).repeated(count).epsilon(_SMALLEST_DELTA)
-    low_order = isinstance(leaf, GNMax | ThresholdTest) and order <= leaf.sigma / (2 * leaf.moved_votes)
+    low_order = isinstance(leaf, GNMaxEvent | ThresholdTestEvent) and order <= leaf.sigma / (2 * leaf.moved_votes)
     if low_order and _has_family(leaf):
         return 0.85 * reach
     return reach
 
 
-def _has_family(leaf: Leaf) -> TypeGuard[GNMax | LNMax | ThresholdTest]:
-    if isinstance(leaf, GNMax):
+def _has_family(leaf: Leaf) -> TypeGuard[GNMaxEvent | LNMaxEvent | ThresholdTestEvent]:
+    if isinstance(leaf, GNMaxEvent):
         return leaf.moved_votes == 1 and leaf.sigma <= MOST_NOISE
-    return isinstance(leaf, LNMax) or (isinstance(leaf, ThresholdTest) and leaf.sigma <= MOST_TEST_NOISE)
+    return isinstance(leaf, LNMaxEvent) or (isinstance(leaf, ThresholdTestEvent) and leaf.sigma <= MOST_TEST_NOISE)
 
 
-def _family(leaf: GNMax | LNMax | ThresholdTest) -> Family:
-    if isinstance(leaf, GNMax):
+def _family(leaf: GNMaxEvent | LNMaxEvent | ThresholdTestEvent) -> Family:
+    if isinstance(leaf, GNMaxEvent):
         return argmax_family(leaf.sigma)
-    if isinstance(leaf, ThresholdTest):
+    if isinstance(leaf, ThresholdTestEvent):
         return threshold_family(leaf.sigma, leaf.moved_votes)
     return randomised_response_family(2 * leaf.moved_votes / leaf.scale)

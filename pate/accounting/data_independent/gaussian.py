@@ -14,21 +14,22 @@ import numpy as np
 from pate.accounting.curve import DEFAULT_ORDERS, RDPCurve, zero_curve
 from pate.accounting.data_independent.sanitised_release import sanitised_release_rdp
 from pate.accounting.events import (
-    Composed,
-    ConfidentGNMax,
-    GNMax,
-    LNMax,
+    ComposedEvent,
+    ConfidentGNMaxEvent,
+    GNMaxEvent,
+    LNMaxEvent,
     PrivacyEvent,
-    Repeated,
-    SanitisedRelease,
-    ThresholdTest,
+    RepeatedEvent,
+    SanitisedReleaseEvent,
+    ThresholdTestEvent,
+    kind_of,
 )
 from pate.arrays import FloatArray
 
 
 @singledispatch
 def _rdp(event: PrivacyEvent, orders_A: FloatArray) -> RDPCurve:
-    raise TypeError(f"no gaussian cost is defined for {type(event).__name__}")
+    raise TypeError(f"no gaussian cost is defined for {kind_of(event)}")
 
 
 def gaussian_rdp(event: PrivacyEvent, orders_A: FloatArray = DEFAULT_ORDERS) -> RDPCurve:
@@ -47,39 +48,39 @@ def gaussian_rdp(event: PrivacyEvent, orders_A: FloatArray = DEFAULT_ORDERS) -> 
 
 
 @_rdp.register
-def _(event: GNMax, orders_A: FloatArray) -> RDPCurve:
+def _(event: GNMaxEvent, orders_A: FloatArray) -> RDPCurve:
     return RDPCurve(orders_A, orders_A * (event.moved_votes / event.sigma) ** 2)
 
 
 @_rdp.register
-def _(event: ThresholdTest, orders_A: FloatArray) -> RDPCurve:
+def _(event: ThresholdTestEvent, orders_A: FloatArray) -> RDPCurve:
     return RDPCurve(orders_A, orders_A * (event.moved_votes / event.sigma) ** 2 / 2)
 
 
 @_rdp.register
-def _(event: LNMax, orders_A: FloatArray) -> RDPCurve:
+def _(event: LNMaxEvent, orders_A: FloatArray) -> RDPCurve:
     return RDPCurve(orders_A, randomised_response_rdp(2 * event.moved_votes / event.scale, orders_A))
 
 
 @_rdp.register
-def _(event: ConfidentGNMax, orders_A: FloatArray) -> RDPCurve:
-    test = ThresholdTest(sigma=event.sigma_threshold, moved_votes=event.moved_votes)
-    answer = GNMax(sigma=event.sigma, moved_votes=event.moved_votes)
+def _(event: ConfidentGNMaxEvent, orders_A: FloatArray) -> RDPCurve:
+    test = ThresholdTestEvent(sigma=event.sigma_threshold, moved_votes=event.moved_votes)
+    answer = GNMaxEvent(sigma=event.sigma, moved_votes=event.moved_votes)
     return _rdp(test, orders_A).repeated(event.max_asked) + _rdp(answer, orders_A).repeated(event.max_answered)
 
 
 @_rdp.register
-def _(event: SanitisedRelease, orders_A: FloatArray) -> RDPCurve:
+def _(event: SanitisedReleaseEvent, orders_A: FloatArray) -> RDPCurve:
     return RDPCurve(orders_A, sanitised_release_rdp(event, orders_A))
 
 
 @_rdp.register
-def _(event: Repeated, orders_A: FloatArray) -> RDPCurve:
+def _(event: RepeatedEvent, orders_A: FloatArray) -> RDPCurve:
     return _rdp(event.event, orders_A).repeated(event.count)
 
 
 @_rdp.register
-def _(event: Composed, orders_A: FloatArray) -> RDPCurve:
+def _(event: ComposedEvent, orders_A: FloatArray) -> RDPCurve:
     total = zero_curve(orders_A)
     for part in event.events:
         total = total + _rdp(part, orders_A)

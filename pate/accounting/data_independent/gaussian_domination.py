@@ -16,7 +16,7 @@ from scipy.special import log_ndtr, ndtr, ndtri
 
 from pate.accounting.data_independent.composition import MOST_STEPS, Leaf, kind_curve, privacy_curve, releases
 from pate.accounting.data_independent.gaussian import gaussian_rdp
-from pate.accounting.events import GNMax, PrivacyEvent, ThresholdTest
+from pate.accounting.events import GNMaxEvent, PrivacyEvent, ThresholdTestEvent
 from pate.accounting.laws.noise import NoiseLaw
 from pate.accounting.privacy_curve import PrivacyCurve, from_rdp, minorant
 from pate.arrays import FloatArray
@@ -131,9 +131,9 @@ def _of_noise(leaf: Leaf, spare: float) -> float:
 
     Counts move by integers whose squares add up to at most ``2 k ** 2`` (an argmax) or ``k ** 2`` (a threshold test).
     """
-    if not isinstance(leaf, GNMax | ThresholdTest) or leaf.sigma > _MOST_NOISE:
+    if not isinstance(leaf, GNMaxEvent | ThresholdTestEvent) or leaf.sigma > _MOST_NOISE:
         return math.inf
-    squares = leaf.moved_votes**2 * (2 if isinstance(leaf, GNMax) else 1)
+    squares = leaf.moved_votes**2 * (2 if isinstance(leaf, GNMaxEvent) else 1)
     part = spare / (2 * leaf.moved_votes)  # no more counts than that can move
     each = max(_shift_information(leaf.sigma, move, part) / move**2 for move in range(1, leaf.moved_votes + 1))
     return squares * each

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from pate.accounting.curve import RDPCurve
-from pate.accounting.events import SanitisedRelease
+from pate.accounting.events import SanitisedReleaseEvent
 from pate.arrays import FloatArray
 from pate.errors import expected
 from pate.values import Redacted
@@ -23,7 +23,7 @@ _STEPS_PER_FLOOR, _STEPS_PER_BETA = 16, 64
 _BETA_ROUNDING = 1e-9  # covers float64 errors of the smooth sensitivity itself
 
 
-def sanitised_release_rdp(event: SanitisedRelease, orders_A: FloatArray) -> FloatArray:
+def sanitised_release_rdp(event: SanitisedReleaseEvent, orders_A: FloatArray) -> FloatArray:
     """RDP of the figure and of ``ln S`` together, shape ``[A]``, nats; infinite from the order on where the figure's
     two Gaussians have an infinite divergence.
 
@@ -116,7 +116,7 @@ class SanitisedFigure:
         basis: which account of the votes the figure estimates.
     """
 
-    release: SanitisedRelease
+    release: SanitisedReleaseEvent
     cost_steps: int
     width_steps: int
     basis: str
@@ -160,7 +160,7 @@ class SanitisedFigure:
         )
 
 
-def sanitiser_noise(event: SanitisedRelease, smooth_sensitivity: float) -> SanitiserNoise:
+def sanitiser_noise(event: SanitisedReleaseEvent, smooth_sensitivity: float) -> SanitiserNoise:
     """The noise to draw for a release, from the exact sampler, one integer each.
 
     Args:
@@ -172,7 +172,7 @@ def sanitiser_noise(event: SanitisedRelease, smooth_sensitivity: float) -> Sanit
 
 
 def sanitised_figure(
-    event: SanitisedRelease,
+    event: SanitisedReleaseEvent,
     *,
     cost: float,
     smooth_sensitivity: float,
@@ -201,7 +201,7 @@ def sanitised_figure(
     )
 
 
-def require_finite(event: SanitisedRelease) -> None:
+def require_finite(event: SanitisedReleaseEvent) -> None:
     """Refuse a release whose cost has no bound at its own order, or at none that accountants look at.
 
     Raises:
@@ -216,12 +216,12 @@ def require_finite(event: SanitisedRelease) -> None:
         )
 
 
-def _grid(event: SanitisedRelease) -> float:
+def _grid(event: SanitisedReleaseEvent) -> float:
     """A step of the figure, nats."""
     return event.floor / _STEPS_PER_FLOOR
 
 
-def _log_grid(event: SanitisedRelease) -> float:
+def _log_grid(event: SanitisedReleaseEvent) -> float:
     """A step of the width's logarithm."""
     return event.beta / _STEPS_PER_BETA
 
@@ -233,7 +233,7 @@ def _quantile(confidence: float) -> float:
     return float(ndtri(confidence))
 
 
-def _width(event: SanitisedRelease, smooth_sensitivity: float) -> float:
+def _width(event: SanitisedReleaseEvent, smooth_sensitivity: float) -> float:
     if not (math.isfinite(smooth_sensitivity) and smooth_sensitivity >= 0):
         raise expected("a finite smooth sensitivity >= 0", "compute it from the votes at the event's beta")
     return event.sigma_ss * (smooth_sensitivity + event.floor)

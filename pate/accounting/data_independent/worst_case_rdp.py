@@ -22,14 +22,15 @@ from pate.accounting.data_independent.outcome_pairs import (
     threshold_pairs,
 )
 from pate.accounting.events import (
-    Composed,
-    ConfidentGNMax,
-    GNMax,
-    LNMax,
+    ComposedEvent,
+    ConfidentGNMaxEvent,
+    GNMaxEvent,
+    LNMaxEvent,
     PrivacyEvent,
-    Repeated,
-    SanitisedRelease,
-    ThresholdTest,
+    RepeatedEvent,
+    SanitisedReleaseEvent,
+    ThresholdTestEvent,
+    kind_of,
 )
 from pate.arrays import FloatArray
 
@@ -58,11 +59,11 @@ def worst_case_rdp(event: PrivacyEvent, orders_A: FloatArray = DEFAULT_ORDERS) -
 
 @singledispatch
 def _rdp(event: PrivacyEvent, orders_A: FloatArray) -> RDPCurve:
-    raise TypeError(f"no worst-case cost is defined for {type(event).__name__}")
+    raise TypeError(f"no worst-case cost is defined for {kind_of(event)}")
 
 
 @_rdp.register
-def _(event: GNMax, orders_A: FloatArray) -> RDPCurve:
+def _(event: GNMaxEvent, orders_A: FloatArray) -> RDPCurve:
     plain = gaussian_rdp(event, orders_A)
     if event.moved_votes > 1 or event.sigma > MOST_NOISE:
         return plain
@@ -70,33 +71,33 @@ def _(event: GNMax, orders_A: FloatArray) -> RDPCurve:
 
 
 @_rdp.register
-def _(event: ThresholdTest, orders_A: FloatArray) -> RDPCurve:
+def _(event: ThresholdTestEvent, orders_A: FloatArray) -> RDPCurve:
     plain = gaussian_rdp(event, orders_A)
     if event.sigma > MOST_TEST_NOISE:
         return plain
     return _at_orders(threshold_table(event.sigma, event.moved_votes), plain)
 
 
-@_rdp.register(LNMax)
-@_rdp.register(SanitisedRelease)
-def _(event: LNMax | SanitisedRelease, orders_A: FloatArray) -> RDPCurve:
+@_rdp.register(LNMaxEvent)
+@_rdp.register(SanitisedReleaseEvent)
+def _(event: LNMaxEvent | SanitisedReleaseEvent, orders_A: FloatArray) -> RDPCurve:
     return gaussian_rdp(event, orders_A)
 
 
 @_rdp.register
-def _(event: ConfidentGNMax, orders_A: FloatArray) -> RDPCurve:
-    test = ThresholdTest(sigma=event.sigma_threshold, moved_votes=event.moved_votes)
-    answer = GNMax(sigma=event.sigma, moved_votes=event.moved_votes)
+def _(event: ConfidentGNMaxEvent, orders_A: FloatArray) -> RDPCurve:
+    test = ThresholdTestEvent(sigma=event.sigma_threshold, moved_votes=event.moved_votes)
+    answer = GNMaxEvent(sigma=event.sigma, moved_votes=event.moved_votes)
     return _rdp(test, orders_A).repeated(event.max_asked) + _rdp(answer, orders_A).repeated(event.max_answered)
 
 
 @_rdp.register
-def _(event: Repeated, orders_A: FloatArray) -> RDPCurve:
+def _(event: RepeatedEvent, orders_A: FloatArray) -> RDPCurve:
     return _rdp(event.event, orders_A).repeated(event.count)
 
 
 @_rdp.register
-def _(event: Composed, orders_A: FloatArray) -> RDPCurve:
+def _(event: ComposedEvent, orders_A: FloatArray) -> RDPCurve:
     total = zero_curve(orders_A)
     for part in event.events:
         total = total + _rdp(part, orders_A)

@@ -13,7 +13,7 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
-from pate.accounting.events import ConfidentGNMax, GNMax, LNMax, PrivacyEvent
+from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent, PrivacyEvent, kind_of
 from pate.accounting.laws.argmax import law_tables
 from pate.accounting.laws.noise import NoiseFamily, NoiseLaw
 from pate.arrays import FloatArray, IntArray
@@ -56,17 +56,17 @@ def mechanism_law(event: PrivacyEvent, *, continuous: bool = False) -> Mechanism
     Raises:
         InputError: any other event, or one whose privacy unit moves several votes.
     """
-    if not isinstance(event, (GNMax, LNMax, ConfidentGNMax)):
+    if not isinstance(event, (GNMaxEvent, LNMaxEvent, ConfidentGNMaxEvent)):
         remedy = "evaluate a composition release by release"
-        raise expected("a GNMax, LNMax or ConfidentGNMax", remedy, event=type(event).__name__)
+        raise expected("a GNMax, LNMax or ConfidentGNMax", remedy, event=kind_of(event))
     if event.moved_votes != 1:
         remedy = "only the data-independent accountants cover units in several partitions"
         raise expected("moved_votes == 1 for a data-dependent cost", remedy, moved_votes=event.moved_votes)
     normal: NoiseFamily = "gaussian" if continuous else "discrete-gaussian"
-    if isinstance(event, LNMax):
+    if isinstance(event, LNMaxEvent):
         return MechanismLaw(noise=NoiseLaw(family="laplace" if continuous else "discrete-laplace", scale=event.scale))
     noise = NoiseLaw(family=normal, scale=event.sigma)
-    if isinstance(event, GNMax):
+    if isinstance(event, GNMaxEvent):
         return MechanismLaw(noise=noise)
     test_noise = NoiseLaw(family=normal, scale=event.sigma_threshold)
     return MechanismLaw(noise=noise, threshold=event.threshold, test_noise=test_noise)

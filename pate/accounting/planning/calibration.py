@@ -15,7 +15,15 @@ from pate.accounting.curve import require_delta
 from pate.accounting.data_independent.accountants import data_independent_epsilon
 from pate.accounting.data_independent.composition import releases
 from pate.accounting.data_independent.gaussian import gaussian_rdp
-from pate.accounting.events import Composed, ConfidentGNMax, GNMax, LNMax, PrivacyEvent, Repeated, ThresholdTest
+from pate.accounting.events import (
+    ComposedEvent,
+    ConfidentGNMaxEvent,
+    GNMaxEvent,
+    LNMaxEvent,
+    PrivacyEvent,
+    RepeatedEvent,
+    ThresholdTestEvent,
+)
 from pate.accounting.rounding import significant
 from pate.errors import expected
 
@@ -87,12 +95,12 @@ def most_releases(event: PrivacyEvent, *, epsilon: float, delta: float, accounta
         raise expected("an event that costs something", "there is no largest count of it", releases=0)
 
     def affordable(count: int) -> bool:
-        return data_independent_epsilon(Repeated(event=event, count=count), delta, accountant).epsilon <= epsilon
+        return data_independent_epsilon(RepeatedEvent(event=event, count=count), delta, accountant).epsilon <= epsilon
 
     low, high = 0, None
     allowed, count = gaussian_budget(epsilon, delta) / LOOSENESS.get(accountant, 1.0), 1
     for _ in range(8):
-        count = max(1, round(count * allowed / gaussian_share(Repeated(event=event, count=count), delta)))
+        count = max(1, round(count * allowed / gaussian_share(RepeatedEvent(event=event, count=count), delta)))
     while high is None or high > low + 1:
         if affordable(count):
             low = count
@@ -109,19 +117,19 @@ def most_releases(event: PrivacyEvent, *, epsilon: float, delta: float, accounta
 
 def scaled(event: PrivacyEvent, factor: float) -> PrivacyEvent:
     """The event with the noise of every vote multiplied by a factor; a sanitised figure keeps its own."""
-    if isinstance(event, Composed):
-        return Composed(events=tuple(scaled(part, factor) for part in event.events))
-    if isinstance(event, Repeated):
-        return Repeated(event=scaled(event.event, factor), count=event.count)
-    if isinstance(event, LNMax):
+    if isinstance(event, ComposedEvent):
+        return ComposedEvent(events=tuple(scaled(part, factor) for part in event.events))
+    if isinstance(event, RepeatedEvent):
+        return RepeatedEvent(event=scaled(event.event, factor), count=event.count)
+    if isinstance(event, LNMaxEvent):
         return replace(event, scale=significant(event.scale * factor, _DIGITS))
-    if isinstance(event, ConfidentGNMax):
+    if isinstance(event, ConfidentGNMaxEvent):
         return replace(
             event,
             sigma=significant(event.sigma * factor, _DIGITS),
             sigma_threshold=significant(event.sigma_threshold * factor, _DIGITS),
         )
-    if isinstance(event, GNMax | ThresholdTest):
+    if isinstance(event, GNMaxEvent | ThresholdTestEvent):
         return replace(event, sigma=significant(event.sigma * factor, _DIGITS))
     return event
 
@@ -130,12 +138,12 @@ def gaussian_share(event: PrivacyEvent, delta: float) -> float:
     """Roughly the squared shift ``mu^2`` of the unit Gaussian that costs what the event costs; steers searches only."""
     total = 0.0
     for leaf, count in releases(event).items():
-        if isinstance(leaf, LNMax):
+        if isinstance(leaf, LNMaxEvent):
             pure = 2 * leaf.moved_votes / leaf.scale
             total += count * 2 * pure * math.tanh(pure / 2)
-        elif isinstance(leaf, ThresholdTest):
+        elif isinstance(leaf, ThresholdTestEvent):
             total += count * TEST_INFORMATION * (leaf.moved_votes / leaf.sigma) ** 2
-        elif isinstance(leaf, GNMax):
+        elif isinstance(leaf, GNMaxEvent):
             per_vote = argmax_information(count, delta) if leaf.moved_votes == 1 else 2.3
             total += count * per_vote * (leaf.moved_votes / leaf.sigma) ** 2
         else:

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from pate.accounting.data_independent.accountants import data_independent_epsilon, rough_epsilon
-from pate.accounting.events import ConfidentGNMax, GNMax, PrivacyEvent, Repeated
+from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, PrivacyEvent, RepeatedEvent, kind_of
 from pate.accounting.laws.argmax import output_laws
 from pate.accounting.laws.noise import NoiseLaw
 from pate.accounting.planning.calibration import (
@@ -138,7 +138,7 @@ def plan_gnmax(
         InputError: a budget or count that is no such thing.
     """
     event = calibrate(
-        Repeated(event=GNMax(sigma=1.0), count=labels), epsilon=epsilon, delta=delta, accountant=accountant
+        RepeatedEvent(event=GNMaxEvent(sigma=1.0), count=labels), epsilon=epsilon, delta=delta, accountant=accountant
     )
     return outlook(event, votes, delta=delta, accountant=accountant)
 
@@ -201,7 +201,7 @@ def least_epsilon(
         if confident:
             return _best_confident(votes, labels, budget, delta, pool)
         sigma = rounded_down(math.sqrt(labels * argmax_information(labels, delta) / budget))
-        event = Repeated(event=GNMax(sigma=sigma), count=labels)
+        event = RepeatedEvent(event=GNMaxEvent(sigma=sigma), count=labels)
         return _expected(event, votes)[1], event
 
     low, high = (gaussian_budget(epsilon, delta) for epsilon in (_SMALLEST_EPSILON, _LARGEST_EPSILON))
@@ -220,9 +220,9 @@ def least_epsilon(
 
 def _best_confident(
     votes: ExpectedVotes, labels: int, budget: float, delta: float, pool: int | None
-) -> tuple[float, ConfidentGNMax] | None:
+) -> tuple[float, ConfidentGNMaxEvent] | None:
     """Of a grid of thresholds and splits of the budget the campaign that gives the best labels, and their accuracy."""
-    best: tuple[float, ConfidentGNMax] | None = None
+    best: tuple[float, ConfidentGNMaxEvent] | None = None
     answers = labels * argmax_information(labels, delta)
     top_K, share_K = votes.histograms().max(axis=1), np.asarray(votes.share)
     for share in _SHARES:
@@ -236,7 +236,7 @@ def _best_confident(
             passed_K = share_K * _about_answered(threshold - top_K, sigma_threshold)
             accuracy = float(passed_K @ accuracy_K) / max(float(passed_K.sum()), 1e-300)
             if best is None or accuracy > best[0] + 1e-9:
-                event = ConfidentGNMax(
+                event = ConfidentGNMaxEvent(
                     threshold=threshold,
                     sigma_threshold=sigma_threshold,
                     sigma=sigma,
@@ -276,10 +276,10 @@ def _about_answered(steps_K: FloatArray, sigma: float) -> FloatArray:
 def _expected(event: PrivacyEvent, votes: ExpectedVotes) -> tuple[float, float]:
     """Expected answers and the accuracy of a released label."""
     share_K = np.asarray(votes.share)
-    if isinstance(event, ConfidentGNMax):
+    if isinstance(event, ConfidentGNMaxEvent):
         passed_K = share_K * answer_rate(votes, event.threshold, event.sigma_threshold)
         accuracy = float(passed_K @ label_accuracy(votes, event.sigma)) / max(float(passed_K.sum()), 1e-300)
         return event.max_asked * float(passed_K.sum()), accuracy
-    if isinstance(event, Repeated) and isinstance(event.event, GNMax):
+    if isinstance(event, RepeatedEvent) and isinstance(event.event, GNMaxEvent):
         return float(event.count), float(share_K @ label_accuracy(votes, event.event.sigma))
-    raise expected("a planned campaign", "GNMax repeated or Confident-GNMax", event=type(event).__name__)
+    raise expected("a planned campaign", "GNMax repeated or Confident-GNMax", event=kind_of(event))

@@ -12,7 +12,14 @@ from pate.accounting.data_dependent.costs import DataDependentCost, TeacherVotes
 from pate.accounting.data_dependent.exact_epsilon import exact_epsilon
 from pate.accounting.data_independent.accountants import data_independent_epsilon
 from pate.accounting.data_independent.gaussian import gaussian_rdp
-from pate.accounting.events import ConfidentGNMax, GNMax, LNMax, PrivacyEvent, Repeated, SanitisedRelease
+from pate.accounting.events import (
+    ConfidentGNMaxEvent,
+    GNMaxEvent,
+    LNMaxEvent,
+    PrivacyEvent,
+    RepeatedEvent,
+    SanitisedReleaseEvent,
+)
 from pate.accounting.laws.mechanism import mechanism_law
 from pate.accounting.sanitised.gap_sensitivity import BASIS, MOST_TEACHERS, gap_inputs
 from pate.accounting.sanitised.smooth_sensitivity import sanitised_inputs
@@ -38,11 +45,11 @@ class Row:
 
 def compare(
     votes: VoteCounts,
-    event: GNMax | LNMax | ConfidentGNMax,
+    event: GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent,
     *,
     delta: float,
     labels: TeacherVotes | None = None,
-    sanitised: SanitisedRelease | None = None,
+    sanitised: SanitisedReleaseEvent | None = None,
     continuous: bool = False,
 ) -> Private[dict[str, Row]]:
     """Every account of a query list that was fixed in advance, by name.
@@ -80,7 +87,7 @@ def compare(
             bound=exact_epsilon(labels, event, delta, continuous=continuous), note="per_teacher"
         )
     if sanitised is not None:
-        if isinstance(event, LNMax):
+        if isinstance(event, LNMaxEvent):
             raise expected("GNMax or ConfidentGNMax", "no smooth sensitivity is known for it", event="LNMax")
         if votes.teachers <= MOST_TEACHERS:
             rows["sanitised"] = _sanitised(BASIS, gap_inputs(votes, event, sanitised), sanitised, delta)
@@ -96,8 +103,8 @@ def expected_answered(votes: VoteCounts, event: PrivacyEvent) -> Private[float]:
     return Private(float(np.exp(mechanism_law(event).log_answered_refused(top_Q)[0]).sum()))
 
 
-def _campaign(event: GNMax | LNMax | ConfidentGNMax, queries: int) -> PrivacyEvent:
-    return event if isinstance(event, ConfidentGNMax) else Repeated(event=event, count=queries)
+def _campaign(event: GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent, queries: int) -> PrivacyEvent:
+    return event if isinstance(event, ConfidentGNMaxEvent) else RepeatedEvent(event=event, count=queries)
 
 
 def _row(cost: DataDependentCost, delta: float) -> Row:
@@ -110,7 +117,7 @@ def _old_conversion(cost: DataDependentCost, delta: float) -> Row:
     return Row(bound=bound, note=f"{cost.scope}, conversion of 2017, for comparison with the literature")
 
 
-def _sanitised(basis: str, inputs: tuple[float, float], release: SanitisedRelease, delta: float) -> Row:
+def _sanitised(basis: str, inputs: tuple[float, float], release: SanitisedReleaseEvent, delta: float) -> Row:
     """What the release would show on average, its own cost included, and how far it scatters."""
     cost, sensitivity = inputs
     order_1 = np.array([release.order])

@@ -15,7 +15,15 @@ from pate.accounting.data_dependent.costs import VoteCounts
 from pate.accounting.data_independent.accountants import data_independent_epsilon
 from pate.accounting.data_independent.sanitised_release import SanitisedEpsilon, sanitised_figure
 from pate.accounting.data_independent.worst_case_rdp import worst_case_rdp
-from pate.accounting.events import Composed, ConfidentGNMax, GNMax, PrivacyEvent, Repeated, SanitisedRelease
+from pate.accounting.events import (
+    ComposedEvent,
+    ConfidentGNMaxEvent,
+    GNMaxEvent,
+    PrivacyEvent,
+    RepeatedEvent,
+    SanitisedReleaseEvent,
+    kind_of,
+)
 from pate.accounting.planning.campaign import ExpectedVotes
 from pate.accounting.rounding import significant
 from pate.accounting.sanitised.gap_sensitivity import BASIS, cost_and_sensitivities
@@ -41,7 +49,7 @@ class FigurePlan:
         shown: what the figure shows on average if teachers agree as expected.
     """
 
-    release: SanitisedRelease
+    release: SanitisedReleaseEvent
     epsilon: float
     without: float
     shown: SanitisedEpsilon
@@ -70,7 +78,7 @@ def plan_figure(
     rdp_price = price
     for _ in range(_ROUNDS):
         release = search.best(rdp_price)
-        epsilon = data_independent_epsilon(Composed(events=(event, release)), delta, accountant).epsilon
+        epsilon = data_independent_epsilon(ComposedEvent(events=(event, release)), delta, accountant).epsilon
         added = epsilon - without
         if 0.85 * price <= added <= price:
             break
@@ -80,15 +88,15 @@ def plan_figure(
     return FigurePlan(release=release, epsilon=epsilon, without=without, shown=search.shown(release))
 
 
-def _campaign(event: PrivacyEvent, votes: ExpectedVotes) -> tuple[GNMax | ConfidentGNMax, VoteCounts]:
+def _campaign(event: PrivacyEvent, votes: ExpectedVotes) -> tuple[GNMaxEvent | ConfidentGNMaxEvent, VoteCounts]:
     """One query's event, and the histograms of the whole list as expected."""
-    each: GNMax | ConfidentGNMax
-    if isinstance(event, ConfidentGNMax):
+    each: GNMaxEvent | ConfidentGNMaxEvent
+    if isinstance(event, ConfidentGNMaxEvent):
         each, queries = event, event.max_asked
-    elif isinstance(event, Repeated) and isinstance(event.event, GNMax):
+    elif isinstance(event, RepeatedEvent) and isinstance(event.event, GNMaxEvent):
         each, queries = event.event, event.count
     else:
-        raise expected("GNMax repeated or ConfidentGNMax", "plan one campaign", event=type(event).__name__)
+        raise expected("GNMax repeated or ConfidentGNMax", "plan one campaign", event=kind_of(event))
     ends = np.round(np.cumsum(votes.share) * queries).astype(int)
     rows_QC = np.repeat(votes.histograms().astype(np.int64), np.diff(ends, prepend=0), axis=0)
     return each, VoteCounts(counts_QC=rows_QC, teachers=votes.teachers, fixed_in_advance=True)
@@ -100,11 +108,13 @@ class _Search:
 
     __slots__ = ("_at_order", "_counts", "_delta", "_each", "_known")
 
-    def __init__(self, each: GNMax | ConfidentGNMax, counts: VoteCounts, delta: float, at_order: float) -> None:
+    def __init__(
+        self, each: GNMaxEvent | ConfidentGNMaxEvent, counts: VoteCounts, delta: float, at_order: float
+    ) -> None:
         self._each, self._counts, self._delta, self._at_order = each, counts, delta, at_order
         self._known: dict[float, tuple[float, FloatArray]] = {}
 
-    def best(self, rdp_price: float) -> SanitisedRelease:
+    def best(self, rdp_price: float) -> SanitisedReleaseEvent:
         """The release whose Renyi cost at the campaign's order is the price. The bound falls and then rises with the
         order of the figure, so orders are tried from the middle outwards as long as it falls."""
         start = len(_ORDERS) // 2
@@ -122,7 +132,7 @@ class _Search:
             raise expected("a price that some figure meets", "allow more", price=rdp_price)
         return best[1]
 
-    def shown(self, release: SanitisedRelease) -> SanitisedEpsilon:
+    def shown(self, release: SanitisedReleaseEvent) -> SanitisedEpsilon:
         """What the release shows where no noise happens to be drawn."""
         order = release.order
         if order not in self._known:
@@ -133,7 +143,7 @@ class _Search:
             release, cost=cost, smooth_sensitivity=sensitivity, figure_noise=0, log_noise=0, basis=BASIS
         ).epsilon(self._delta)
 
-    def _at(self, place: int, rdp_price: float) -> tuple[float, SanitisedRelease] | None:
+    def _at(self, place: int, rdp_price: float) -> tuple[float, SanitisedReleaseEvent] | None:
         """The best release of one order with its expected upper bound, or ``None`` if the price buys none."""
         found = [
             (self.shown(release).upper, release)
@@ -144,7 +154,9 @@ class _Search:
         return min(found, key=lambda pair: pair[0], default=None)
 
 
-def _release(order: float, beta: float, share: float, rdp_price: float, at_order: float) -> SanitisedRelease | None:
+def _release(
+    order: float, beta: float, share: float, rdp_price: float, at_order: float
+) -> SanitisedReleaseEvent | None:
     """The release of this order and smoothness that costs the price at ``at_order``, or ``None`` if there is none."""
     kappa = 1 - (at_order - 1) * math.expm1(2 * beta)
     if kappa <= 0.02 or order >= 0.98 * (1 + 1 / math.expm1(2 * beta)):
@@ -154,4 +166,4 @@ def _release(order: float, beta: float, share: float, rdp_price: float, at_order
         return None
     sigma_ss = math.sqrt(at_order / (2 * kappa * room))
     tau_s = 65 / 64 * beta * math.sqrt(at_order / (2 * share * rdp_price))
-    return SanitisedRelease(order=order, beta=beta, sigma_ss=significant(sigma_ss, 3), tau_s=significant(tau_s, 3))
+    return SanitisedReleaseEvent(order=order, beta=beta, sigma_ss=significant(sigma_ss, 3), tau_s=significant(tau_s, 3))

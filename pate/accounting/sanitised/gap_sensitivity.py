@@ -15,7 +15,7 @@ from scipy.ndimage import maximum_filter
 
 from pate.accounting.data_dependent.costs import VoteCounts, require_fixed
 from pate.accounting.data_independent.gaussian import gaussian_rdp
-from pate.accounting.events import ConfidentGNMax, GNMax, SanitisedRelease
+from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, SanitisedReleaseEvent
 from pate.accounting.laws.divergence import both_directions, excess
 from pate.accounting.laws.mechanism import mechanism_law
 from pate.accounting.sanitised.gap_bound import gap_costs
@@ -32,7 +32,9 @@ MOST_TEACHERS = 1000
 _REACHED = (3, 5)  # cells around one: top counts -1 .. 1, gaps -2 .. 2
 
 
-def gap_inputs(votes: VoteCounts, event: GNMax | ConfidentGNMax, release: SanitisedRelease) -> tuple[float, float]:
+def gap_inputs(
+    votes: VoteCounts, event: GNMaxEvent | ConfidentGNMaxEvent, release: SanitisedReleaseEvent
+) -> tuple[float, float]:
     """``(cost, smooth sensitivity)`` of a query list at the release's order, nats. Private, both.
 
     See ``cost_and_sensitivities``.
@@ -41,7 +43,9 @@ def gap_inputs(votes: VoteCounts, event: GNMax | ConfidentGNMax, release: Saniti
     return cost, smooth_sensitivity(local_D, release.beta)
 
 
-def cost_and_sensitivities(votes: VoteCounts, event: GNMax | ConfidentGNMax, order: float) -> tuple[float, FloatArray]:
+def cost_and_sensitivities(
+    votes: VoteCounts, event: GNMaxEvent | ConfidentGNMaxEvent, order: float
+) -> tuple[float, FloatArray]:
     """The cost of a query list, and how much one unit can change it within each distance; shape ``[D]``, nats. Private.
 
     The cost is an upper bound, in both directions and for the noise that is drawn, on the Renyi divergence between this
@@ -68,7 +72,7 @@ def cost_and_sensitivities(votes: VoteCounts, event: GNMax | ConfidentGNMax, ord
 
 
 @lru_cache(maxsize=32)
-def cell_costs(event: GNMax | ConfidentGNMax, teachers: int, classes: int, order: float) -> FloatArray:
+def cell_costs(event: GNMaxEvent | ConfidentGNMaxEvent, teachers: int, classes: int, order: float) -> FloatArray:
     """A bound on the cost of one query by top count and gap, nats; 0 where the gap is above the top count. Shape
     ``[V, G]``.
 
@@ -78,7 +82,7 @@ def cell_costs(event: GNMax | ConfidentGNMax, teachers: int, classes: int, order
     """
     argmax_G = gap_costs(event.sigma, teachers, classes, order)
     possible_VG = np.tri(teachers + 1, dtype=np.bool_)
-    if isinstance(event, GNMax):
+    if isinstance(event, GNMaxEvent):
         return np.where(possible_VG, argmax_G, 0.0)
     top_V, powers = np.arange(teachers + 1), both_directions(np.array([order]))
     log_V2 = np.stack(mechanism_law(event).log_answered_refused(top_V), axis=1)
@@ -102,9 +106,9 @@ def require_teachers(teachers: int) -> None:
         )
 
 
-def largest_cost(event: GNMax | ConfidentGNMax, order: float) -> float:
+def largest_cost(event: GNMaxEvent | ConfidentGNMaxEvent, order: float) -> float:
     """What one query costs at most, whatever the votes are, nats; so one vote changes its cost by at most as much."""
-    one = event if isinstance(event, GNMax) else replace(event, max_asked=1, max_answered=1)
+    one = event if isinstance(event, GNMaxEvent) else replace(event, max_asked=1, max_answered=1)
     return float(gaussian_rdp(one, np.array([order])).rdp_A[0])
 
 

@@ -15,7 +15,7 @@ from scipy.special import log_ndtr, ndtri_exp
 
 from pate.accounting.data_dependent.costs import VoteCounts, require_fixed
 from pate.accounting.data_dependent.papernot18 import gnmax_rdp, log_answered, log_q_gnmax, threshold_rdp
-from pate.accounting.events import ConfidentGNMax, GNMax, PrivacyEvent, SanitisedRelease
+from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, PrivacyEvent, SanitisedReleaseEvent, kind_of
 from pate.accounting.laws.mechanism import mechanism_law
 from pate.arrays import FloatArray, IntArray
 from pate.errors import expected
@@ -23,7 +23,7 @@ from pate.errors import expected
 _GRID = 4000
 
 
-def sanitised_inputs(votes: VoteCounts, event: PrivacyEvent, release: SanitisedRelease) -> tuple[float, float]:
+def sanitised_inputs(votes: VoteCounts, event: PrivacyEvent, release: SanitisedReleaseEvent) -> tuple[float, float]:
     """``(cost, smooth sensitivity)`` of a query list at the release's order, nats. Private, both.
 
     For ``ConfidentGNMax`` the cost is the 2018 convention (the test plus ``P[answered]`` times the answer), an
@@ -195,14 +195,14 @@ def log_q0(sigma: float, order: float) -> float:
     return low
 
 
-def _confident_parts(event: PrivacyEvent) -> tuple[ConfidentGNMax | None, float]:
+def _confident_parts(event: PrivacyEvent) -> tuple[ConfidentGNMaxEvent | None, float]:
     """The event if it tests a threshold, and the noise of its argmax."""
     mechanism_law(event)  # refuses what has no data-dependent cost
-    if isinstance(event, GNMax):
+    if isinstance(event, GNMaxEvent):
         return None, event.sigma
-    if isinstance(event, ConfidentGNMax):
+    if isinstance(event, ConfidentGNMaxEvent):
         return event, event.sigma
-    raise expected("GNMax or ConfidentGNMax", "no smooth sensitivity is known for it", event=type(event).__name__)
+    raise expected("GNMax or ConfidentGNMax", "no smooth sensitivity is known for it", event=kind_of(event))
 
 
 def _largest_costs(counts_QC: IntArray, teachers: int, sigma: float, order: float) -> FloatArray:

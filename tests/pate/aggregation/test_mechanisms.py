@@ -59,7 +59,7 @@ def test_the_noise_drawn_is_the_noise_charged() -> None:
     confident.answer(counts, still, answers_left=4)
     assert still.asked == [("gaussian", 7.0, 18), ("laplace", 8.0, 18), ("gaussian", 9.0, 6), ("gaussian", 5.0, 18)]
     event = confident.worst_case_event(queries=6, moved_votes=2)
-    assert event == events.ConfidentGNMax(
+    assert event == events.ConfidentGNMaxEvent(
         threshold=60, sigma_threshold=9.0, sigma=5.0, max_asked=6, max_answered=4, moved_votes=2
     )
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pate.accounting import Composed, data_independent_epsilon
-from pate.accounting.events import SanitisedRelease
+from pate.accounting import ComposedEvent, data_independent_epsilon
+from pate.accounting.events import SanitisedReleaseEvent
 from pate.aggregation import (
     ConfidentGNMax,
     ExactNoise,
@@ -30,7 +30,7 @@ from pate.ledger import Account, PrivacyLedger
 from pate.values import Released
 from pate.votes import VoteHistogram
 
-RELEASE = SanitisedRelease(order=6.0, beta=0.05, sigma_ss=6.0, tau_s=0.3)
+RELEASE = SanitisedReleaseEvent(order=6.0, beta=0.05, sigma_ss=6.0, tau_s=0.3)
 CONFIDENT = ConfidentGNMax(threshold=60, sigma_threshold=30.0, sigma=20.0, max_answered=5)
 SETTINGS = {"epsilon": 100.0, "delta": 1e-5, "accountant": "gaussian", "unit": "patient"}
 
@@ -76,7 +76,7 @@ def kinds(ledger: PrivacyLedger) -> list[str]:
 
 def test_the_figure_is_charged_with_the_campaign_and_drawn_before_it_is_settled(ledger) -> None:
     answers = ask(ledger).value
-    assert answers.event == Composed(events=(CONFIDENT.worst_case_event(queries=20, moved_votes=1), RELEASE))
+    assert answers.event == ComposedEvent(events=(CONFIDENT.worst_case_event(queries=20, moved_votes=1), RELEASE))
     assert answers.total == ledger.spent("ward")
     assert answers.figure == ledger.figures("ward")[0]
     assert kinds(ledger)[0:2] == ["register", "reserve"]
@@ -105,7 +105,7 @@ def test_asked_again_the_stored_figure_comes_back(ledger) -> None:
 def test_the_same_inputs_with_another_figure_in_mind_are_not_charged_again_and_show_none(ledger) -> None:
     ask(ledger, mechanism=GNMax(sigma=20.0))
     spent = ledger.spent("ward")
-    other = SanitisedRelease(order=5.0, beta=0.05, sigma_ss=6.0, tau_s=0.3)
+    other = SanitisedReleaseEvent(order=5.0, beta=0.05, sigma_ss=6.0, tau_s=0.3)
     again = ask(ledger, mechanism=GNMax(sigma=20.0), sanitised=other).value
     assert (again.figure, again.event, again.total) == (None, None, spent)
 
@@ -208,7 +208,7 @@ def test_the_ledger_and_the_answers_hold_the_two_noisy_integers_and_no_other_fig
         private.extend(found)
         return found
 
-    def looked_too(event: SanitisedRelease, sensitivity: float) -> Any:
+    def looked_too(event: SanitisedReleaseEvent, sensitivity: float) -> Any:
         found = scales(event, sensitivity)
         private.extend([found.figure_sigma, found.log_sigma, event.sigma_ss * (sensitivity + event.floor)])
         return found
@@ -232,7 +232,7 @@ def test_what_is_charged_is_the_campaign_and_the_release(mechanism: NoisyMax) ->
     answers = mechanism.worst_case_event(queries=9, moved_votes=1)
     assert whole_event(mechanism, queries=9, moved_votes=1) == answers
     found = whole_event(mechanism, queries=9, moved_votes=1, sanitised=RELEASE)
-    assert found == Composed(events=(answers, RELEASE))
+    assert found == ComposedEvent(events=(answers, RELEASE))
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_what_is_charged_is_the_campaign_and_the_release(mechanism: NoisyMax) ->
 def test_a_figure_that_cannot_be_had_is_refused_before_votes_exist(
     mechanism: NoisyMax, moved_votes: int, fields: dict, message: str
 ) -> None:
-    event = SanitisedRelease(**{"order": 6.0, "beta": 0.05, "sigma_ss": 6.0, "tau_s": 0.3, **fields})
+    event = SanitisedReleaseEvent(**{"order": 6.0, "beta": 0.05, "sigma_ss": 6.0, "tau_s": 0.3, **fields})
     with pytest.raises(InputError) as error:
         whole_event(mechanism, queries=9, moved_votes=moved_votes, sanitised=event)
     assert message in str(error.value)

@@ -70,7 +70,7 @@ def test_refusals_not_charged_are_caught(ledger: PrivacyLedger) -> None:
         return replace(CONFIDENT.worst_case_event(queries=queries, moved_votes=1), max_asked=3)
 
     def argmaxes_only(queries: int) -> PrivacyEvent:
-        return vocabulary.Repeated(event=vocabulary.GNMax(sigma=2.0), count=3)
+        return vocabulary.RepeatedEvent(event=vocabulary.GNMaxEvent(sigma=2.0), count=3)
 
     for event in (answers_only, argmaxes_only):
         with pytest.raises(InputError, match="every refusal"):

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from pate.accounting import GNMax, Repeated, data_independent_epsilon
+from pate.accounting import GNMaxEvent, RepeatedEvent, data_independent_epsilon
 from pate.ledger import Account, Intent, PrivacyLedger
 
-EVENT = GNMax(sigma=40.0)
+EVENT = GNMaxEvent(sigma=40.0)
 DELTA = 1e-5
 
 
@@ -22,7 +22,7 @@ class Words:
     EVENT = EVENT
 
     def cost(self, count: int) -> float:
-        return data_independent_epsilon(Repeated(event=EVENT, count=count), DELTA).epsilon
+        return data_independent_epsilon(RepeatedEvent(event=EVENT, count=count), DELTA).epsilon
 
     def account(self, name: str = "ward", releases: int = 10, **changes: Any) -> Account:
         settings = {"epsilon": self.cost(releases) + 1e-9, "delta": DELTA, "accountant": "gaussian", "unit": "patient"}
@@ -30,7 +30,7 @@ class Words:
 
     def spend(self, ledger: PrivacyLedger, name: str, campaign: str, count: int = 1) -> Intent:
         queries = ledger.key.queries([f"{campaign}/{i}".encode() for i in range(count)])
-        event = Repeated(event=EVENT, count=count)
+        event = RepeatedEvent(event=EVENT, count=count)
         return ledger.reserve(name, campaign=campaign, task="t", event=event, queries=queries, max_answered=count)
 
     def raw(self, folder: Path) -> sqlite3.Connection:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pate.accounting import GNMax, Repeated
+from pate.accounting import GNMaxEvent, RepeatedEvent
 from pate.accounting.rounding import down, up
 from pate.errors import BudgetExceeded, InputError, RecordsRefused
 from pate.ledger import PrivacyLedger
@@ -36,7 +36,7 @@ def test_the_budget_holds_and_a_refusal_says_what_is_left_and_what_was_asked(led
     with pytest.raises(BudgetExceeded) as error:
         words.spend(ledger, "ward", "second", 2)
     text, rule = str(error.value), ledger.account("ward").rule
-    first, second = (Repeated(event=words.EVENT, count=count) for count in (9, 2))
+    first, second = (RepeatedEvent(event=words.EVENT, count=count) for count in (9, 2))
     assert f"{up(rule.total((first, second)).epsilon, 4)} with this campaign" in text
     assert f"asks {up(words.cost(2), 4)}" in text
     assert f"{up(words.cost(9), 4)} is spent" in text
@@ -118,7 +118,7 @@ def _client(folder: Path, number: int) -> int:
 
     ledger = PrivacyLedger(folder)
     query = ledger.key.queries([str(number).encode()])
-    event = Repeated(event=GNMax(sigma=40.0), count=1)
+    event = RepeatedEvent(event=GNMaxEvent(sigma=40.0), count=1)
     try:
         ledger.reserve("ward", campaign=str(number), task="t", event=event, queries=query, max_answered=1)
     except BudgetExceeded as error:

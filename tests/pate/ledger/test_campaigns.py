@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pate.accounting import ConfidentGNMax, GNMax, Repeated
+from pate.accounting import ConfidentGNMaxEvent, GNMaxEvent, RepeatedEvent
 from pate.errors import InputError, LedgerError
 from pate.ledger import PrivacyLedger
 
 
-def confident(max_asked: int, max_answered: int) -> ConfidentGNMax:
-    return ConfidentGNMax(
+def confident(max_asked: int, max_answered: int) -> ConfidentGNMaxEvent:
+    return ConfidentGNMaxEvent(
         threshold=60, sigma_threshold=40.0, sigma=40.0, max_asked=max_asked, max_answered=max_answered
     )
 
@@ -28,9 +28,9 @@ def test_a_campaign_is_charged_once(ledger: PrivacyLedger, words) -> None:
 @pytest.mark.parametrize(
     ("event", "queries", "max_answered"),
     [
-        (GNMax(sigma=40.0), 2, 2),
-        (Repeated(event=GNMax(sigma=40.0), count=3), 4, 4),
-        (Repeated(event=GNMax(sigma=40.0), count=2), 3, 2),
+        (GNMaxEvent(sigma=40.0), 2, 2),
+        (RepeatedEvent(event=GNMaxEvent(sigma=40.0), count=3), 4, 4),
+        (RepeatedEvent(event=GNMaxEvent(sigma=40.0), count=2), 3, 2),
         (confident(3, 2), 4, 2),
         (confident(4, 2), 4, 3),
     ],

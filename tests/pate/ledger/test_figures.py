@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from pate.accounting import Composed, GNMax, Repeated
+from pate.accounting import ComposedEvent, GNMaxEvent, RepeatedEvent
 from pate.accounting.data_independent.sanitised_release import SanitisedFigure
-from pate.accounting.events import SanitisedRelease, to_dict
+from pate.accounting.events import SanitisedReleaseEvent, to_dict
 from pate.errors import LedgerError
 from pate.ledger import Intent, PrivacyLedger, chain, schema, verify_lines
 
-RELEASE = SanitisedRelease(order=6.0, beta=0.02, sigma_ss=8.0, tau_s=0.3)
+RELEASE = SanitisedReleaseEvent(order=6.0, beta=0.02, sigma_ss=8.0, tau_s=0.3)
 FIGURE = SanitisedFigure(release=RELEASE, cost_steps=41234, width_steps=-777, basis="b")
 
 
 def bought(ledger: PrivacyLedger, words, name: str = "c", *, figures: int = 1) -> Intent:
     ledger.register(words.account(releases=1000))
     queries = ledger.key.queries([f"{name}/{i}".encode() for i in range(3)])
-    event = Composed(events=(Repeated(event=GNMax(sigma=40.0), count=3), *[RELEASE] * figures))
+    event = ComposedEvent(events=(RepeatedEvent(event=GNMaxEvent(sigma=40.0), count=3), *[RELEASE] * figures))
     return ledger.reserve("ward", campaign=name, task="t", event=event, queries=queries, max_answered=3)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.special import gammaln
 
-from pate.accounting import Composed, GNMax, Repeated, data_independent_epsilon
+from pate.accounting import ComposedEvent, GNMaxEvent, RepeatedEvent, data_independent_epsilon
 from pate.accounting.rounding import down, up
 from pate.arrays import FloatArray
 from pate.errors import BudgetExceeded, InputError, PateError
@@ -20,11 +20,11 @@ from pate.ledger import Account, PrivacyLedger
 
 EPSILON, DELTA = 21.38, 0.0033483
 FIRST, ONE, OTHER = (4.5, 40), (0.28, 1), (1.7612, 40)
-FORTY = Repeated(event=GNMax(sigma=40.0), count=40)
+FORTY = RepeatedEvent(event=GNMaxEvent(sigma=40.0), count=40)
 
 
-def answers(campaign: tuple[float, int]) -> Repeated:
-    return Repeated(event=GNMax(sigma=campaign[0]), count=campaign[1])
+def answers(campaign: tuple[float, int]) -> RepeatedEvent:
+    return RepeatedEvent(event=GNMaxEvent(sigma=campaign[0]), count=campaign[1])
 
 
 def ward(**changes: object) -> Account:
@@ -32,12 +32,12 @@ def ward(**changes: object) -> Account:
     return Account(**{**settings, **changes})  # type: ignore[arg-type]
 
 
-def spend(ledger: PrivacyLedger, name: str, event: Repeated, mark: str) -> None:
+def spend(ledger: PrivacyLedger, name: str, event: RepeatedEvent, mark: str) -> None:
     queries = ledger.key.queries([f"{mark}/{i}".encode() for i in range(event.count)])
     ledger.reserve(name, campaign=mark, task="t", event=event, queries=queries, max_answered=event.count)
 
 
-def takes(ledger: PrivacyLedger, name: str, event: Repeated, mark: str) -> bool:
+def takes(ledger: PrivacyLedger, name: str, event: RepeatedEvent, mark: str) -> bool:
     """Whether the charge is accepted."""
     try:
         spend(ledger, name, event, mark)
@@ -108,7 +108,10 @@ def test_of_declared_continuations_one_is_taken_and_the_other_refused_from_the_s
     assert not takes(ledger, "ward", answers(ONE), "not declared")
     assert takes(ledger, "ward", both[1], "second")
     assert ledger.spent("ward").accountant == "worst_case"
-    assert ledger.spent("ward").epsilon == data_independent_epsilon(Composed(events=both), DELTA, "worst_case").epsilon
+    assert (
+        ledger.spent("ward").epsilon
+        == data_independent_epsilon(ComposedEvent(events=both), DELTA, "worst_case").epsilon
+    )
     assert ledger.left("ward") == 0
     assert ledger.account("ward").declared == both
     ledger.verify()
@@ -120,7 +123,7 @@ def test_the_total_names_the_rule_that_holds_it(ledger: PrivacyLedger) -> None:
     spend(ledger, "ward", FORTY, "a")
     assert ledger.spent("ward") == data_independent_epsilon(FORTY, 1e-5, "worst_case")
     spend(ledger, "ward", FORTY, "b")
-    composed = data_independent_epsilon(Repeated(event=FORTY.event, count=80), 1e-5, "worst_case").epsilon
+    composed = data_independent_epsilon(RepeatedEvent(event=FORTY.event, count=80), 1e-5, "worst_case").epsilon
     assert ledger.spent("ward").accountant == "gdp_filter(worst_case)"
     assert composed <= ledger.spent("ward").epsilon <= composed * 1.03
 
@@ -130,10 +133,13 @@ def test_a_refusal_says_what_the_filter_leaves(ledger: PrivacyLedger) -> None:
     spend(ledger, "ward", FORTY, "a")
     left = ledger.left("ward")
     with pytest.raises(BudgetExceeded) as error:
-        spend(ledger, "ward", Repeated(event=FORTY.event, count=70), "b")
+        spend(ledger, "ward", RepeatedEvent(event=FORTY.event, count=70), "b")
     text, rule = str(error.value), ledger.account("ward").rule
     assert f"{down(left, 4)} is left, accountant gdp_filter(worst_case)" in text
-    assert f"got {up(rule.total((FORTY, Repeated(event=FORTY.event, count=70))).epsilon, 4)} with this campaign" in text
+    assert (
+        f"got {up(rule.total((FORTY, RepeatedEvent(event=FORTY.event, count=70))).epsilon, 4)} with this campaign"
+        in text
+    )
 
 
 def test_a_first_campaign_that_uses_all_of_the_budget_is_the_only_one(ledger: PrivacyLedger) -> None:
@@ -141,13 +147,13 @@ def test_a_first_campaign_that_uses_all_of_the_budget_is_the_only_one(ledger: Pr
     spend(ledger, "ward", FORTY, "a")
     assert ledger.left("ward") == 0
     with pytest.raises(BudgetExceeded, match="nothing can follow; publish what was already answered"):
-        spend(ledger, "ward", Repeated(event=GNMax(sigma=4000.0), count=1), "b")
+        spend(ledger, "ward", RepeatedEvent(event=GNMaxEvent(sigma=4000.0), count=1), "b")
 
 
 def test_a_declaration_is_fixed_and_must_fit(ledger: PrivacyLedger) -> None:
     ledger.register(ward(declared=(FORTY, FORTY)))
     ledger.register(ward(declared=(FORTY, FORTY)))
-    for other in ((), (FORTY,), (FORTY, Repeated(event=FORTY.event, count=41))):
+    for other in ((), (FORTY,), (FORTY, RepeatedEvent(event=FORTY.event, count=41))):
         with pytest.raises(InputError, match=r"first registered.*2 campaigns declared"):
             ledger.register(ward(declared=other))
     with pytest.raises(InputError, match="Expected declared campaigns within epsilon=2"):
@@ -157,11 +163,11 @@ def test_a_declaration_is_fixed_and_must_fit(ledger: PrivacyLedger) -> None:
 
 def test_a_linked_account_is_held_by_the_rule_of_each(ledger: PrivacyLedger) -> None:
     unit = ledger.key.units([b"anna"])
-    whole = data_independent_epsilon(Repeated(event=FORTY.event, count=80), 1e-5, "worst_case").epsilon
+    whole = data_independent_epsilon(RepeatedEvent(event=FORTY.event, count=80), 1e-5, "worst_case").epsilon
     ledger.register(ward(epsilon=whole, declared=(FORTY, FORTY)), units=unit)
     ledger.register(ward(name="clinic", epsilon=9.0), units=unit)
     with pytest.raises(PateError) as error:
-        spend(ledger, "clinic", Repeated(event=GNMax(sigma=80.0), count=1), "other noise")
+        spend(ledger, "clinic", RepeatedEvent(event=GNMaxEvent(sigma=80.0), count=1), "other noise")
     assert "declared" not in str(error.value), "which other data hold the same patients is private"
     assert "beyond what was declared" in str(error.value.private_detail)
     assert takes(ledger, "clinic", FORTY, "of the declared kind")
@@ -175,7 +181,7 @@ def test_an_account_that_turns_out_to_be_linked_says_that_its_filter_was_not_kep
     units = ledger.key.units([b"anna", b"bert"])
     ledger.register(ward(epsilon=1.0), units=units[:1])
     ledger.register(ward(name="clinic", epsilon=1.0), units=units[1:])
-    eighty = Repeated(event=FORTY.event, count=80)
+    eighty = RepeatedEvent(event=FORTY.event, count=80)
     for name, campaign in (("ward", "a"), ("clinic", "b")):
         spend(ledger, name, eighty, campaign)
         intent = ledger.intent(campaign)
@@ -187,13 +193,13 @@ def test_an_account_that_turns_out_to_be_linked_says_that_its_filter_was_not_kep
         assert spent.accountant == "exceeded gdp_filter(worst_case)"
         assert spent.epsilon > 1.0
         assert ledger.left(name, linked=True) == 0
-        assert not takes(ledger, name, Repeated(event=GNMax(sigma=4000.0), count=1), f"{name} again")
+        assert not takes(ledger, name, RepeatedEvent(event=GNMaxEvent(sigma=4000.0), count=1), f"{name} again")
 
 
 @pytest.fixture
 def unfiltered(folder: Path) -> Path:
     """A ledger of schema 3, whose account accepted three campaigns by their composed curve, to the budget's end."""
-    composed = data_independent_epsilon(Repeated(event=FORTY.event, count=120), 1e-5, "worst_case").epsilon
+    composed = data_independent_epsilon(RepeatedEvent(event=FORTY.event, count=120), 1e-5, "worst_case").epsilon
     ledger = PrivacyLedger(folder)
     ledger.register(ward(epsilon=composed, declared=(FORTY, FORTY, FORTY)))
     ledger.register(ward(name="wide", epsilon=2.0))
@@ -236,7 +242,7 @@ def test_an_old_account_beyond_its_filter_keeps_its_charges_and_takes_no_more(un
     assert spent.accountant == "exceeded gdp_filter(worst_case)"
     assert account.epsilon < spent.epsilon < account.epsilon * 1.05
     assert len(ledger.events("ward").events) == 3
-    assert not takes(ledger, "ward", Repeated(event=GNMax(sigma=4000.0), count=1), "one more")
+    assert not takes(ledger, "ward", RepeatedEvent(event=GNMaxEvent(sigma=4000.0), count=1), "one more")
     assert ledger.spent("wide").accountant == "gdp_filter(worst_case)"
     assert takes(ledger, "wide", FORTY, "one more")
     assert ledger.register(replace(account)) == account, "its settings are what they were"

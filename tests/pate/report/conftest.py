@@ -8,19 +8,28 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pate.accounting import Composed, ConfidentGNMax, GNMax, PrivacyEvent, Repeated, data_independent_epsilon
+from pate.accounting import (
+    ComposedEvent,
+    ConfidentGNMaxEvent,
+    GNMaxEvent,
+    PrivacyEvent,
+    RepeatedEvent,
+    data_independent_epsilon,
+)
 from pate.accounting.data_independent.sanitised_release import SanitisedFigure
-from pate.accounting.events import SanitisedRelease
+from pate.accounting.events import SanitisedReleaseEvent
 from pate.report import PrivacyReport
 from pate.report.words import neighbours
 from pate.student.calibration import calibration
 
 DELTA, ACCOUNTANT = 1e-5, "gaussian"
-EARLIER = Repeated(event=GNMax(sigma=60.0), count=100)
+EARLIER = RepeatedEvent(event=GNMaxEvent(sigma=60.0), count=100)
 
 
-def campaign_event(asked: int = 640, answered: int = 286) -> ConfidentGNMax:
-    return ConfidentGNMax(threshold=200.0, sigma_threshold=150.0, sigma=40.0, max_asked=asked, max_answered=answered)
+def campaign_event(asked: int = 640, answered: int = 286) -> ConfidentGNMaxEvent:
+    return ConfidentGNMaxEvent(
+        threshold=200.0, sigma_threshold=150.0, sigma=40.0, max_asked=asked, max_answered=answered
+    )
 
 
 def bound(event: PrivacyEvent) -> Any:
@@ -74,9 +83,9 @@ def finding(**changes: Any) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def full() -> PrivacyReport:
     """A third campaign on a ward's data, with a sanitised figure, other runs to compare with, and an audit."""
-    sanitised = SanitisedRelease(order=14.0, beta=0.02, sigma_ss=5.0, tau_s=0.2)
-    event = Composed(events=(campaign_event(), sanitised))
-    charges = [EARLIER, Repeated(event=GNMax(sigma=50.0), count=40), event]
+    sanitised = SanitisedReleaseEvent(order=14.0, beta=0.02, sigma_ss=5.0, tau_s=0.2)
+    event = ComposedEvent(events=(campaign_event(), sanitised))
+    charges = [EARLIER, RepeatedEvent(event=GNMaxEvent(sigma=50.0), count=40), event]
     figure = SanitisedFigure(release=sanitised, cost_steps=12_000, width_steps=-2400, basis="papernot18")
     mark = "0123456789abcdef" * 4
     return PrivacyReport(
@@ -86,7 +95,8 @@ def full() -> PrivacyReport:
         neighbours=neighbours("patient", ids=True, within_site=True), moved_votes=1,
         partition="each privacy unit's records go to one teacher of its own site", retention_days=30,
         mechanism={"kind": "confident-gnmax", "threshold": 200.0, "sigma_threshold": 150.0, "sigma": 40.0},
-        event=event, campaign=bound(event), charges=charges, total=bound(Composed(events=tuple(charges))), budget=8.0,
+        event=event, campaign=bound(event), charges=charges, total=bound(ComposedEvent(events=tuple(charges))),
+        budget=8.0,
         ledger=f"27:{mark}", teachers_enrolled=250, teachers_lost=2, pool=9000, asked=600, answered=240, refused=360,
         batch_size=1000, spend=spend(), student={"learner": "fixmatch", "network": "cnn"}, evaluation=evaluation(),
         comparable=[
@@ -110,7 +120,7 @@ def full() -> PrivacyReport:
 @pytest.fixture(scope="session")
 def bare(full: PrivacyReport) -> PrivacyReport:
     """A first campaign: no earlier charge, no figure, no audit, nothing to compare with; on a benchmark, seeded."""
-    event = Repeated(event=GNMax(sigma=5.0), count=40)
+    event = RepeatedEvent(event=GNMaxEvent(sigma=5.0), count=40)
     return replace(
         full, event=event, campaign=bound(event), charges=[event], total=bound(event), budget=10.0, sanitised=None,
         mechanism={"kind": "gnmax", "sigma": 5.0}, asked=40, answered=40, refused=0, audit=None, comparable=[],

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from pate.accounting import GNMax, Repeated, data_independent_epsilon
+from pate.accounting import GNMaxEvent, RepeatedEvent, data_independent_epsilon
 from pate.errors import InputError
 from pate.report.meaning import (
     DELTAS,
@@ -89,7 +89,7 @@ def test_groups_cost_no_less_than_their_shifted_law(gaussian: GuaranteeCurve) ->
 
 @pytest.mark.parametrize("accountant", ["gaussian", "worst_case_rdp"])
 def test_the_curve_of_an_event_goes_through_what_the_accountant_says(accountant: str) -> None:
-    event = Repeated(event=GNMax(sigma=20.0), count=30)
+    event = RepeatedEvent(event=GNMaxEvent(sigma=20.0), count=30)
     curve = guarantee_curve(event, accountant)
     assert (np.diff(curve.epsilon_K) > 0).all()
     assert (np.diff(curve.delta_K) <= 0).all()

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from pate.accounting import EpsilonBound, GNMax, Repeated
+from pate.accounting import EpsilonBound, GNMaxEvent, RepeatedEvent
 from pate.accounting.data_independent.account_rule import AccountRule
 from pate.errors import InputError, PrivacyViolation
 from pate.report import PrivacyReport, json_schema, to_html, to_json, with_audit
@@ -202,7 +202,7 @@ def test_only_released_reports_with_public_epsilons_are_written(bare: PrivacyRep
 
 
 def test_many_charges_are_summed_up_and_nothing_is_lost(bare: PrivacyReport) -> None:
-    charges = [Repeated(event=GNMax(sigma=200.0), count=n) for n in range(1, 31)]
+    charges = [RepeatedEvent(event=GNMaxEvent(sigma=200.0), count=n) for n in range(1, 31)]
     rows = content_of(replace(bare, charges=charges))["charges"]
     assert len(rows) == MOST_CHARGES
     assert sum(row["campaigns"] for row in rows) == 30

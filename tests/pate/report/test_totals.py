@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from pate.accounting import GNMax, Repeated, data_independent_epsilon
+from pate.accounting import GNMaxEvent, RepeatedEvent, data_independent_epsilon
 from pate.accounting.data_independent.account_rule import AccountRule
 from pate.report import PrivacyReport, to_html
 from pate.report.content import content_of
 from pate.values import Released
 
-FORTY = Repeated(event=GNMax(sigma=40.0), count=40)
+FORTY = RepeatedEvent(event=GNMaxEvent(sigma=40.0), count=40)
 
 
 def with_total(report: PrivacyReport, accountant: str, *, budget: float = 5.0, charges: int = 3) -> PrivacyReport:
@@ -78,7 +78,7 @@ def test_a_total_that_no_filter_held_says_so(bare: PrivacyReport) -> None:
 def test_a_report_of_a_run_from_before_is_what_it_was(bare: PrivacyReport) -> None:
     """Its total was composed as a whole, and it does not know what was left."""
     events = (FORTY, FORTY)
-    total = data_independent_epsilon(Repeated(event=FORTY.event, count=80), 1e-5, "worst_case")
+    total = data_independent_epsilon(RepeatedEvent(event=FORTY.event, count=80), 1e-5, "worst_case")
     own = data_independent_epsilon(FORTY, 1e-5, "worst_case")
     content = content_of(replace(bare, event=FORTY, campaign=own, charges=events, total=total, budget=2.0))
     assert content["budget_left"] == 2.0 - total.epsilon

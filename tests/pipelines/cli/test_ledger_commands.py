@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pate.accounting import GNMax, Repeated
+from pate.accounting import GNMaxEvent, RepeatedEvent
 from pate.ledger import Account, PrivacyLedger
 from pipelines.cli.app import run
 
@@ -76,7 +76,7 @@ def test_on_a_narrow_terminal_no_name_is_cut_off(
 def test_the_rule_that_holds_an_account_and_what_it_leaves_are_shown(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    forty = Repeated(event=GNMax(sigma=40.0), count=40)
+    forty = RepeatedEvent(event=GNMaxEvent(sigma=40.0), count=40)
     ledger = PrivacyLedger(home / "ledger")
     plain = {"delta": 1e-5, "accountant": "worst_case", "unit": "patient"}
     ledger.register(Account(name="later", epsilon=2.0, **plain))  # type: ignore[arg-type]

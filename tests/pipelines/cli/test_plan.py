@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pate.accounting import Composed, data_independent_epsilon
+from pate.accounting import ComposedEvent, data_independent_epsilon
 from pate.accounting.events import from_dict
 from pate.accounting.rounding import up
 
@@ -89,7 +89,7 @@ def test_a_figure_is_proposed_within_its_price(shell) -> None:
     assert row["epsilon"] == pytest.approx(figure["without"])
     assert figure["without"] < figure["epsilon"] <= figure["without"] + 0.3
     release = from_dict({"event": "SanitisedRelease", **figure["release"]})
-    both = Composed(events=(from_dict(row["event"]), release))
+    both = ComposedEvent(events=(from_dict(row["event"]), release))
     assert data_independent_epsilon(both, 1e-5, "gaussian").epsilon == pytest.approx(figure["epsilon"])
     said = shell.run(*arguments).stdout
     assert f"privacy.sanitised: {{order: {figure['release']['order']:g}, beta:" in said

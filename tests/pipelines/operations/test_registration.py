@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from pate.accounting import GNMax, Repeated
+from pate.accounting import GNMaxEvent, RepeatedEvent
 from pate.errors import RecordsRefused
 from pate.ledger import Account, PrivacyLedger
 from pate.student.export import save_exported
@@ -26,7 +26,7 @@ from pipelines.tracking.tracker import Evaluation, ModelCard, Tracker
 PUBLIC = Released.public
 RUN = "study-1234abcd"
 ROWS = np.random.default_rng(0).random((2, 1, 8, 8), dtype=np.float32)
-EVENT = Repeated(event=GNMax(sigma=30.0), count=2)
+EVENT = RepeatedEvent(event=GNMaxEvent(sigma=30.0), count=2)
 
 
 def charge(home: Path, account: str, campaign: str, units: list[bytes]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pate.accounting import Composed, GNMax, Repeated, data_independent_epsilon
+from pate.accounting import ComposedEvent, GNMaxEvent, RepeatedEvent, data_independent_epsilon
 from pate.data import Study
 from pate.errors import InputError
 from pipelines.config.experiment import Config, load
@@ -17,7 +17,7 @@ from pipelines.run.labels import account_of
 SMOKE = yaml.safe_load((Path(__file__).parents[3] / "configs" / "smoke.yaml").read_text())
 OWN = {"mechanism": {"kind": "gnmax", "sigma": 5}, "max_asked": 40}
 LATER = {"mechanism": {"kind": "gnmax", "sigma": 40}, "max_asked": 60}
-EVENTS = (Repeated(event=GNMax(sigma=5.0), count=40), Repeated(event=GNMax(sigma=40.0), count=60))
+EVENTS = (RepeatedEvent(event=GNMaxEvent(sigma=5.0), count=40), RepeatedEvent(event=GNMaxEvent(sigma=40.0), count=60))
 
 
 def configured(folder: Path, campaigns: list[object] | None, **privacy: object) -> Config:
@@ -51,7 +51,7 @@ def test_more_than_the_budget_cannot_be_declared(tmp_path: Path) -> None:
 
 
 def test_a_campaign_beside_a_declaration_that_uses_the_budget_up_is_refused(tmp_path: Path) -> None:
-    whole = data_independent_epsilon(Composed(events=EVENTS), 1e-5, "worst_case").epsilon
+    whole = data_independent_epsilon(ComposedEvent(events=EVENTS), 1e-5, "worst_case").epsilon
     tight = {"accountant": "worst_case", "epsilon": whole}
     assert configured(tmp_path, [OWN, LATER], **tight).account_rule().bound
     other = {"mechanism": {"kind": "gnmax", "sigma": 5.01}, "max_asked": 40}

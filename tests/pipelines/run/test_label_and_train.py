@@ -11,7 +11,7 @@ import jsonschema
 import mlflow
 import pytest
 
-from pate.accounting import GNMax, Repeated, data_independent_epsilon
+from pate.accounting import GNMaxEvent, RepeatedEvent, data_independent_epsilon
 from pate.ledger import PrivacyLedger
 from pate.report import json_schema
 from pate.report.wording import up
@@ -23,7 +23,7 @@ CONFIGS = Path(__file__).parents[3] / "configs"
 
 def test_the_summary_says_what_was_done_and_what_it_cost(finished) -> None:
     _, summary = finished
-    expected = data_independent_epsilon(Repeated(event=GNMax(sigma=5.0), count=40), 1e-5)
+    expected = data_independent_epsilon(RepeatedEvent(event=GNMaxEvent(sigma=5.0), count=40), 1e-5)
     assert (summary["teachers"], summary["asked"], summary["answered"]) == (20, 40, 40)
     assert summary["epsilon"] == pytest.approx(expected.epsilon)
     assert (summary["delta"], summary["accountant"]) == (1e-5, "gaussian")

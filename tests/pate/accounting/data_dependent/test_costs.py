@@ -11,13 +11,13 @@ from pate.accounting.curve import EpsilonBound
 from pate.accounting.data_dependent.costs import LAW_ERROR, TeacherVotes, VoteCounts, exact, papernot18
 from pate.accounting.data_dependent.exact_rdp import neighbour_costs
 from pate.accounting.data_independent.gaussian import gaussian_rdp
-from pate.accounting.events import ConfidentGNMax, GNMax, LNMax, Repeated, ThresholdTest
+from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent, RepeatedEvent, ThresholdTestEvent
 from pate.accounting.laws.mechanism import mechanism_law, neighbour_laws
 from pate.errors import InputError, PrivacyViolation
 
 ORDERS = np.array([1.1, 1.5, 2.0, 4.0, 8.0, 20.0, 64.0])
-CONFIDENT = ConfidentGNMax(threshold=24.0, sigma_threshold=15.0, sigma=5.0, max_asked=9, max_answered=9)
-EVENTS = [GNMax(sigma=5.0), LNMax(scale=4.0), CONFIDENT]
+CONFIDENT = ConfidentGNMaxEvent(threshold=24.0, sigma_threshold=15.0, sigma=5.0, max_asked=9, max_answered=9)
+EVENTS = [GNMaxEvent(sigma=5.0), LNMaxEvent(scale=4.0), CONFIDENT]
 SLACK = LAW_ERROR * (2 * ORDERS - 1) / (ORDERS - 1)
 
 
@@ -37,7 +37,9 @@ def test_histograms_count_votes_and_leave_abstentions_out() -> None:
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda e: type(e).__name__)
-def test_teacher_by_teacher_equals_a_naive_sum_over_queries(event: GNMax | LNMax | ConfidentGNMax) -> None:
+def test_teacher_by_teacher_equals_a_naive_sum_over_queries(
+    event: GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent,
+) -> None:
     table = votes(queries=5, teachers=8)
     mechanism, counts = mechanism_law(event), table.counted().counts_QC
     worst = np.zeros((2, len(ORDERS)))
@@ -58,24 +60,24 @@ def test_teacher_by_teacher_equals_a_naive_sum_over_queries(event: GNMax | LNMax
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda e: type(e).__name__)
-def test_knowing_who_voted_what_is_never_worse(event: GNMax | LNMax | ConfidentGNMax) -> None:
+def test_knowing_who_voted_what_is_never_worse(event: GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent) -> None:
     table = votes()
     by_teacher, by_query = exact(table, event, orders_A=ORDERS), exact(table.counted(), event, orders_A=ORDERS)
     assert (by_teacher.scope, by_query.scope) == ("per_teacher", "per_query")
     assert (by_teacher.curve.rdp_A <= by_query.curve.rdp_A * (1 + 1e-12)).all()
-    if not isinstance(event, LNMax):  # under Laplace noise a vote for the top costs most at every order
+    if not isinstance(event, LNMaxEvent):  # under Laplace noise a vote for the top costs most at every order
         assert by_teacher.curve.rdp_A[-1] < by_query.curve.rdp_A[-1]
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda e: type(e).__name__)
 @pytest.mark.parametrize("continuous", [False, True])
 def test_exact_is_never_above_the_data_independent_cost(
-    event: GNMax | LNMax | ConfidentGNMax, continuous: bool
+    event: GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent, continuous: bool
 ) -> None:
-    if isinstance(event, LNMax) and continuous:
-        event = LNMax(scale=12.0)
+    if isinstance(event, LNMaxEvent) and continuous:
+        event = LNMaxEvent(scale=12.0)
     counts = votes(abstain=0.0).counted()
-    whole = event if isinstance(event, ConfidentGNMax) else Repeated(event=event, count=9)
+    whole = event if isinstance(event, ConfidentGNMaxEvent) else RepeatedEvent(event=event, count=9)
     cost = exact(counts, event, orders_A=ORDERS, continuous=continuous).curve.rdp_A
     assert (cost <= gaussian_rdp(whole, ORDERS).rdp_A * (1 + 1e-12)).all()
     assert (cost > 0).all()
@@ -86,7 +88,7 @@ def test_order_of_the_accountants_for_continuous_noise_in_the_direction_of_the_2
     counts = np.array([rng.multinomial(60, p) for p in rng.dirichlet([6, 0.4, 0.4, 0.2], size=40)])
     counts = counts[np.argsort(np.ptp(counts, axis=1))]
     for sigma in (4.0, 9.0):
-        event = GNMax(sigma=sigma)
+        event = GNMaxEvent(sigma=sigma)
         forward = neighbour_costs(
             counts, mechanism_law(event, continuous=True), teachers=60, orders_A=ORDERS, per_vote=False
         )[:, 0, 0]
@@ -101,16 +103,18 @@ def test_repeated_histograms_cost_as_often_as_they_occur() -> None:
     once = VoteCounts(counts_QC=np.array([[20, 8, 2], [15, 15, 0]]), teachers=30, fixed_in_advance=True)
     often = VoteCounts(counts_QC=np.repeat(once.counts_QC, [5, 5], axis=0), teachers=30, fixed_in_advance=True)
     np.testing.assert_allclose(
-        exact(often, GNMax(sigma=5.0), orders_A=ORDERS).curve.rdp_A,
-        5 * exact(once, GNMax(sigma=5.0), orders_A=ORDERS).curve.rdp_A,
+        exact(often, GNMaxEvent(sigma=5.0), orders_A=ORDERS).curve.rdp_A,
+        5 * exact(once, GNMaxEvent(sigma=5.0), orders_A=ORDERS).curve.rdp_A,
         rtol=1e-10,
     )
 
 
 def test_rounding_goes_up_by_the_stated_slack() -> None:
     one = VoteCounts(counts_QC=np.array([[20, 8, 2]]), teachers=30, fixed_in_advance=True)
-    raw = neighbour_costs(one.counts_QC, mechanism_law(GNMax(sigma=5.0)), teachers=30, orders_A=ORDERS, per_vote=False)
-    added = exact(one, GNMax(sigma=5.0), orders_A=ORDERS).curve.rdp_A - raw[0, 0].max(axis=0)
+    raw = neighbour_costs(
+        one.counts_QC, mechanism_law(GNMaxEvent(sigma=5.0)), teachers=30, orders_A=ORDERS, per_vote=False
+    )
+    added = exact(one, GNMaxEvent(sigma=5.0), orders_A=ORDERS).curve.rdp_A - raw[0, 0].max(axis=0)
     assert (added >= SLACK).all()
     assert (added <= SLACK + 2e-9).all()
 
@@ -119,7 +123,7 @@ def test_mnist_like_votes_cost_less_by_the_exact_law() -> None:
     rng = np.random.default_rng(1)
     agreement = np.clip(rng.beta(9, 0.8, 300), 0.2, 1)
     counts = np.array([rng.multinomial(250, [g, *((1 - g) * np.array([0.6, 0.3, 0.1]))]) for g in agreement])
-    event = ConfidentGNMax(threshold=200.0, sigma_threshold=150.0, sigma=40.0, max_asked=300, max_answered=300)
+    event = ConfidentGNMaxEvent(threshold=200.0, sigma_threshold=150.0, sigma=40.0, max_asked=300, max_answered=300)
     listed = VoteCounts(counts_QC=counts, teachers=250, fixed_in_advance=True)
     new, old = exact(listed, event, orders_A=np.geomspace(2, 80, 40)), papernot18(listed, event)
     assert old.scope == "expected cost"
@@ -128,8 +132,8 @@ def test_mnist_like_votes_cost_less_by_the_exact_law() -> None:
 
 def test_an_empty_list_costs_nothing() -> None:
     nothing = VoteCounts(counts_QC=np.zeros((0, 3), dtype=int), teachers=3, fixed_in_advance=True)
-    assert (exact(nothing, GNMax(sigma=5.0), orders_A=ORDERS).curve.rdp_A == 0).all()
-    assert (papernot18(nothing, GNMax(sigma=5.0), orders_A=ORDERS).curve.rdp_A == 0).all()
+    assert (exact(nothing, GNMaxEvent(sigma=5.0), orders_A=ORDERS).curve.rdp_A == 0).all()
+    assert (papernot18(nothing, GNMaxEvent(sigma=5.0), orders_A=ORDERS).curve.rdp_A == 0).all()
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda e: type(e).__name__)
@@ -169,11 +173,11 @@ def test_orders_that_are_no_renyi_orders_are_refused(orders: list[float]) -> Non
     listed = VoteCounts(counts_QC=np.array([[3, 1]]), teachers=4, fixed_in_advance=True)
     for account in (exact, papernot18):
         with pytest.raises(InputError):
-            account(listed, GNMax(sigma=2.0), orders_A=np.array(orders))
+            account(listed, GNMaxEvent(sigma=2.0), orders_A=np.array(orders))
 
 
-@pytest.mark.parametrize("event", [ThresholdTest(sigma=1.0), GNMax(sigma=1.0, moved_votes=2)], ids=repr)
-def test_events_without_a_data_dependent_cost_are_refused(event: ThresholdTest | GNMax) -> None:
+@pytest.mark.parametrize("event", [ThresholdTestEvent(sigma=1.0), GNMaxEvent(sigma=1.0, moved_votes=2)], ids=repr)
+def test_events_without_a_data_dependent_cost_are_refused(event: ThresholdTestEvent | GNMaxEvent) -> None:
     listed = VoteCounts(counts_QC=np.array([[3, 1]]), teachers=4, fixed_in_advance=True)
     for account in (exact, papernot18):
         with pytest.raises(InputError):
@@ -182,7 +186,7 @@ def test_events_without_a_data_dependent_cost_are_refused(event: ThresholdTest |
 
 def test_every_data_dependent_number_is_private_and_neither_prints_nor_pickles() -> None:
     listed = VoteCounts(counts_QC=np.array([[17, 13]]), teachers=30, fixed_in_advance=True)
-    cost = exact(listed, GNMax(sigma=2.0), orders_A=ORDERS)
+    cost = exact(listed, GNMaxEvent(sigma=2.0), orders_A=ORDERS)
     bound = cost.epsilon(1e-5)
     assert isinstance(bound, EpsilonBound)
     assert bound.kind == cost.kind == "private"

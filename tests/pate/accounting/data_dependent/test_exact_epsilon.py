@@ -10,14 +10,14 @@ import pytest
 
 from pate.accounting.data_dependent.costs import TeacherVotes, VoteCounts, exact
 from pate.accounting.data_dependent.exact_epsilon import exact_epsilon
-from pate.accounting.events import ConfidentGNMax, GNMax, LNMax
+from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent
 from pate.accounting.laws.mechanism import mechanism_law, neighbour_laws
 from pate.errors import InputError
 
 EVENTS = [
-    GNMax(sigma=6.0),
-    LNMax(scale=8.0),
-    ConfidentGNMax(threshold=15, sigma_threshold=8.0, sigma=6.0, max_asked=5, max_answered=5),
+    GNMaxEvent(sigma=6.0),
+    LNMaxEvent(scale=8.0),
+    ConfidentGNMaxEvent(threshold=15, sigma_threshold=8.0, sigma=6.0, max_asked=5, max_answered=5),
 ]
 LABELS = np.array([[0, 1, 2, 2, 1], [0, 1, 2, 0, 1], [0, 2, 2, 2, 0], [0, 1, 2, -1, 1]] * 6)
 
@@ -57,7 +57,7 @@ def test_never_below_any_neighbour_that_one_teacher_can_make(event) -> None:
 
 def test_unanimous_votes_with_little_noise_cost_next_to_nothing() -> None:
     votes = VoteCounts(counts_QC=np.tile([200, 0, 0], (50, 1)), teachers=200, fixed_in_advance=True)
-    assert exact_epsilon(votes, GNMax(sigma=5.0), 1e-5).epsilon < 1e-3
+    assert exact_epsilon(votes, GNMaxEvent(sigma=5.0), 1e-5).epsilon < 1e-3
 
 
 def test_adaptive_queries_and_impossible_deltas_are_refused() -> None:

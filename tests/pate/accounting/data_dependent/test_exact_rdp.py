@@ -11,7 +11,7 @@ import pytest
 from scipy.special import logsumexp
 
 from pate.accounting.data_dependent.exact_rdp import batches, neighbour_costs
-from pate.accounting.events import ConfidentGNMax, GNMax, LNMax
+from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent
 from pate.accounting.laws.mechanism import MechanismLaw, mechanism_law
 
 RECORDS = json.loads((Path(__file__).parents[3] / "golden" / "noisy_argmax_exact.json").read_text())["records"]
@@ -71,7 +71,7 @@ def histograms(teachers: int, classes: int) -> list[tuple[int, ...]]:
 
 
 def assert_equal_to_enumeration(rows: list[tuple[int, ...]], teachers: int, scale: float, family: str) -> None:
-    event = GNMax(sigma=scale) if family == "gaussian" else LNMax(scale=scale)
+    event = GNMaxEvent(sigma=scale) if family == "gaussian" else LNMaxEvent(scale=scale)
     mechanism, counts = mechanism_law(event), np.array(rows)
     by_vote = neighbour_costs(counts, mechanism, teachers=teachers, orders_A=ORDERS, per_vote=True)
     largest = neighbour_costs(counts, mechanism, teachers=teachers, orders_A=ORDERS, per_vote=False)
@@ -101,14 +101,14 @@ def test_cost_equals_enumeration_on_every_small_histogram(family: str, scale: fl
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda r: f"{r['noise'][:8]}-{r['counts']}-{r['sigma']}")
 def test_cost_matches_30_digit_reference(record: dict) -> None:
-    mechanism = mechanism_law(GNMax(sigma=float(record["sigma"])), continuous=record["noise"] == "gaussian")
+    mechanism = mechanism_law(GNMaxEvent(sigma=float(record["sigma"])), continuous=record["noise"] == "gaussian")
     counts, orders = np.array([record["counts"]]), np.array(record["orders"], dtype=float)
     cost = neighbour_costs(counts, mechanism, teachers=int(counts.sum()), orders_A=orders, per_vote=False)
     np.testing.assert_allclose(cost[0, 0].max(axis=0), [float(r) for r in record["rdp"]], rtol=1e-10)
 
 
 def test_joint_cost_of_confident_gnmax_equals_enumeration_over_its_outcomes() -> None:
-    event = ConfidentGNMax(threshold=7.0, sigma_threshold=3.0, sigma=2.5, max_asked=1, max_answered=1)
+    event = ConfidentGNMaxEvent(threshold=7.0, sigma_threshold=3.0, sigma=2.5, max_asked=1, max_answered=1)
     mass, _ = noise_tables("gaussian", 3.0)
 
     def joint(counts: tuple[int, ...]) -> np.ndarray:
@@ -131,7 +131,7 @@ def test_joint_cost_of_confident_gnmax_equals_enumeration_over_its_outcomes() ->
     ("threshold", "sigma_threshold", "sigma"), [(-3.0, 1.0, 1.0), (4.5, 0.5, 6.0), (9.0, 4.0, 0.8), (40.0, 9.0, 2.5)]
 )
 def test_joint_cost_on_a_sample_of_small_histograms(threshold: float, sigma_threshold: float, sigma: float) -> None:
-    event = ConfidentGNMax(
+    event = ConfidentGNMaxEvent(
         threshold=threshold, sigma_threshold=sigma_threshold, sigma=sigma, max_asked=1, max_answered=1
     )
     mass, z = noise_tables("gaussian", sigma_threshold)[0], np.arange(-400, 401)
@@ -168,9 +168,9 @@ def test_bounds_that_leave_moves_out_change_no_cost(
     rng = np.random.default_rng(4)
     counts = np.array([rng.multinomial(teachers, p) for p in rng.dirichlet(np.full(classes, 0.2), size=6)])
     counts = counts[np.argsort(np.ptp(counts, axis=1))]
-    event = GNMax(sigma=15.0)
+    event = GNMaxEvent(sigma=15.0)
     if threshold is not None:
-        event = ConfidentGNMax(threshold=threshold, sigma_threshold=25.0, sigma=15.0, max_asked=1, max_answered=1)
+        event = ConfidentGNMaxEvent(threshold=threshold, sigma_threshold=25.0, sigma=15.0, max_asked=1, max_answered=1)
     arguments = {"teachers": teachers + 3, "orders_A": np.geomspace(1.1, 200, 25), "per_vote": per_vote}
     pruned = neighbour_costs(counts, mechanism_law(event), **arguments)
     evaluated = []
@@ -202,14 +202,14 @@ def every_move_bound_and_cost(mechanism: MechanismLaw, counts: np.ndarray, teach
 @pytest.mark.parametrize(
     "event",
     [
-        GNMax(sigma=1.5),
-        GNMax(sigma=8.0),
-        LNMax(scale=2.0),
-        ConfidentGNMax(threshold=9.0, sigma_threshold=4.0, sigma=2.0, max_asked=1, max_answered=1),
+        GNMaxEvent(sigma=1.5),
+        GNMaxEvent(sigma=8.0),
+        LNMaxEvent(scale=2.0),
+        ConfidentGNMaxEvent(threshold=9.0, sigma_threshold=4.0, sigma=2.0, max_asked=1, max_answered=1),
     ],
     ids=repr,
 )
-def test_upper_bound_of_every_move_is_above_its_cost(event: GNMax | LNMax | ConfidentGNMax) -> None:
+def test_upper_bound_of_every_move_is_above_its_cost(event: GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent) -> None:
     rows = np.array([n for n in histograms(12, 4)[::23] if sum(n)] + [(12, 0, 0, 0), (3, 3, 3, 3), (0, 6, 6, 0)])
     bounds, costs = every_move_bound_and_cost(mechanism_law(event), rows, 12)
     assert (bounds >= costs * (1 - 1e-9) - 1e-15).all()
@@ -222,7 +222,7 @@ def test_cost_grows_with_order_and_stays_below_the_gaussian_bound() -> None:
     counts = counts[np.argsort(np.ptp(counts, axis=1))]
     for sigma in (2.0, 7.0, 30.0):
         for continuous in (False, True):
-            mechanism = mechanism_law(GNMax(sigma=sigma), continuous=continuous)
+            mechanism = mechanism_law(GNMaxEvent(sigma=sigma), continuous=continuous)
             cost = neighbour_costs(counts, mechanism, teachers=60, orders_A=ORDERS, per_vote=False)
             assert (np.diff(cost, axis=-1) >= -1e-13).all()
             assert (cost <= ORDERS / sigma**2 * (1 + 1e-12)).all()
@@ -230,7 +230,7 @@ def test_cost_grows_with_order_and_stays_below_the_gaussian_bound() -> None:
 
 def test_more_noise_costs_less_on_a_tie_and_may_cost_more_on_a_consensus() -> None:
     def cost(counts: list[int], sigma: float) -> np.ndarray:
-        mechanism = mechanism_law(GNMax(sigma=sigma))
+        mechanism = mechanism_law(GNMaxEvent(sigma=sigma))
         return neighbour_costs(np.array([counts]), mechanism, teachers=30, orders_A=ORDERS[:4], per_vote=False)[0, 0]
 
     assert (cost([15, 15, 0], 8.0) < cost([15, 15, 0], 4.0)).all()
@@ -238,7 +238,7 @@ def test_more_noise_costs_less_on_a_tie_and_may_cost_more_on_a_consensus() -> No
 
 
 def test_continuous_cost_does_not_know_the_order_of_classes() -> None:
-    mechanism = mechanism_law(GNMax(sigma=4.0), continuous=True)
+    mechanism = mechanism_law(GNMaxEvent(sigma=4.0), continuous=True)
     rows = np.array(list(itertools.permutations([9, 5, 5, 0])))
     cost = neighbour_costs(rows, mechanism, teachers=20, orders_A=ORDERS, per_vote=False)
     np.testing.assert_allclose(cost, np.broadcast_to(cost[:1], cost.shape), rtol=1e-9)
@@ -247,6 +247,6 @@ def test_continuous_cost_does_not_know_the_order_of_classes() -> None:
 def test_batches_cover_a_list_once_and_in_order() -> None:
     counts = np.array([[i, 0] for i in range(5000)])
     covered = [
-        i for part in batches(counts, mechanism_law(GNMax(sigma=3.0)), 300) for i in range(part.start, part.stop)
+        i for part in batches(counts, mechanism_law(GNMaxEvent(sigma=3.0)), 300) for i in range(part.start, part.stop)
     ]
     assert [i for i in covered if i < 5000] == list(range(5000))

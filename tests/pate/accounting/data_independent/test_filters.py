@@ -21,22 +21,29 @@ from pate.accounting.data_independent.account_rule import EXCEEDED, AccountRule
 from pate.accounting.data_independent.dominating import argmax_family
 from pate.accounting.data_independent.filters import MOST_TERMS, filter_of
 from pate.accounting.data_independent.recursion import adaptive_curve
-from pate.accounting.events import Composed, ConfidentGNMax, GNMax, LNMax, PrivacyEvent, Repeated
+from pate.accounting.events import (
+    ComposedEvent,
+    ConfidentGNMaxEvent,
+    GNMaxEvent,
+    LNMaxEvent,
+    PrivacyEvent,
+    RepeatedEvent,
+)
 from pate.accounting.privacy_curve import PrivacyCurve, no_release
 from pate.arrays import FloatArray
 
 Admits = Callable[[tuple[PrivacyEvent, ...]], bool]
 
 
-def answers(sigma: float, count: int) -> Repeated:
+def answers(sigma: float, count: int) -> RepeatedEvent:
     """A campaign."""
-    return Repeated(event=GNMax(sigma=sigma), count=count)
+    return RepeatedEvent(event=GNMaxEvent(sigma=sigma), count=count)
 
 
 @lru_cache(maxsize=1024)
-def laws(campaign: Repeated, gap: int) -> tuple[FloatArray, FloatArray]:
+def laws(campaign: RepeatedEvent, gap: int) -> tuple[FloatArray, FloatArray]:
     """Logarithms of the laws of how often the first class wins, here and at the neighbour. Shape ``[count + 1]``."""
-    assert isinstance(campaign.event, GNMax)
+    assert isinstance(campaign.event, GNMaxEvent)
     sigma, count = campaign.event.sigma, campaign.count
     far = int(12 * sigma) + 40
     noise = np.exp(-((np.arange(-far, far + 1) / sigma) ** 2) / 2)
@@ -52,7 +59,7 @@ def laws(campaign: Repeated, gap: int) -> tuple[FloatArray, FloatArray]:
 
 
 def exact_delta(
-    options: Sequence[Repeated],
+    options: Sequence[RepeatedEvent],
     admits: Admits,
     eps_K: FloatArray,
     *,
@@ -81,7 +88,7 @@ def exact_delta(
     return best_K
 
 
-def worst_curve(options: Sequence[Repeated], admits: Admits, stages: int) -> PrivacyCurve:
+def worst_curve(options: Sequence[RepeatedEvent], admits: Admits, stages: int) -> PrivacyCurve:
     """An upper bound on every such protocol with any classes, histograms and orders of queries within campaigns.
 
     The recursion of ``docs/accounting.md``, section 5, goes on after each campaign from the largest of what is still
@@ -89,12 +96,12 @@ def worst_curve(options: Sequence[Repeated], admits: Admits, stages: int) -> Pri
     """
 
     @cache
-    def after(charged: tuple[Repeated, ...], left: int) -> PrivacyCurve:
+    def after(charged: tuple[RepeatedEvent, ...], left: int) -> PrivacyCurve:
         best = no_release(0.05)
         for option in options if left else ():
             grown = tuple(sorted((*charged, option), key=repr))
             if admits(grown):
-                assert isinstance(option.event, GNMax)
+                assert isinstance(option.event, GNMaxEvent)
                 family = argmax_family(option.event.sigma)
                 best = largest(best, adaptive_curve(family, option.count, 40.0, then=after(grown, left - 1)))
         return best
@@ -131,7 +138,7 @@ ALTERNATIVES = [
 @pytest.mark.parametrize("accountant", ["worst_case", "worst_case_rdp", "gaussian"])
 @pytest.mark.parametrize(("epsilon", "delta", "first", "one", "other"), ALTERNATIVES)
 def test_two_continuations_that_each_fit_leak_too_much_together_and_the_filter_knows(
-    epsilon: float, delta: float, first: Repeated, one: Repeated, other: Repeated, accountant: str
+    epsilon: float, delta: float, first: RepeatedEvent, one: RepeatedEvent, other: RepeatedEvent, accountant: str
 ) -> None:
     at, options, gaps = np.array([epsilon]), [first, one, other], (-2, -1, 0, 1, 2)
     tight = account(epsilon, delta)
@@ -145,7 +152,7 @@ def test_two_continuations_that_each_fit_leak_too_much_together_and_the_filter_k
     assert worst_curve(options, rule.admits, 3).delta(epsilon) <= delta
 
 
-def drawn(seed: int) -> tuple[list[Repeated], float]:
+def drawn(seed: int) -> tuple[list[RepeatedEvent], float]:
     """Campaigns and a failure probability."""
     rng = np.random.default_rng(seed)
     noise, counts = rng.uniform([2, 2, 1.5], [8, 6, 4]), rng.integers(1, [20, 12, 6])
@@ -173,10 +180,10 @@ def test_campaigns_that_are_open_at_once_and_answer_by_turns_do_not_exceed_delta
     epsilon = filter_of(epsilon=5.0, delta=delta, accountant=accountant).epsilon(options, delta) * 1.02
     rule = account(epsilon, delta, accountant)
     assert rule.admits(options)
-    families = {option: argmax_family(option.event.sigma) for option in options if isinstance(option.event, GNMax)}
+    families = {option: argmax_family(option.event.sigma) for option in options if isinstance(option.event, GNMaxEvent)}
 
     @cache
-    def after(charged: tuple[Repeated, ...], waiting: tuple[tuple[Repeated, int], ...]) -> PrivacyCurve:
+    def after(charged: tuple[RepeatedEvent, ...], waiting: tuple[tuple[RepeatedEvent, int], ...]) -> PrivacyCurve:
         best = no_release(0.05)
         for option, _ in waiting:
             rest = tuple((other, n - (other is option)) for other, n in waiting if n > (other is option))
@@ -206,8 +213,8 @@ def test_a_filter_of_many_campaigns_is_filled_almost_to_the_last() -> None:
     assert composed <= figure <= composed * 1.01
 
 
-CONFIDENT = ConfidentGNMax(threshold=200, sigma_threshold=150.0, sigma=40.0, max_asked=640, max_answered=286)
-SOME = (CONFIDENT, answers(40.0, 100), Repeated(event=LNMax(scale=60.0), count=20), answers(60.0, 40))
+CONFIDENT = ConfidentGNMaxEvent(threshold=200, sigma_threshold=150.0, sigma=40.0, max_asked=640, max_answered=286)
+SOME = (CONFIDENT, answers(40.0, 100), RepeatedEvent(event=LNMaxEvent(scale=60.0), count=20), answers(60.0, 40))
 
 
 @pytest.mark.parametrize("accountant", ["worst_case", "worst_case_rdp", "gaussian"])
@@ -261,7 +268,7 @@ def test_one_campaign_alone_has_its_own_figure_and_may_use_all_of_the_budget() -
 
 def test_a_declared_sequence_is_held_by_its_curve_and_binds_where_the_filter_would_not_hold_it() -> None:
     parts = (answers(40.0, 100), CONFIDENT, answers(40.0, 100))
-    whole = data_independent_epsilon(Composed(events=parts), 1e-5, "worst_case").epsilon
+    whole = data_independent_epsilon(ComposedEvent(events=parts), 1e-5, "worst_case").epsilon
     rule = account(whole, 1e-5, "worst_case", *parts)
     assert rule.bound
     for order in itertools.permutations(parts):

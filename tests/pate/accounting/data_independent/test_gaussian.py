@@ -9,9 +9,16 @@ from dp_accounting.rdp import RdpAccountant
 
 from pate.accounting.curve import DEFAULT_ORDERS
 from pate.accounting.data_independent.gaussian import gaussian_rdp, randomised_response_rdp
-from pate.accounting.events import Composed, ConfidentGNMax, GNMax, LNMax, Repeated, ThresholdTest
+from pate.accounting.events import (
+    ComposedEvent,
+    ConfidentGNMaxEvent,
+    GNMaxEvent,
+    LNMaxEvent,
+    RepeatedEvent,
+    ThresholdTestEvent,
+)
 
-MNIST_2018 = ConfidentGNMax(threshold=200.0, sigma_threshold=150.0, sigma=40.0, max_asked=640, max_answered=286)
+MNIST_2018 = ConfidentGNMaxEvent(threshold=200.0, sigma_threshold=150.0, sigma=40.0, max_asked=640, max_answered=286)
 
 
 def dp_accounting_epsilon(multipliers_and_counts: list[tuple[float, int]], delta: float) -> float:
@@ -24,7 +31,7 @@ def dp_accounting_epsilon(multipliers_and_counts: list[tuple[float, int]], delta
 @pytest.mark.parametrize("sigma", [5.0, 40.0, 150.0])
 @pytest.mark.parametrize("count", [1, 286])
 def test_gnmax_is_a_gaussian_of_sensitivity_sqrt_2(sigma: float, count: int) -> None:
-    ours = gaussian_rdp(Repeated(event=GNMax(sigma=sigma), count=count)).epsilon(1e-5)[0]
+    ours = gaussian_rdp(RepeatedEvent(event=GNMaxEvent(sigma=sigma), count=count)).epsilon(1e-5)[0]
     assert ours == pytest.approx(dp_accounting_epsilon([(sigma / math.sqrt(2), count)], 1e-5), rel=1e-10)
 
 
@@ -40,12 +47,17 @@ def test_published_mnist_campaign_costs_3_17_by_the_older_conversion() -> None:
 
 
 def test_composition_is_a_sum_of_its_parts() -> None:
-    parts = (Repeated(event=ThresholdTest(sigma=150.0), count=640), Repeated(event=GNMax(sigma=40.0), count=286))
-    np.testing.assert_allclose(gaussian_rdp(Composed(events=parts)).rdp_A, gaussian_rdp(MNIST_2018).rdp_A, rtol=1e-12)
-    assert (gaussian_rdp(Composed(events=())).rdp_A == 0).all()
+    parts = (
+        RepeatedEvent(event=ThresholdTestEvent(sigma=150.0), count=640),
+        RepeatedEvent(event=GNMaxEvent(sigma=40.0), count=286),
+    )
+    np.testing.assert_allclose(
+        gaussian_rdp(ComposedEvent(events=parts)).rdp_A, gaussian_rdp(MNIST_2018).rdp_A, rtol=1e-12
+    )
+    assert (gaussian_rdp(ComposedEvent(events=())).rdp_A == 0).all()
 
 
-@pytest.mark.parametrize("event", [GNMax, ThresholdTest])
+@pytest.mark.parametrize("event", [GNMaxEvent, ThresholdTestEvent])
 def test_moving_k_votes_costs_k_squared(event: type) -> None:
     one, three = gaussian_rdp(event(sigma=40.0)), gaussian_rdp(event(sigma=40.0, moved_votes=3))
     np.testing.assert_allclose(three.rdp_A, 9 * one.rdp_A)
@@ -53,12 +65,12 @@ def test_moving_k_votes_costs_k_squared(event: type) -> None:
 
 def test_moving_k_votes_through_laplace_noise_multiplies_epsilon() -> None:
     np.testing.assert_allclose(
-        gaussian_rdp(LNMax(scale=60.0, moved_votes=3)).rdp_A, gaussian_rdp(LNMax(scale=20.0)).rdp_A
+        gaussian_rdp(LNMaxEvent(scale=60.0, moved_votes=3)).rdp_A, gaussian_rdp(LNMaxEvent(scale=20.0)).rdp_A
     )
 
 
 def test_lnmax_never_exceeds_its_pure_bound_and_reaches_it_at_high_orders() -> None:
-    rdp = gaussian_rdp(LNMax(scale=20.0)).rdp_A
+    rdp = gaussian_rdp(LNMaxEvent(scale=20.0)).rdp_A
     assert (rdp <= 0.1 + 1e-15).all()
     assert (np.diff(rdp) >= 0).all()
     assert rdp[-1] == pytest.approx(0.1, rel=0.01)

@@ -19,11 +19,19 @@ from pate.accounting.data_independent.gaussian_domination import (
     information_terms,
 )
 from pate.accounting.data_independent.outcome_pairs import threshold_pairs
-from pate.accounting.events import Composed, ConfidentGNMax, GNMax, LNMax, PrivacyEvent, Repeated, SanitisedRelease
+from pate.accounting.events import (
+    ComposedEvent,
+    ConfidentGNMaxEvent,
+    GNMaxEvent,
+    LNMaxEvent,
+    PrivacyEvent,
+    RepeatedEvent,
+    SanitisedReleaseEvent,
+)
 from pate.accounting.privacy_curve import PrivacyCurve, no_release
 
-CAMPAIGN = ConfidentGNMax(threshold=200, sigma_threshold=150.0, sigma=40.0, max_asked=640, max_answered=286)
-FIGURE = SanitisedRelease(order=14.0, beta=0.02, sigma_ss=5.0, tau_s=0.2)
+CAMPAIGN = ConfidentGNMaxEvent(threshold=200, sigma_threshold=150.0, sigma=40.0, max_asked=640, max_answered=286)
+FIGURE = SanitisedReleaseEvent(order=14.0, beta=0.02, sigma_ss=5.0, tau_s=0.2)
 SPARE = 1e-9
 
 
@@ -56,12 +64,12 @@ def test_the_curve_of_a_gaussian_pair_has_its_information(mu: float) -> None:
 @pytest.mark.parametrize(
     "event",
     [
-        Repeated(event=GNMax(sigma=9.0), count=30),
-        Repeated(event=GNMax(sigma=1.5), count=2),
-        Repeated(event=GNMax(sigma=20.0, moved_votes=2), count=5),
-        Repeated(event=LNMax(scale=15.0), count=20),
-        ConfidentGNMax(threshold=20, sigma_threshold=15.0, sigma=9.0, max_asked=40, max_answered=20),
-        Composed(events=(CAMPAIGN, FIGURE)),
+        RepeatedEvent(event=GNMaxEvent(sigma=9.0), count=30),
+        RepeatedEvent(event=GNMaxEvent(sigma=1.5), count=2),
+        RepeatedEvent(event=GNMaxEvent(sigma=20.0, moved_votes=2), count=5),
+        RepeatedEvent(event=LNMaxEvent(scale=15.0), count=20),
+        ConfidentGNMaxEvent(threshold=20, sigma_threshold=15.0, sigma=9.0, max_asked=40, max_answered=20),
+        ComposedEvent(events=(CAMPAIGN, FIGURE)),
     ],
     ids=repr,
 )
@@ -82,7 +90,7 @@ def test_the_gaussian_pair_lies_above_the_certified_curve(event: PrivacyEvent) -
 def test_no_single_answer_shows_more_than_its_information(sigma: float, moved_votes: int) -> None:
     """Every pair of two counts that a unit may move, each of its tests by the likelihood ratio: the noisy counts
     themselves, of which an answer is a function."""
-    information = math.fsum(information_terms(GNMax(sigma=sigma, moved_votes=moved_votes), SPARE))
+    information = math.fsum(information_terms(GNMaxEvent(sigma=sigma, moved_votes=moved_votes), SPARE))
     far = int(9 * sigma) + 12
     z = np.arange(-far, far + 1)
     mass = np.exp(-((z / sigma) ** 2) / 2)
@@ -96,7 +104,7 @@ def test_no_single_answer_shows_more_than_its_information(sigma: float, moved_vo
 
 @pytest.mark.parametrize("sigma", [2.0, 8.0])
 def test_no_threshold_test_shows_more_than_its_information(sigma: float) -> None:
-    event = ConfidentGNMax(threshold=5, sigma_threshold=sigma, sigma=500.0, max_asked=1, max_answered=1)
+    event = ConfidentGNMaxEvent(threshold=5, sigma_threshold=sigma, sigma=500.0, max_asked=1, max_answered=1)
     information = math.fsum(information_terms(event, SPARE))
     p_NO, q_NO = threshold_pairs(sigma, 40)
     for epsilon in (0.0, 0.3, 1.0, 2.0):
@@ -106,20 +114,26 @@ def test_no_threshold_test_shows_more_than_its_information(sigma: float) -> None
 
 def test_much_noise_costs_about_two_over_pi_of_shown_counts() -> None:
     """As Renyi-DP does at orders far below the noise (``docs/accounting.md``, section 4)."""
-    many = math.fsum(information_terms(Repeated(event=GNMax(sigma=40.0), count=1000), SPARE))
+    many = math.fsum(information_terms(RepeatedEvent(event=GNMaxEvent(sigma=40.0), count=1000), SPARE))
     assert 2 / math.pi < many / (2 * 1000 / 40.0**2) < 0.66
 
 
 def test_more_queries_and_less_noise_never_cost_less() -> None:
-    counts = [math.fsum(information_terms(Repeated(event=GNMax(sigma=20.0), count=n), SPARE)) for n in (1, 2, 10, 40)]
-    noise = [math.fsum(information_terms(Repeated(event=GNMax(sigma=s), count=10), SPARE)) for s in (40.0, 20.0, 7.0)]
+    counts = [
+        math.fsum(information_terms(RepeatedEvent(event=GNMaxEvent(sigma=20.0), count=n), SPARE))
+        for n in (1, 2, 10, 40)
+    ]
+    noise = [
+        math.fsum(information_terms(RepeatedEvent(event=GNMaxEvent(sigma=s), count=10), SPARE))
+        for s in (40.0, 20.0, 7.0)
+    ]
     assert counts == sorted(counts)
     assert noise == sorted(noise)
 
 
 def test_nothing_released_costs_nothing_and_a_curve_that_ends_too_high_costs_infinitely_much() -> None:
     assert curve_information(no_release(), SPARE) == 0
-    assert information_terms(Composed(events=()), SPARE) == ()
+    assert information_terms(ComposedEvent(events=()), SPARE) == ()
     row = np.array([0.5, 1e-3])
     assert curve_information(PrivacyCurve(0.1, row, row), SPARE) == math.inf
     assert gaussian_epsilon(math.inf, 1e-5) == math.inf
@@ -128,14 +142,14 @@ def test_nothing_released_costs_nothing_and_a_curve_that_ends_too_high_costs_inf
 
 
 def test_so_little_noise_that_no_curve_exists_is_still_a_finite_cost() -> None:
-    assert math.isfinite(math.fsum(information_terms(Repeated(event=GNMax(sigma=1.0), count=300), SPARE)))
-    assert math.isfinite(math.fsum(information_terms(Repeated(event=LNMax(scale=0.5), count=15), SPARE)))
+    assert math.isfinite(math.fsum(information_terms(RepeatedEvent(event=GNMaxEvent(sigma=1.0), count=300), SPARE)))
+    assert math.isfinite(math.fsum(information_terms(RepeatedEvent(event=LNMaxEvent(scale=0.5), count=15), SPARE)))
 
 
-@pytest.mark.parametrize("leaf", [LNMax(scale=1.0), GNMax(sigma=1.0)])
-def test_more_answers_never_cost_less_however_far_the_curve_reaches(leaf: GNMax | LNMax) -> None:
+@pytest.mark.parametrize("leaf", [LNMaxEvent(scale=1.0), GNMaxEvent(sigma=1.0)])
+def test_more_answers_never_cost_less_however_far_the_curve_reaches(leaf: GNMaxEvent | LNMaxEvent) -> None:
     """Beyond some hundred nats rounding leaves levels just below 0, of which no quantile is to be had."""
-    terms = [sum(information_terms(Repeated(event=leaf, count=count), 1e-9)) for count in (1, 10, 20, 40, 50, 60)]
+    terms = [sum(information_terms(RepeatedEvent(event=leaf, count=count), 1e-9)) for count in (1, 10, 20, 40, 50, 60)]
     assert all(term > 0 for term in terms)
     assert terms == sorted(terms)
 
@@ -143,5 +157,5 @@ def test_more_answers_never_cost_less_however_far_the_curve_reaches(leaf: GNMax 
 def test_two_campaigns_of_next_to_no_noise_are_not_admitted_together() -> None:
     """Ten answers at scale 0.09 on one tied vote tell two data sets apart with probability 0.9997 at epsilon 200."""
     rule = AccountRule(epsilon=200.0, delta=1e-5, accountant="worst_case")
-    campaign = Repeated(event=LNMax(scale=0.09), count=5)
+    campaign = RepeatedEvent(event=LNMaxEvent(scale=0.09), count=5)
     assert not rule.admits((campaign, campaign))

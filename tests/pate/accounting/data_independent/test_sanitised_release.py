@@ -21,15 +21,15 @@ from pate.accounting.data_independent.sanitised_release import (
     sanitiser_noise,
     scaled_gaussian_rdp,
 )
-from pate.accounting.events import SanitisedRelease
+from pate.accounting.events import SanitisedReleaseEvent
 from pate.errors import InputError
 
 GOLDEN = json.loads((Path(__file__).parents[3] / "golden" / "papernot18.json").read_text())
-RELEASE = SanitisedRelease(order=12.0, beta=0.02, sigma_ss=6.0, tau_s=0.4)
+RELEASE = SanitisedReleaseEvent(order=12.0, beta=0.02, sigma_ss=6.0, tau_s=0.4)
 
 
 def shown(
-    event: SanitisedRelease = RELEASE,
+    event: SanitisedReleaseEvent = RELEASE,
     *,
     cost: float,
     smooth_sensitivity: float,
@@ -101,7 +101,7 @@ def discrete_divergence(mean_p: int, sigma_p: float, mean_q: int, sigma_q: float
 @pytest.mark.parametrize("sigma_ss", [1.0, 4.0])
 def test_noise_on_the_grid_costs_no_more_than_charged(alpha: float, sigma_ss: float) -> None:
     """Neighbouring figures and widths at the limits that the smooth sensitivity sets, in steps of the grid."""
-    event = SanitisedRelease(order=alpha, beta=0.03, sigma_ss=sigma_ss, tau_s=1e6)
+    event = SanitisedReleaseEvent(order=alpha, beta=0.03, sigma_ss=sigma_ss, tau_s=1e6)
     claimed = sanitised_release_rdp(event, np.array([alpha]))[0]
     grid = event.floor / 16
     for smooth in (0.0, 1e-4, 7e-4):
@@ -114,8 +114,8 @@ def test_noise_on_the_grid_costs_no_more_than_charged(alpha: float, sigma_ss: fl
 
 def test_width_is_charged_as_a_gaussian_on_its_logarithm() -> None:
     alpha = np.array([2.0, 9.0])
-    cheap = SanitisedRelease(order=2.0, beta=0.02, sigma_ss=6.0, tau_s=1e9)
-    dear = SanitisedRelease(order=2.0, beta=0.02, sigma_ss=6.0, tau_s=0.4)
+    cheap = SanitisedReleaseEvent(order=2.0, beta=0.02, sigma_ss=6.0, tau_s=1e9)
+    dear = SanitisedReleaseEvent(order=2.0, beta=0.02, sigma_ss=6.0, tau_s=0.4)
     difference = sanitised_release_rdp(dear, alpha) - sanitised_release_rdp(cheap, alpha)
     np.testing.assert_allclose(difference, alpha * (0.02 * 65 / 64) ** 2 / (2 * 0.4**2), rtol=1e-9)
 
@@ -211,7 +211,7 @@ def test_a_release_without_a_finite_cost_is_refused_from_public_parameters() -> 
 def test_release_parameters_must_be_positive(field: str, value: float) -> None:
     fields = {"order": 2.0, "beta": 0.1, "sigma_ss": 1.0, "tau_s": 1.0, "floor": 1e-4}
     with pytest.raises(InputError):
-        SanitisedRelease(**(fields | {field: value}))
+        SanitisedReleaseEvent(**(fields | {field: value}))
 
 
 def test_private_noise_parameters_do_not_print() -> None:

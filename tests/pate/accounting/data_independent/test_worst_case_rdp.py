@@ -12,7 +12,14 @@ from scipy.special import logsumexp
 from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.data_independent.outcome_pairs import CoverPlan, no_rival_pairs, three_way_pairs, threshold_pairs
 from pate.accounting.data_independent.worst_case_rdp import worst_case_rdp
-from pate.accounting.events import Composed, ConfidentGNMax, GNMax, LNMax, Repeated, ThresholdTest
+from pate.accounting.events import (
+    ComposedEvent,
+    ConfidentGNMaxEvent,
+    GNMaxEvent,
+    LNMaxEvent,
+    RepeatedEvent,
+    ThresholdTestEvent,
+)
 
 ORDERS = np.array([1.25, 2.0, 5.0, 17.0])
 
@@ -58,7 +65,7 @@ def moves(classes: int) -> list[np.ndarray]:
 @pytest.mark.parametrize("classes", [2, 3, 4])
 def test_no_histogram_costs_more(classes: int, sigma: float) -> None:
     counts_HC = histograms(classes, 12 if classes < 4 else 8)
-    bound = worst_case_rdp(GNMax(sigma=sigma), ORDERS).rdp_A
+    bound = worst_case_rdp(GNMaxEvent(sigma=sigma), ORDERS).rdp_A
     p_HC = naive_laws(counts_HC, sigma)
     for move in moves(classes):
         legal = (counts_HC + move >= 0).all(axis=1)
@@ -75,7 +82,7 @@ def test_some_histogram_costs_nearly_as_much(sigma: float) -> None:
     counts_HC = rows - rows.min()
     p_HC, q_HC = naive_laws(counts_HC, sigma), naive_laws(counts_HC + np.array([-1, 1, 0]), sigma)
     orders = np.array([1.5, 2.0, sigma / 4 + 1])
-    bound = worst_case_rdp(GNMax(sigma=sigma), orders).rdp_A
+    bound = worst_case_rdp(GNMaxEvent(sigma=sigma), orders).rdp_A
     for order, limit in zip(orders, bound, strict=True):
         assert limit * 0.98 <= renyi(p_HC, q_HC, order).max() <= limit
 
@@ -94,7 +101,7 @@ def test_some_histogram_costs_nearly_as_much(sigma: float) -> None:
 )
 def test_reference_ratios_to_the_gaussian_bound(sigma: float, order: float, ratio: float) -> None:
     """Continuous noise, by a plain search in the design notes of this project; discrete noise differs by 1/sigma^2."""
-    got = worst_case_rdp(GNMax(sigma=sigma), np.array([order])).rdp_A[0] / (order / sigma**2)
+    got = worst_case_rdp(GNMaxEvent(sigma=sigma), np.array([order])).rdp_A[0] / (order / sigma**2)
     assert ratio * 0.999 <= got <= ratio * 1.01 + 0.5 / sigma**2
 
 
@@ -114,7 +121,7 @@ def test_high_orders_at_little_noise_need_a_box_beyond_their_tilt() -> None:
                 laws.append(np.array([[a_wins, b_wins, below[far - cu] * below[far - cv]]]))
             if min(laws[0].min(), laws[1].min()) > 1e-250:
                 best = max(best, float(renyi(laws[0], laws[1], order)[0]))
-    bound = worst_case_rdp(GNMax(sigma=1.0), np.array([order])).rdp_A[0]
+    bound = worst_case_rdp(GNMaxEvent(sigma=1.0), np.array([order])).rdp_A[0]
     assert best <= bound <= best * 1.03
 
 
@@ -126,7 +133,7 @@ def test_threshold_test_is_the_costliest_two_way_test(moved: int) -> None:
     u = np.arange(-60, 61)
     p_NO = np.stack([reached[200 - u], missed[199 - u]], axis=1)
     q_NO = np.stack([reached[200 - u + moved], missed[199 - u + moved]], axis=1)
-    bound = worst_case_rdp(ThresholdTest(sigma=sigma, moved_votes=moved), ORDERS[:3]).rdp_A
+    bound = worst_case_rdp(ThresholdTestEvent(sigma=sigma, moved_votes=moved), ORDERS[:3]).rdp_A
     for order, limit in zip(ORDERS[:3], bound, strict=True):
         largest = max(renyi(p_NO, q_NO, order).max(), renyi(q_NO, p_NO, order).max())
         assert largest <= limit <= largest * 1.005
@@ -135,37 +142,37 @@ def test_threshold_test_is_the_costliest_two_way_test(moved: int) -> None:
 def test_never_above_the_gaussian_bound_and_rising_in_order_falling_in_noise() -> None:
     previous = np.full(400, np.inf)
     for sigma in (0.5, 1.0, 3.0, 7.0, 12.0, 30.0):
-        for event in (GNMax(sigma=sigma), ThresholdTest(sigma=sigma)):
+        for event in (GNMaxEvent(sigma=sigma), ThresholdTestEvent(sigma=sigma)):
             curve = worst_case_rdp(event)
             assert (curve.rdp_A <= gaussian_rdp(event).rdp_A).all()
             assert (np.diff(curve.rdp_A * (curve.orders_A - 1)) >= 0).all()
-        cost = worst_case_rdp(GNMax(sigma=sigma)).rdp_A
+        cost = worst_case_rdp(GNMaxEvent(sigma=sigma)).rdp_A
         assert (cost < previous[: len(cost)]).all()
         previous = cost
 
 
 def test_several_moved_votes_cost_the_gaussian_bound() -> None:
-    event = GNMax(sigma=20.0, moved_votes=2)
+    event = GNMaxEvent(sigma=20.0, moved_votes=2)
     np.testing.assert_array_equal(worst_case_rdp(event).rdp_A, gaussian_rdp(event).rdp_A)
 
 
 def test_compositions_add_up() -> None:
-    campaign = ConfidentGNMax(threshold=5, sigma_threshold=9.0, sigma=7.0, max_asked=20, max_answered=6)
-    parts = Composed(
+    campaign = ConfidentGNMaxEvent(threshold=5, sigma_threshold=9.0, sigma=7.0, max_asked=20, max_answered=6)
+    parts = ComposedEvent(
         events=(
-            Repeated(event=ThresholdTest(sigma=9.0), count=20),
-            Repeated(event=GNMax(sigma=7.0), count=6),
-            LNMax(scale=30.0),
+            RepeatedEvent(event=ThresholdTestEvent(sigma=9.0), count=20),
+            RepeatedEvent(event=GNMaxEvent(sigma=7.0), count=6),
+            LNMaxEvent(scale=30.0),
         )
     )
-    lap = worst_case_rdp(LNMax(scale=30.0)).rdp_A
+    lap = worst_case_rdp(LNMaxEvent(scale=30.0)).rdp_A
     np.testing.assert_allclose(worst_case_rdp(parts).rdp_A, worst_case_rdp(campaign).rdp_A + lap, rtol=1e-12)
-    assert not worst_case_rdp(Composed(events=())).rdp_A.any()
+    assert not worst_case_rdp(ComposedEvent(events=())).rdp_A.any()
 
 
 def test_published_campaign_costs_2_15_by_rdp() -> None:
     """640 asked, 286 answered with the noise of Papernot et al. (2018) on MNIST; 2.15 from the design notes."""
-    event = ConfidentGNMax(threshold=200, sigma_threshold=150, sigma=40, max_asked=640, max_answered=286)
+    event = ConfidentGNMaxEvent(threshold=200, sigma_threshold=150, sigma=40, max_asked=640, max_answered=286)
     assert 2.14 <= worst_case_rdp(event).epsilon(1e-5)[0] <= 2.165
 
 

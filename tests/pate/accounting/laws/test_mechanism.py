@@ -4,13 +4,13 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from pate.accounting.events import Composed, ConfidentGNMax, GNMax, LNMax, ThresholdTest
+from pate.accounting.events import ComposedEvent, ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent, ThresholdTestEvent
 from pate.accounting.laws.argmax import output_laws
 from pate.accounting.laws.mechanism import MechanismLaw, all_moves, mechanism_law, neighbour_laws, top_changes
 from pate.accounting.laws.noise import NoiseLaw
 from pate.errors import InputError
 
-CONFIDENT = ConfidentGNMax(threshold=8.5, sigma_threshold=3.0, sigma=2.0, max_asked=1, max_answered=1)
+CONFIDENT = ConfidentGNMaxEvent(threshold=8.5, sigma_threshold=3.0, sigma=2.0, max_asked=1, max_answered=1)
 
 
 def discrete_gaussian(sigma: float, reach: int) -> dict[int, mp.mpf]:
@@ -36,13 +36,15 @@ def test_joint_law_of_confident_gnmax_matches_a_direct_sum() -> None:
     np.testing.assert_allclose(np.exp(law.log_p_O), expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("event", [GNMax(sigma=2.0), LNMax(scale=3.0), CONFIDENT], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "event", [GNMaxEvent(sigma=2.0), LNMaxEvent(scale=3.0), CONFIDENT], ids=lambda e: type(e).__name__
+)
 @pytest.mark.parametrize("continuous", [False, True])
 def test_every_neighbour_has_the_law_of_its_own_histogram(
-    event: GNMax | LNMax | ConfidentGNMax, continuous: bool
+    event: GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent, continuous: bool
 ) -> None:
-    if continuous and isinstance(event, LNMax):
-        event = LNMax(scale=30.0)
+    if continuous and isinstance(event, LNMaxEvent):
+        event = LNMaxEvent(scale=30.0)
     mechanism, counts = mechanism_law(event, continuous=continuous), np.array([4, 6, 0, 1])
     laws = neighbour_laws(mechanism, counts, teachers=14)
     unit = np.eye(5, dtype=int)[:, :4]
@@ -53,7 +55,7 @@ def test_every_neighbour_has_the_law_of_its_own_histogram(
 
 
 def test_neighbours_are_the_moves_that_somebody_can_make() -> None:
-    mechanism = mechanism_law(GNMax(sigma=2.0))
+    mechanism = mechanism_law(GNMaxEvent(sigma=2.0))
 
     def moves(teachers: int, vote: int | None = None) -> set[tuple[int, int]]:
         laws = neighbour_laws(mechanism, np.array([3, 0]), teachers=teachers, vote=vote)
@@ -79,7 +81,7 @@ def test_the_top_count_changes_as_in_the_moved_histogram() -> None:
 
 
 def test_two_classes_under_the_law_of_a_batch() -> None:
-    laws = neighbour_laws(mechanism_law(GNMax(sigma=5.0)), np.array([9, 2]), teachers=11)
+    laws = neighbour_laws(mechanism_law(GNMaxEvent(sigma=5.0)), np.array([9, 2]), teachers=11)
     assert (
         laws.log_p_O.tolist()
         == output_laws(np.array([[9, 2]]), NoiseLaw(family="discrete-gaussian", scale=5.0))[0].tolist()
@@ -87,9 +89,11 @@ def test_two_classes_under_the_law_of_a_batch() -> None:
 
 
 @pytest.mark.parametrize(
-    "event", [ThresholdTest(sigma=1.0), Composed(events=()), GNMax(sigma=1.0, moved_votes=2)], ids=repr
+    "event", [ThresholdTestEvent(sigma=1.0), ComposedEvent(events=()), GNMaxEvent(sigma=1.0, moved_votes=2)], ids=repr
 )
-def test_events_without_a_data_dependent_cost_are_refused(event: GNMax | ThresholdTest | Composed) -> None:
+def test_events_without_a_data_dependent_cost_are_refused(
+    event: GNMaxEvent | ThresholdTestEvent | ComposedEvent,
+) -> None:
     with pytest.raises(InputError):
         mechanism_law(event)
 

@@ -3,17 +3,24 @@ from __future__ import annotations
 import pytest
 
 from pate.accounting.data_independent.accountants import data_independent_epsilon
-from pate.accounting.events import Composed, ConfidentGNMax, GNMax, LNMax, PrivacyEvent, Repeated
+from pate.accounting.events import (
+    ComposedEvent,
+    ConfidentGNMaxEvent,
+    GNMaxEvent,
+    LNMaxEvent,
+    PrivacyEvent,
+    RepeatedEvent,
+)
 from pate.accounting.planning.calibration import calibrate, gaussian_budget, most_releases, scaled
 from pate.errors import InputError
 
-CAMPAIGN = ConfidentGNMax(threshold=40, sigma_threshold=30.0, sigma=10.0, max_asked=80, max_answered=40)
+CAMPAIGN = ConfidentGNMaxEvent(threshold=40, sigma_threshold=30.0, sigma=10.0, max_asked=80, max_answered=40)
 EVENTS: dict[str, PrivacyEvent] = {
-    "gnmax": Repeated(event=GNMax(sigma=1.0), count=30),
-    "lnmax": Repeated(event=LNMax(scale=1.0), count=100),
+    "gnmax": RepeatedEvent(event=GNMaxEvent(sigma=1.0), count=30),
+    "lnmax": RepeatedEvent(event=LNMaxEvent(scale=1.0), count=100),
     "campaign": CAMPAIGN,
-    "two votes": Repeated(event=GNMax(sigma=3.0, moved_votes=2), count=10),
-    "both": Composed(events=(CAMPAIGN, Repeated(event=LNMax(scale=20.0), count=10))),
+    "two votes": RepeatedEvent(event=GNMaxEvent(sigma=3.0, moved_votes=2), count=10),
+    "both": ComposedEvent(events=(CAMPAIGN, RepeatedEvent(event=LNMaxEvent(scale=20.0), count=10))),
 }
 
 
@@ -31,7 +38,7 @@ def test_calibrated_noise_meets_the_budget_and_little_less_does_not(name: str, a
 
 def test_ratios_counts_and_threshold_are_kept() -> None:
     event = calibrate(CAMPAIGN, epsilon=1.0, delta=1e-6, accountant="gaussian")
-    assert isinstance(event, ConfidentGNMax)
+    assert isinstance(event, ConfidentGNMaxEvent)
     assert event.sigma_threshold / event.sigma == pytest.approx(3.0, rel=1e-4)
     assert (event.max_asked, event.max_answered, event.threshold) == (80, 40, 40)
 
@@ -46,10 +53,10 @@ def test_tight_accounting_needs_less_noise() -> None:
     tight, plain = (
         calibrate(EVENTS["gnmax"], epsilon=1.0, delta=1e-5, accountant=name) for name in ("worst_case", "gaussian")
     )
-    assert isinstance(tight, Repeated)
-    assert isinstance(plain, Repeated)
-    assert isinstance(tight.event, GNMax)
-    assert isinstance(plain.event, GNMax)
+    assert isinstance(tight, RepeatedEvent)
+    assert isinstance(plain, RepeatedEvent)
+    assert isinstance(tight.event, GNMaxEvent)
+    assert isinstance(plain.event, GNMaxEvent)
     assert tight.event.sigma < 0.78 * plain.event.sigma
 
 
@@ -57,10 +64,10 @@ def test_tight_accounting_needs_less_noise() -> None:
     "accountant", ["gaussian", "worst_case_rdp", pytest.param("worst_case", marks=pytest.mark.slow)]
 )
 def test_most_releases_is_the_last_affordable_count(accountant: str) -> None:
-    one = GNMax(sigma=20.0)
+    one = GNMaxEvent(sigma=20.0)
     count = most_releases(one, epsilon=1.0, delta=1e-5, accountant=accountant)
-    assert epsilon(Repeated(event=one, count=count), accountant) <= 1.0
-    assert epsilon(Repeated(event=one, count=count + 1), accountant) > 1.0
+    assert epsilon(RepeatedEvent(event=one, count=count), accountant) <= 1.0
+    assert epsilon(RepeatedEvent(event=one, count=count + 1), accountant) > 1.0
     assert most_releases(one, epsilon=0.01, delta=1e-9, accountant=accountant) == 0
 
 
@@ -69,8 +76,8 @@ def test_unusable_budgets_are_refused() -> None:
         with pytest.raises(InputError):
             calibrate(CAMPAIGN, epsilon=budget, delta=delta)
     with pytest.raises(InputError):
-        most_releases(Composed(events=()), epsilon=1.0, delta=1e-5)
-    assert calibrate(Composed(events=()), epsilon=1.0, delta=1e-5) == Composed(events=())
+        most_releases(ComposedEvent(events=()), epsilon=1.0, delta=1e-5)
+    assert calibrate(ComposedEvent(events=()), epsilon=1.0, delta=1e-5) == ComposedEvent(events=())
 
 
 def test_gaussian_budget_inverts_the_analytic_gaussian_curve() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pate.accounting.data_independent.accountants import data_independent_epsilon
-from pate.accounting.events import ConfidentGNMax, GNMax, Repeated
+from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, RepeatedEvent
 from pate.accounting.planning.campaign import (
     ExpectedVotes,
     answer_rate,
@@ -52,9 +52,9 @@ def test_plans_keep_their_budget(accountant: str) -> None:
     for plan in (plain, sure):
         assert plan.epsilon == data_independent_epsilon(plan.event, 1e-5, accountant).epsilon
         assert 1.95 < plan.epsilon <= 2.0
-    assert isinstance(plain.event, Repeated)
+    assert isinstance(plain.event, RepeatedEvent)
     assert plain.event.count == 60
-    assert isinstance(sure.event, ConfidentGNMax)
+    assert isinstance(sure.event, ConfidentGNMaxEvent)
     assert sure.event.max_answered == 60
     assert sure.expected_answers >= 60
     assert sure.label_accuracy > plain.label_accuracy
@@ -62,7 +62,7 @@ def test_plans_keep_their_budget(accountant: str) -> None:
 
 def test_a_small_pool_limits_the_questions() -> None:
     plan = plan_confident(VOTES, labels=60, epsilon=2.0, delta=1e-5, pool=70, accountant="gaussian")
-    assert isinstance(plan.event, ConfidentGNMax)
+    assert isinstance(plan.event, ConfidentGNMaxEvent)
     assert plan.event.max_asked <= 70
     with pytest.raises(InputError):
         plan_confident(VOTES, labels=60, epsilon=2.0, delta=1e-5, pool=50, accountant="gaussian")
@@ -103,4 +103,4 @@ def test_impossible_wishes_are_refused() -> None:
 
 def test_single_release_plan_is_a_gnmax() -> None:
     plan = plan_gnmax(VOTES, labels=1, epsilon=0.5, delta=1e-6, accountant="gaussian")
-    assert plan.event == Repeated(event=GNMax(sigma=plan.event.event.sigma), count=1)  # type: ignore[union-attr]
+    assert plan.event == RepeatedEvent(event=GNMaxEvent(sigma=plan.event.event.sigma), count=1)  # type: ignore[union-attr]

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from pate.accounting.data_dependent.costs import VoteCounts
-from pate.accounting.events import ConfidentGNMax, GNMax, LNMax, SanitisedRelease
+from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent, SanitisedReleaseEvent
 from pate.accounting.planning.comparison import compare, expected_answered, to_dict
 from pate.errors import PrivacyViolation
 from pate.values import Released
 
-RELEASE = SanitisedRelease(order=14.0, beta=0.02, sigma_ss=5.0, tau_s=0.2)
+RELEASE = SanitisedReleaseEvent(order=14.0, beta=0.02, sigma_ss=5.0, tau_s=0.2)
 
 
 @pytest.fixture
@@ -24,14 +24,14 @@ def votes() -> VoteCounts:
 @pytest.mark.parametrize(
     "event",
     [
-        GNMax(sigma=20.0),
-        LNMax(scale=20.0),
-        ConfidentGNMax(threshold=80, sigma_threshold=50.0, sigma=20.0, max_asked=40, max_answered=25),
+        GNMaxEvent(sigma=20.0),
+        LNMaxEvent(scale=20.0),
+        ConfidentGNMaxEvent(threshold=80, sigma_threshold=50.0, sigma=20.0, max_asked=40, max_answered=25),
     ],
     ids=lambda e: type(e).__name__,
 )
 def test_tighter_accounts_are_never_larger(votes: VoteCounts, event) -> None:
-    sanitised = None if isinstance(event, LNMax) else RELEASE
+    sanitised = None if isinstance(event, LNMaxEvent) else RELEASE
     rows = compare(votes, event, delta=1e-5, sanitised=sanitised).reveal()
     epsilon = {name: row.bound.epsilon for name, row in rows.items()}
     assert epsilon["worst_case"] <= epsilon["worst_case_rdp"] <= epsilon["gaussian"]
@@ -49,12 +49,12 @@ def test_tighter_accounts_are_never_larger(votes: VoteCounts, event) -> None:
 
 def test_the_comparison_as_a_whole_cannot_be_released(votes: VoteCounts) -> None:
     with pytest.raises(PrivacyViolation):
-        Released.public(compare(votes, GNMax(sigma=20.0), delta=1e-5))
+        Released.public(compare(votes, GNMaxEvent(sigma=20.0), delta=1e-5))
 
 
 def test_answers_are_counted_as_the_threshold_test_gives_them(votes: VoteCounts) -> None:
-    always = ConfidentGNMax(threshold=-1e6, sigma_threshold=1.0, sigma=20.0, max_asked=40, max_answered=40)
-    never = ConfidentGNMax(threshold=1e6, sigma_threshold=1.0, sigma=20.0, max_asked=40, max_answered=40)
+    always = ConfidentGNMaxEvent(threshold=-1e6, sigma_threshold=1.0, sigma=20.0, max_asked=40, max_answered=40)
+    never = ConfidentGNMaxEvent(threshold=1e6, sigma_threshold=1.0, sigma=20.0, max_asked=40, max_answered=40)
     assert expected_answered(votes, always).reveal() == pytest.approx(40)
     assert expected_answered(votes, never).reveal() == pytest.approx(0)
-    assert expected_answered(votes, GNMax(sigma=1.0)).reveal() == 40
+    assert expected_answered(votes, GNMaxEvent(sigma=1.0)).reveal() == 40

@@ -7,7 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pate.accounting import Composed, ConfidentGNMax, GNMax, LNMax, PrivacyEvent, Repeated, data_independent_epsilon
+from pate.accounting import (
+    ComposedEvent,
+    ConfidentGNMaxEvent,
+    GNMaxEvent,
+    LNMaxEvent,
+    PrivacyEvent,
+    RepeatedEvent,
+    data_independent_epsilon,
+)
 from pate.accounting.data_dependent.costs import VoteCounts
 from pate.accounting.data_independent.sanitised_release import require_finite, sanitised_figure
 from pate.accounting.planning.campaign import ExpectedVotes
@@ -16,8 +24,8 @@ from pate.accounting.sanitised.gap_sensitivity import gap_inputs
 from pate.errors import InputError
 
 VOTES = ExpectedVotes(teachers=60, classes=3, agreement=(0.95, 0.6), share=(0.75, 0.25))
-PLAIN = Repeated(event=GNMax(sigma=12.0), count=40)
-CONFIDENT = ConfidentGNMax(threshold=45, sigma_threshold=30.0, sigma=12.0, max_asked=60, max_answered=40)
+PLAIN = RepeatedEvent(event=GNMaxEvent(sigma=12.0), count=40)
+CONFIDENT = ConfidentGNMaxEvent(threshold=45, sigma_threshold=30.0, sigma=12.0, max_asked=60, max_answered=40)
 
 
 @pytest.mark.parametrize("event", [PLAIN, CONFIDENT], ids=["gnmax", "confident"])
@@ -29,7 +37,7 @@ def test_campaign_and_figure_cost_what_is_said_and_no_more_than_the_price(
     found = plan_figure(event, VOTES, price=price, delta=1e-5, accountant=accountant)
     require_finite(found.release)
     alone = data_independent_epsilon(event, 1e-5, accountant).epsilon
-    both = data_independent_epsilon(Composed(events=(event, found.release)), 1e-5, accountant).epsilon
+    both = data_independent_epsilon(ComposedEvent(events=(event, found.release)), 1e-5, accountant).epsilon
     assert (found.without, found.epsilon) == (alone, both)
     assert 0.5 * price < both - alone <= price
 
@@ -38,7 +46,7 @@ def test_what_it_should_show_is_what_a_figure_of_such_votes_shows() -> None:
     found = plan_figure(PLAIN, VOTES, price=0.3, delta=1e-5, accountant="gaussian")
     rows = np.repeat(VOTES.histograms().astype(np.int64), [30, 10], axis=0)
     cost, sensitivity = gap_inputs(
-        VoteCounts(counts_QC=rows, teachers=60, fixed_in_advance=True), GNMax(sigma=12.0), found.release
+        VoteCounts(counts_QC=rows, teachers=60, fixed_in_advance=True), GNMaxEvent(sigma=12.0), found.release
     )
     drawn = sanitised_figure(
         found.release, cost=cost, smooth_sensitivity=sensitivity, figure_noise=0, log_noise=0, basis="b"
@@ -54,7 +62,7 @@ def test_a_higher_price_buys_a_better_figure() -> None:
 
 
 def test_another_campaign_than_one_of_gnmax_is_refused() -> None:
-    for event in (Repeated(event=LNMax(scale=9.0), count=9), Composed(events=(PLAIN, PLAIN))):
+    for event in (RepeatedEvent(event=LNMaxEvent(scale=9.0), count=9), ComposedEvent(events=(PLAIN, PLAIN))):
         with pytest.raises(InputError, match="GNMax repeated or ConfidentGNMax"):
             plan_figure(event, VOTES, price=0.2, delta=1e-5, accountant="gaussian")
 

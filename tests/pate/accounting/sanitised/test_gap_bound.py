@@ -9,7 +9,7 @@ import pytest
 
 from pate.accounting.data_dependent.costs import VoteCounts, exact
 from pate.accounting.data_independent.worst_case_rdp import worst_case_rdp
-from pate.accounting.events import GNMax
+from pate.accounting.events import GNMaxEvent
 from pate.accounting.sanitised.gap_bound import gap_costs
 from pate.errors import InputError
 
@@ -37,7 +37,7 @@ def gap(counts: np.ndarray) -> int:
 def cost(counts: np.ndarray, teachers: int, sigma: float, order: float) -> float:
     """The exact cost of one release, the largest over all neighbours and both directions."""
     votes = VoteCounts(counts_QC=counts[None], teachers=teachers, fixed_in_advance=True)
-    return float(exact(votes, GNMax(sigma=sigma), orders_A=np.array([order])).curve.rdp_A[0])
+    return float(exact(votes, GNMaxEvent(sigma=sigma), orders_A=np.array([order])).curve.rdp_A[0])
 
 
 @pytest.mark.parametrize(("sigma", "teachers", "classes", "order"), CASES)
@@ -76,7 +76,7 @@ def test_it_never_rises_with_the_gap_and_ends_far_below_the_plain_bound() -> Non
     bound = gap_costs(40.0, 250, 10, 14.0)
     assert (np.diff(bound) <= 0).all()
     assert bound[-1] < 0.01 * 14 / 40**2
-    plain = worst_case_rdp(GNMax(sigma=40.0), np.array([14.0])).rdp_A[0]
+    plain = worst_case_rdp(GNMaxEvent(sigma=40.0), np.array([14.0])).rdp_A[0]
     assert bound[0] == pytest.approx(plain, rel=0.01), "with no gap it is the worst case"
 
 

@@ -11,7 +11,7 @@ import pytest
 from pate.accounting.data_dependent.costs import TeacherVotes, VoteCounts, exact
 from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.data_independent.sanitised_release import scaled_gaussian_rdp
-from pate.accounting.events import ConfidentGNMax, GNMax, SanitisedRelease
+from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, SanitisedReleaseEvent
 from pate.accounting.sanitised.gap_sensitivity import (
     cell_costs,
     gap_inputs,
@@ -23,15 +23,15 @@ from pate.accounting.sanitised.smooth_sensitivity import smooth_sensitivity
 from pate.errors import InputError
 
 
-def confident(sigma: float, threshold: float = 5.5) -> ConfidentGNMax:
-    return ConfidentGNMax(threshold=threshold, sigma_threshold=1.3, sigma=sigma, max_asked=1, max_answered=1)
+def confident(sigma: float, threshold: float = 5.5) -> ConfidentGNMaxEvent:
+    return ConfidentGNMaxEvent(threshold=threshold, sigma_threshold=1.3, sigma=sigma, max_asked=1, max_answered=1)
 
 
-CASES: list[tuple[GNMax | ConfidentGNMax, float, int, int]] = [
-    (GNMax(sigma=1.0), 2.0, 9, 3),
-    (GNMax(sigma=2.0), 5.0, 12, 3),
-    (GNMax(sigma=0.5), 1.5, 8, 2),
-    (GNMax(sigma=1.5), 4.0, 7, 4),
+CASES: list[tuple[GNMaxEvent | ConfidentGNMaxEvent, float, int, int]] = [
+    (GNMaxEvent(sigma=1.0), 2.0, 9, 3),
+    (GNMaxEvent(sigma=2.0), 5.0, 12, 3),
+    (GNMaxEvent(sigma=0.5), 1.5, 8, 2),
+    (GNMaxEvent(sigma=1.5), 4.0, 7, 4),
     (confident(1.0), 2.0, 9, 3),
     (confident(1.5), 4.0, 14, 2),
     (confident(2.0, threshold=3.0), 6.0, 6, 4),
@@ -56,7 +56,7 @@ def cells(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return ordered[:, -1], ordered[:, -1] - ordered[:, -2]
 
 
-def costs_and_bounds(event: GNMax | ConfidentGNMax, order: float, teachers: int, classes: int) -> tuple:
+def costs_and_bounds(event: GNMaxEvent | ConfidentGNMaxEvent, order: float, teachers: int, classes: int) -> tuple:
     top, gaps = cells(data_sets(teachers, classes)[:, :classes])
     table = cell_costs(event, teachers, classes, order)
     return table[top, gaps], local_sensitivities(table, top, gaps).T
@@ -115,7 +115,11 @@ def test_release_cost_covers_both_gaussians_on_every_pair_of_neighbours(
 
 def test_two_queries_move_together_and_add_up() -> None:
     """One teacher changes both votes at once; every table of three teachers, two classes, two queries."""
-    teachers, event, release = 3, GNMax(sigma=0.7), SanitisedRelease(order=1.5, beta=0.1, sigma_ss=3.0, tau_s=0.3)
+    teachers, event, release = (
+        3,
+        GNMaxEvent(sigma=0.7),
+        SanitisedReleaseEvent(order=1.5, beta=0.1, sigma_ss=3.0, tau_s=0.3),
+    )
     tables = np.array(list(itertools.product([-1, 0, 1], repeat=2 * teachers))).reshape(-1, teachers, 2)
     found = []
     for number, labels in enumerate(tables):
@@ -132,8 +136,8 @@ def test_two_queries_move_together_and_add_up() -> None:
 
 
 def test_repeated_histograms_and_the_order_of_classes_do_not_matter() -> None:
-    release = SanitisedRelease(order=8.0, beta=0.03, sigma_ss=6.0, tau_s=0.3)
-    event = ConfidentGNMax(threshold=60, sigma_threshold=30.0, sigma=20.0, max_asked=4, max_answered=4)
+    release = SanitisedReleaseEvent(order=8.0, beta=0.03, sigma_ss=6.0, tau_s=0.3)
+    event = ConfidentGNMaxEvent(threshold=60, sigma_threshold=30.0, sigma=20.0, max_asked=4, max_answered=4)
     rows = np.array([[88, 7, 5], [40, 35, 25], [97, 1, 1]])
     once = [gap_inputs(VoteCounts(counts_QC=rows[i : i + 1], teachers=100, fixed_in_advance=True), event, release)
             for i in (0, 1, 2)]  # fmt: skip
@@ -144,15 +148,15 @@ def test_repeated_histograms_and_the_order_of_classes_do_not_matter() -> None:
 
 
 def test_queries_chosen_after_answers_and_large_rosters_are_refused() -> None:
-    release = SanitisedRelease(order=2.0, beta=0.1, sigma_ss=3.0, tau_s=0.3)
+    release = SanitisedReleaseEvent(order=2.0, beta=0.1, sigma_ss=3.0, tau_s=0.3)
     votes = VoteCounts(counts_QC=np.array([[3, 1]]), teachers=4, fixed_in_advance=False)
     with pytest.raises(InputError, match="fixed in advance"):
-        gap_inputs(votes, GNMax(sigma=2.0), release)
+        gap_inputs(votes, GNMaxEvent(sigma=2.0), release)
     with pytest.raises(InputError, match="at most 1000 teachers"):
         require_teachers(1001)
 
 
 def test_the_largest_cost_is_that_of_one_query() -> None:
-    many = ConfidentGNMax(threshold=9, sigma_threshold=3.0, sigma=2.0, max_asked=50, max_answered=20)
-    one = ConfidentGNMax(threshold=9, sigma_threshold=3.0, sigma=2.0, max_asked=1, max_answered=1)
+    many = ConfidentGNMaxEvent(threshold=9, sigma_threshold=3.0, sigma=2.0, max_asked=50, max_answered=20)
+    one = ConfidentGNMaxEvent(threshold=9, sigma_threshold=3.0, sigma=2.0, max_asked=1, max_answered=1)
     assert largest_cost(many, 4.0) == gaussian_rdp(one, np.array([4.0])).rdp_A[0]

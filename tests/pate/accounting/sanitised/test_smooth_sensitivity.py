@@ -10,7 +10,7 @@ import pytest
 
 from pate.accounting.data_dependent.costs import VoteCounts, papernot18
 from pate.accounting.data_independent.sanitised_release import sanitised_figure, sanitiser_noise, scaled_gaussian_rdp
-from pate.accounting.events import ConfidentGNMax, GNMax, LNMax, PrivacyEvent, SanitisedRelease
+from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent, PrivacyEvent, SanitisedReleaseEvent
 from pate.accounting.sanitised.smooth_sensitivity import (
     gnmax_sensitivity,
     local_sensitivity,
@@ -23,22 +23,22 @@ from pate.accounting.sanitised.smooth_sensitivity import (
 from pate.errors import InputError
 
 GOLDEN = json.loads((Path(__file__).parents[3] / "golden" / "papernot18.json").read_text())
-RELEASE = SanitisedRelease(order=6.0, beta=0.05, sigma_ss=6.0, tau_s=0.5)
+RELEASE = SanitisedReleaseEvent(order=6.0, beta=0.05, sigma_ss=6.0, tau_s=0.5)
 
 
-def confident(sigma: float) -> ConfidentGNMax:
-    return ConfidentGNMax(threshold=5.5, sigma_threshold=1.3, sigma=sigma, max_asked=1, max_answered=1)
+def confident(sigma: float) -> ConfidentGNMaxEvent:
+    return ConfidentGNMaxEvent(threshold=5.5, sigma_threshold=1.3, sigma=sigma, max_asked=1, max_answered=1)
 
 
 CASES: list[tuple[PrivacyEvent, float, int, int]] = [
-    (GNMax(sigma=1.0), 2.0, 9, 3),
-    (GNMax(sigma=1.0), 6.0, 12, 3),
-    (GNMax(sigma=2.0), 2.0, 12, 3),
-    (GNMax(sigma=0.5), 1.5, 8, 3),
-    (GNMax(sigma=1.5), 4.0, 16, 2),
-    (GNMax(sigma=1.0), 3.0, 8, 4),
-    (GNMax(sigma=2.0), 2.0, 12, 4),
-    (GNMax(sigma=8.0), 6.0, 60, 2),
+    (GNMaxEvent(sigma=1.0), 2.0, 9, 3),
+    (GNMaxEvent(sigma=1.0), 6.0, 12, 3),
+    (GNMaxEvent(sigma=2.0), 2.0, 12, 3),
+    (GNMaxEvent(sigma=0.5), 1.5, 8, 3),
+    (GNMaxEvent(sigma=1.5), 4.0, 16, 2),
+    (GNMaxEvent(sigma=1.0), 3.0, 8, 4),
+    (GNMaxEvent(sigma=2.0), 2.0, 12, 4),
+    (GNMaxEvent(sigma=8.0), 6.0, 60, 2),
     (confident(1.0), 2.0, 9, 3),
     (confident(1.0), 6.0, 12, 3),
     (confident(1.5), 4.0, 16, 2),
@@ -134,7 +134,7 @@ def gaussian_divergence(mean_p, width_p, mean_q, width_q, alpha):  # type: ignor
 
 def test_two_queries_move_together() -> None:
     """One teacher changes both votes at once; every table of three teachers, two classes, two queries."""
-    teachers, event, order = 3, GNMax(sigma=0.5), 1.5
+    teachers, event, order = 3, GNMaxEvent(sigma=0.5), 1.5
     tables = np.array(list(itertools.product([-1, 0, 1], repeat=2 * teachers))).reshape(-1, teachers, 2)
     counts = np.stack([(tables == c).sum(axis=1) for c in range(2)], axis=2)
     costs = query_costs(counts.reshape(-1, 2), event, order).reshape(-1, 2).sum(axis=1)
@@ -152,8 +152,8 @@ def test_inputs_of_a_release_add_up_over_queries() -> None:
     counts = np.array([[230, 12, 8], [8, 230, 12], [120, 125, 5], [250, 0, 0]])
     votes = VoteCounts(counts_QC=counts, teachers=250, fixed_in_advance=True)
     for event in (
-        GNMax(sigma=40.0),
-        ConfidentGNMax(threshold=200.0, sigma_threshold=150.0, sigma=40.0, max_asked=4, max_answered=4),
+        GNMaxEvent(sigma=40.0),
+        ConfidentGNMaxEvent(threshold=200.0, sigma_threshold=150.0, sigma=40.0, max_asked=4, max_answered=4),
     ):
         cost, smooth = sanitised_inputs(votes, event, RELEASE)
         assert cost == pytest.approx(papernot18(votes, event, orders_A=np.array([6.0])).curve.rdp_A[0], rel=1e-9)
@@ -166,16 +166,16 @@ def test_queries_chosen_after_answers_and_other_events_are_refused() -> None:
     adaptive = VoteCounts(counts_QC=np.array([[3, 1]]), teachers=4, fixed_in_advance=False)
     fixed = VoteCounts(counts_QC=np.array([[3, 1]]), teachers=4, fixed_in_advance=True)
     with pytest.raises(InputError, match="fixed in advance"):
-        sanitised_inputs(adaptive, GNMax(sigma=2.0), RELEASE)
+        sanitised_inputs(adaptive, GNMaxEvent(sigma=2.0), RELEASE)
     with pytest.raises(InputError):
-        sanitised_inputs(fixed, LNMax(scale=2.0), RELEASE)
+        sanitised_inputs(fixed, LNMaxEvent(scale=2.0), RELEASE)
 
 
 def test_a_release_from_votes_to_figure() -> None:
     rng = np.random.default_rng(0)
     counts = np.array([rng.multinomial(250, [p, *((1 - p) * np.array([0.7, 0.3]))]) for p in rng.beta(9, 1, 100)])
     votes = VoteCounts(counts_QC=counts, teachers=250, fixed_in_advance=True)
-    cost, smooth = sanitised_inputs(votes, GNMax(sigma=40.0), RELEASE)
+    cost, smooth = sanitised_inputs(votes, GNMaxEvent(sigma=40.0), RELEASE)
     noise = sanitiser_noise(RELEASE, smooth)
     figure = sanitised_figure(RELEASE, cost=cost, smooth_sensitivity=smooth, figure_noise=0, log_noise=0, basis="b")
     assert figure.rdp == pytest.approx(cost, abs=RELEASE.floor)
