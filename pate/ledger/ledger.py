@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import final
+from types import TracebackType
+from typing import Self, final
 
 from pate.accounting.curve import EpsilonBound
 from pate.accounting.data_independent.sanitised_release import SanitisedFigure
@@ -27,12 +28,21 @@ class PrivacyLedger:
     """The ledger in one folder (mode 0700): ``ledger.sqlite3``, ``key`` and ``anchor.json``.
 
     Every change is one ``BEGIN IMMEDIATE`` transaction, refused where the chain is not the one that the anchor knows.
+    A context manager: the database is closed at its end.
     """
 
     def __init__(self, folder: Path) -> None:
         self._storage = Storage(folder)
         self._db = self._storage.db
         self.key = self._storage.key
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the database."""
