@@ -19,9 +19,9 @@ from pate.files import write_atomically
 from pate.values import Released
 from pate.votes import VoteMatrix
 from pipelines.cluster import session as ray_runtime
+from pipelines.cluster.safety import require_safe_ray
 from pipelines.config.experiment import Config
 from pipelines.data.sources import deal, load_study
-from pipelines.operations.doctor import require_safe_ray
 from pipelines.run import labels as campaign
 from pipelines.run import steps, summary
 from pipelines.run.progress import Progress

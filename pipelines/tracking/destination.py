@@ -116,7 +116,7 @@ def preflight(where: Destination, *, allow_plain_http: bool = False, timeout_s: 
         _check_writable(where)
         return
     parts = urlsplit(where.uri)
-    if parts.scheme == "http" and not allow_plain_http and not _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not allow_plain_http and not is_loopback(parts.hostname or ""):
         raise expected(
             "tracking.uri to use https to another machine",
             "put TLS before the server, or allow plain HTTP explicitly",
@@ -175,7 +175,8 @@ def _health(where: Destination, timeout_s: float) -> str | None:
         return f"no answer ({type(reason).__name__})"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return ``True`` if a host name or address is this machine's loopback."""
     if host == "localhost":
         return True
     try:
