@@ -23,7 +23,7 @@ bench: $(READY)           ## timings as ratios, into benchmarks.json
 
 bench-scale: $(READY)     ## teachers a second and the scaling curve, into README.md and docs/ (half an hour)
 	$(BIN)/python tests/benchmarks/teachers_at_scale.py --readme README.md
-	$(BIN)/python tests/benchmarks/scaling_curve.py --readme README.md --plot docs/scaling.svg
+	$(BIN)/python tests/benchmarks/scaling_curve.py --readme README.md --plot docs/reference/scaling.svg
 	$(BIN)/python tests/benchmarks/many_teachers.py --readme README.md
 
 lint: $(READY)

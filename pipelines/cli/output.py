@@ -22,7 +22,7 @@ EXIT_CODES = {
     "`faults.quorum_teachers`); nothing was released by this call, `pate run` goes on when they are back",
     130: "interrupted; `pate run` on the same configuration goes on",
 }
-"""What a script may rely on. ``docs/commands.md`` shows it."""
+"""What a script may rely on. ``docs/reference/commands.md`` shows it."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="print JSON on standard output, and nothing else there")]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="run id, its folder, or the MLflow run id")]

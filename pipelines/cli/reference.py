@@ -1,4 +1,7 @@
-"""The page of commands, made from the commands themselves: ``python -m pipelines.cli.reference > docs/commands.md``."""
+"""The page of commands, written from the commands themselves.
+
+    python -m pipelines.cli.reference > docs/reference/commands.md
+"""
 
 from __future__ import annotations
 

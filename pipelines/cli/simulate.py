@@ -76,7 +76,7 @@ def _steps(path: Path, run_id: str) -> str:
             f"   pate run {path}",
             "3. Look at the result and the privacy report:",
             f"   pate report {run_id}",
-            "4. The same on a Ray cluster with a node per hospital, see docs/consortium.md:",
+            "4. The same on a Ray cluster with a node per hospital, see docs/how_to/consortium.md:",
             f"   {path.with_name('cluster.yaml')}",
             "",
         ]

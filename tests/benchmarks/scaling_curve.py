@@ -1,6 +1,6 @@
 """How training time grows with teachers and workers, as a table and a picture, and what that predicts.
 
-    python tests/benchmarks/scaling_curve.py --readme README.md --plot docs/scaling.svg
+    python tests/benchmarks/scaling_curve.py --readme README.md --plot docs/reference/scaling.svg
 
 Linear heads on 256 features, 60 records each, bundles of at most 50 on a warm Ray. The model of the measured seconds
 has three terms: ``seconds = a + b T / w + c T`` for T teachers on w workers, where b is the training that workers

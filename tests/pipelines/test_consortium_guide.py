@@ -1,4 +1,4 @@
-"""The commands of docs/consortium.md, run as they stand there: a cluster is brought up and a job is submitted to it.
+"""The commands of docs/how_to/consortium.md, run as shown: a cluster is started and a job is submitted to it.
 
 Only what names another machine differs: ports, folders, the head's address; that the head is a hospital too; and
 `--block`, so that the test can end what it started.
@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray"), pytest.mark.time
 
 def commands(beginning: str) -> list[list[str]]:
     """The words of each command in the guide that begins so."""
-    text = (ROOT / "docs" / "consortium.md").read_text()
+    text = (ROOT / "docs" / "how_to" / "consortium.md").read_text()
     blocks = "".join(text.split("```")[1::2]).replace("\\\n", " ")
     found = [shlex.split(line, comments=True) for line in blocks.splitlines() if line.startswith(beginning)]
     assert found, beginning
@@ -68,7 +68,7 @@ class Machines:
         """As in a shell in which the virtual environment is active, with what the guide exports."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "PATE_HOME"))}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        text = (ROOT / "docs" / "consortium.md").read_text()
+        text = (ROOT / "docs" / "how_to" / "consortium.md").read_text()
         (said,) = re.findall(r"Everywhere, before Ray: `export (.*?)`", text)
         return {**kept, **dict(word.split("=") for word in said.split()), "PATH": path, "HOME": str(self.folder)}
 

@@ -3,7 +3,7 @@
 For each histogram the largest divergence over all moves of one vote is wanted at every order. Most moves are left
 out by a proven upper bound: one vote taken from ``a`` alone and one given to ``b`` alone bound what the move does
 to every third class, ``D(alpha)`` is bounded at a few orders, and ``(alpha - 1) D(alpha)`` is convex in ``alpha``,
-so chords between those orders bound it everywhere (``docs/accounting_data_dependent.md``).
+so chords between those orders bound it everywhere (``docs/explanation/accounting_data_dependent.md``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What an account accepts, and what everything charged to it amounts to: the one source of both.
 
 A filter covers campaigns that are decided later; a composed curve is smaller and covers what was fixed before the first
-answer. An account is held to one of the two from its first charge on (``docs/accounting.md``, section 8).
+answer. An account is held to one of the two from its first charge on (``docs/explanation/accounting.md``, section 8).
 """
 
 from __future__ import annotations

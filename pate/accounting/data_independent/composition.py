@@ -1,7 +1,7 @@
 """The certified curve of any event: how many releases of each kind, one recursion per kind, curves composed.
 
 Any interleaving of fixed numbers of releases of several kinds is dominated by the composition of the kinds' own
-curves (``docs/accounting.md``), so an event is first flattened into counts.
+curves (``docs/explanation/accounting.md``), so an event is first flattened into counts.
 """
 
 from __future__ import annotations

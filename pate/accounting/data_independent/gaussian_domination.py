@@ -2,7 +2,8 @@
 
 With ``G_mu`` the pair of ``N(mu, 1)`` against ``N(0, 1)``, ``mu ** 2`` is the *information* of every pair of laws that
 ``G_mu`` dominates once outcomes of probability ``spare`` are given away. Noise is integer here, so nothing is assumed
-to be Gaussian: the bound is read off certified curves and exact laws. Proofs: ``docs/accounting.md``, section 8.
+to be Gaussian: the bound is read off certified curves and exact laws. Proofs:
+``docs/explanation/accounting.md``, section 8.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ In ``p = X + Y`` and ``q = X - Y`` somebody wins iff ``p + |q| >= 2``, and then 
 
 A cover replaces the infinitely many integers ``(u, v)`` by a lattice of centres with a little less noise: a Gaussian
 is a mixture of slightly narrower Gaussians on a lattice, up to an error that Poisson summation makes tiny. The
-proofs are in ``docs/accounting.md``.
+proofs are in ``docs/explanation/accounting.md``.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ With ``F`` the pairs of laws that one release can present,
     V_k(eps) = sup over (P, Q) in F of  sum_o P(o) V_(k-1)(eps - ln(P(o) / Q(o)))
 
 is the largest ``delta`` at ``eps`` that ``k`` adaptively chosen releases reach. Every step here rounds up; the
-proofs are in ``docs/accounting.md``.
+proofs are in ``docs/explanation/accounting.md``.
 """
 
 from __future__ import annotations

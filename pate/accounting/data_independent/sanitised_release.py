@@ -47,7 +47,7 @@ def scaled_gaussian_rdp(beta: float, sigma_ss: float, orders_A: FloatArray) -> F
 
         alpha / (2 sigma_ss^2 kappa) - beta - log(kappa) / (2 (alpha - 1)),   kappa = alpha - (alpha - 1) e^(2 beta)
 
-    infinite where ``kappa <= 0``. Proof: docs/accounting_data_dependent.md.
+    infinite where ``kappa <= 0``. Proof: docs/explanation/accounting_data_dependent.md.
     """
     orders_A = np.asarray(orders_A, dtype=np.float64)
     kappa_A = 1 - (orders_A - 1) * math.expm1(2 * beta)

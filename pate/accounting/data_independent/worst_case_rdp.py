@@ -1,7 +1,7 @@
 """Tight data-independent Renyi-DP: the costliest histogram that a release could meet.
 
 The costs are suprema of Renyi divergences over the outcome laws of ``outcome_pairs``; the proofs, and where each
-rounding goes, are in ``docs/accounting.md``.
+rounding goes, are in ``docs/explanation/accounting.md``.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def sanitised_inputs(votes: VoteCounts, event: PrivacyEvent, release: SanitisedR
     """``(cost, smooth sensitivity)`` of a query list at the release's order, nats. Private, both.
 
     For ``ConfidentGNMax`` the cost is the 2018 convention (the test plus ``P[answered]`` times the answer), an
-    expectation; see ``docs/accounting_data_dependent.md``.
+    expectation; see ``docs/explanation/accounting_data_dependent.md``.
 
     Args:
         votes: the histograms of the whole list.

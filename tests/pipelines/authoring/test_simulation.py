@@ -119,7 +119,7 @@ def test_the_cluster_configuration_reads_each_file_at_its_site_and_declares_a_qu
 
 
 def test_the_keys_in_the_consortium_guide_are_keys_of_a_configuration(place: Path) -> None:
-    guide = (Path(__file__).parents[3] / "docs" / "consortium.md").read_text()
+    guide = (Path(__file__).parents[3] / "docs" / "how_to" / "consortium.md").read_text()
     (shown,) = re.findall(r"```yaml\n(.*?)```", guide, flags=re.DOTALL)
     assert run(["simulate", "reh", *SMALL]) == 0
     path = place / "reh" / "config.yaml"

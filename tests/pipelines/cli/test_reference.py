@@ -27,8 +27,8 @@ def options(command: Any) -> dict[str, Any]:
 
 
 def test_the_page_of_commands_is_the_programs() -> None:
-    remedy = "python -m pipelines.cli.reference > docs/commands.md"
-    assert (ROOT / "docs" / "commands.md").read_text() == page(), remedy
+    remedy = "python -m pipelines.cli.reference > docs/reference/commands.md"
+    assert (ROOT / "docs" / "reference" / "commands.md").read_text() == page(), remedy
 
 
 def test_the_readme_lists_every_command() -> None:

@@ -1,4 +1,4 @@
-"""What MLflow holds after a run is what docs/tracking.md says, name by name, and nothing else."""
+"""What MLflow holds after a run is what docs/reference/tracking.md says, name by name, and nothing else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import mlflow
 import pytest
 
 pytestmark = pytest.mark.xdist_group("finished")  # they look at one run
-DOC = (Path(__file__).parents[3] / "docs" / "tracking.md").read_text()
+DOC = (Path(__file__).parents[3] / "docs" / "reference" / "tracking.md").read_text()
 BOUGHT = ("epsilon_sanitised", "epsilon_sanitised_standard_deviation", "epsilon_sanitised_upper")
 ONLY_SOMETIMES = {*BOUGHT, "student_held_out", "student_auroc", "student_auroc_low", "student_auroc_high"}
 OWN_TAGS = ("mlflow.runName", "mlflow.parentRunId", "mlflow.modelVersions", "mlflow.note.content")

@@ -91,8 +91,8 @@ def exact_delta(
 def worst_curve(options: Sequence[RepeatedEvent], admits: Admits, stages: int) -> PrivacyCurve:
     """An upper bound on every such protocol with any classes, histograms and orders of queries within campaigns.
 
-    The recursion of ``docs/accounting.md``, section 5, goes on after each campaign from the largest of what is still
-    let through. ``admits`` must not depend on the order of campaigns.
+    The recursion of ``docs/explanation/accounting.md``, section 5, goes on after each campaign from the largest of what
+    is still let through. ``admits`` must not depend on the order of campaigns.
     """
 
     @cache

@@ -113,7 +113,7 @@ def test_no_threshold_test_shows_more_than_its_information(sigma: float) -> None
 
 
 def test_much_noise_costs_about_two_over_pi_of_shown_counts() -> None:
-    """As Renyi-DP does at orders far below the noise (``docs/accounting.md``, section 4)."""
+    """As Renyi-DP does at orders far below the noise (``docs/explanation/accounting.md``, section 4)."""
     many = math.fsum(information_terms(RepeatedEvent(event=GNMaxEvent(sigma=40.0), count=1000), SPARE))
     assert 2 / math.pi < many / (2 * 1000 / 40.0**2) < 0.66
 
