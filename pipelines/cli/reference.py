@@ -1,6 +1,6 @@
 """The page of commands, written from the commands themselves.
 
-    python -m pipelines.cli.reference > docs/reference/commands.md
+python -m pipelines.cli.reference > docs/reference/commands.md
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Adding up curves is for campaigns whose counts and noise are fixed in advance. Where they may depend on answers, costs
 have to be numbers, and the most that they may add up to a number fixed at registration. Two are proven in
-``docs/explanation/accounting.md``, section 8: Gaussian information for ``worst_case`` accounts, and
-Renyi-DP at one order for those that are kept in Renyi-DP. Both follow from an account's epsilon, delta and accountant alone, so none of the constants
-here, nor ``DEFAULT_ORDERS``, may change: accounts that were opened under them are held to them.
+``docs/explanation/accounting.md``, section 8: Gaussian information for ``worst_case`` accounts, and Renyi-DP at one
+order for those that are kept in Renyi-DP. Both follow from an account's epsilon, delta and accountant alone, so none
+of the constants here, nor ``DEFAULT_ORDERS``, may change: accounts that were opened under them are held to them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The most that one noisy argmax can cost, in Renyi divergence, when every other class is ``g`` votes below the top.
 
 ``docs/explanation/accounting_data_dependent.md`` proves the bound. The noise of the classes whose counts stay is held
-fixed; what is left is who wins between the two classes that change (``near`` and ``far``, ``far`` at ``D >= 0`` votes below
-``near``) and the best of the others, ``s`` votes above ``near``'s count: a law of three outcomes for each ``(D, s)``.
+fixed; what is left is who wins between the two classes that change (``near`` and ``far``, ``far`` at ``D >= 0`` votes
+below ``near``) and the best of the others, ``s`` votes above ``near``'s count: a law of three outcomes for each ``(D,
+s)``.
 Shapes: ``H`` gaps ``0 .. T``, ``S`` values of ``s``, ``G`` gaps of the result, ``K`` kinds of neighbour (a vote
 moves from ``near`` to ``far`` or back; ``D(P || Q)`` or ``D(Q || P)``).
 """
