@@ -114,23 +114,19 @@ def through_the_door(mechanism: NoisyMax, teachers: int) -> Subject:
 
     def ask(counts_QC: IntArray) -> IntArray:
         settings = {"epsilon": 1e12, "delta": 1e-5, "accountant": "gaussian", "unit": "nobody"}
-        with tempfile.TemporaryDirectory() as folder:
-            ledger = PrivacyLedger(Path(folder) / "ledger")
-            try:
-                ledger.register(Account(name="audit", **settings))  # type: ignore[arg-type]
-                answers = release(
-                    ledger,
-                    account="audit",
-                    task="audit",
-                    mechanism=mechanism,
-                    votes=VoteHistogram(counts_QC=counts_QC, teachers=teachers),
-                    query_keys=[number.to_bytes(8, "big") for number in range(len(counts_QC))],
-                    noise=ExactNoise(),
-                    moved_votes=1,
-                    batch_size=len(counts_QC),
-                )
-            finally:
-                ledger.close()
+        with tempfile.TemporaryDirectory() as folder, PrivacyLedger(Path(folder) / "ledger") as ledger:
+            ledger.register(Account(name="audit", **settings))  # type: ignore[arg-type]
+            answers = release(
+                ledger,
+                account="audit",
+                task="audit",
+                mechanism=mechanism,
+                votes=VoteHistogram(counts_QC=counts_QC, teachers=teachers),
+                query_keys=[number.to_bytes(8, "big") for number in range(len(counts_QC))],
+                noise=ExactNoise(),
+                moved_votes=1,
+                batch_size=len(counts_QC),
+            )
         return answers.value.labels_Q
 
     return ask

@@ -39,21 +39,20 @@ def campaign(folder: Path, queries: int, batch_size: int) -> list[list[int]]:
     noise decides, so that a second draw would show; it ends early and shows a figure with wide noise."""
     counts = np.full((queries, 3), 50, dtype=np.int64)
     counts[::3] = 1
-    ledger = PrivacyLedger(folder)
-    ledger.register(ACCOUNT)
-    answers = release(
-        ledger,
-        account="ward",
-        task="t",
-        mechanism=ConfidentGNMax(threshold=25, sigma_threshold=3.0, sigma=8.0, max_answered=queries // 2),
-        votes=VoteHistogram(counts_QC=counts, teachers=150),
-        query_keys=KEYS[:queries],
-        noise=ExactNoise(),
-        moved_votes=1,
-        sanitised=FIGURE,
-        batch_size=batch_size,
-    )
-    ledger.close()
+    with PrivacyLedger(folder) as ledger:
+        ledger.register(ACCOUNT)
+        answers = release(
+            ledger,
+            account="ward",
+            task="t",
+            mechanism=ConfidentGNMax(threshold=25, sigma_threshold=3.0, sigma=8.0, max_answered=queries // 2),
+            votes=VoteHistogram(counts_QC=counts, teachers=150),
+            query_keys=KEYS[:queries],
+            noise=ExactNoise(),
+            moved_votes=1,
+            sanitised=FIGURE,
+            batch_size=batch_size,
+        )
     figure = answers.value.figure
     return [answers.value.labels_Q.tolist(), [figure.cost_steps, figure.width_steps]]
 
@@ -115,31 +114,30 @@ def observe(folder: Path, status: int, queries: int, **facts: object) -> None:
     copy = folder.with_name("onlooker")  # opening a ledger repairs it, so the next life gets it as it was left
     if folder.exists():
         shutil.copytree(folder, copy)
-    ledger = PrivacyLedger(copy)
-    ledger.verify()
-    stored = ledger.stored_answers("ward", "t", ledger.key.queries(KEYS[:queries]))
-    asked = [answer for answer in stored if answer is not None]
-    labels = sum(answer >= 0 for answer in asked)
-    figures = ledger.figures("ward")
-    released: list[PrivacyEvent] = [figure.release for figure in figures]
-    if asked:
-        counts = {"max_asked": len(asked), "max_answered": max(1, labels)}
-        released.append(ConfidentGNMaxEvent(threshold=25, sigma_threshold=3.0, sigma=8.0, **counts))
-    cost = data_independent_epsilon(ComposedEvent(events=tuple(released)), DELTA).epsilon
-    shown = folder.parent / f"{folder.name}.shown"
-    died = folder.parent / f"{folder.name}.died"
-    line = {
-        "killed": os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL,
-        "charged": sum(ledger.spent(account.name).epsilon for account in ledger.accounts()),
-        "released": cost,
-        "stored": stored,
-        "figures": [[figure.cost_steps, figure.width_steps] for figure in figures],
-        "shown": json.loads(shown.read_text()) if shown.exists() else None,
-        "died": died.read_text() if died.exists() else None,
-        **facts,
-    }
-    died.unlink(missing_ok=True)
-    ledger.close()
+    with PrivacyLedger(copy) as ledger:
+        ledger.verify()
+        stored = ledger.stored_answers("ward", "t", ledger.key.queries(KEYS[:queries]))
+        asked = [answer for answer in stored if answer is not None]
+        labels = sum(answer >= 0 for answer in asked)
+        figures = ledger.figures("ward")
+        released: list[PrivacyEvent] = [figure.release for figure in figures]
+        if asked:
+            counts = {"max_asked": len(asked), "max_answered": max(1, labels)}
+            released.append(ConfidentGNMaxEvent(threshold=25, sigma_threshold=3.0, sigma=8.0, **counts))
+        cost = data_independent_epsilon(ComposedEvent(events=tuple(released)), DELTA).epsilon
+        shown = folder.parent / f"{folder.name}.shown"
+        died = folder.parent / f"{folder.name}.died"
+        line = {
+            "killed": os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL,
+            "charged": sum(ledger.spent(account.name).epsilon for account in ledger.accounts()),
+            "released": cost,
+            "stored": stored,
+            "figures": [[figure.cost_steps, figure.width_steps] for figure in figures],
+            "shown": json.loads(shown.read_text()) if shown.exists() else None,
+            "died": died.read_text() if died.exists() else None,
+            **facts,
+        }
+        died.unlink(missing_ok=True)
     shutil.rmtree(copy)
     print(json.dumps(line), flush=True)
 

@@ -33,12 +33,11 @@ MECHANISMS: list[NoisyMax] = [
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[PrivacyLedger]:
-    opened = PrivacyLedger(tmp_path / "ledger")
-    settings = {"epsilon": 1e4, "delta": 1e-5, "accountant": "gaussian", "unit": "patient"}
-    opened.register(Account(name="ward", **settings))  # type: ignore[arg-type]
-    opened.register(Account(name="poor", **{**settings, "epsilon": 0.1}))  # type: ignore[arg-type]
-    yield opened
-    opened.close()
+    with PrivacyLedger(tmp_path / "ledger") as opened:
+        settings = {"epsilon": 1e4, "delta": 1e-5, "accountant": "gaussian", "unit": "patient"}
+        opened.register(Account(name="ward", **settings))  # type: ignore[arg-type]
+        opened.register(Account(name="poor", **{**settings, "epsilon": 0.1}))  # type: ignore[arg-type]
+        yield opened
 
 
 def histogram(queries: int, top: int = 100) -> VoteHistogram:
@@ -170,10 +169,9 @@ def test_predictable_noise_is_marked_and_never_answers_a_real_query(ledger) -> N
 
 def test_the_same_predictable_noise_gives_the_same_answers_and_secure_noise_does_not(tmp_path: Path) -> None:
     def labels(name: str, noise) -> list[int]:
-        ledger = PrivacyLedger(tmp_path / name)
-        ledger.register(Account(name="ward", epsilon=1e4, delta=1e-5, accountant="gaussian", unit="patient"))
-        found = ask(ledger, GNMax(sigma=500.0), 60, noise=noise).value.labels_Q.tolist()
-        ledger.close()
+        with PrivacyLedger(tmp_path / name) as ledger:
+            ledger.register(Account(name="ward", epsilon=1e4, delta=1e-5, accountant="gaussian", unit="patient"))
+            found = ask(ledger, GNMax(sigma=500.0), 60, noise=noise).value.labels_Q.tolist()
         return found
 
     assert labels("a", InsecureSeededNoise(3)) == labels("b", InsecureSeededNoise(3))
@@ -261,14 +259,13 @@ def test_only_class_indices_and_refusals_pass_the_door(ledger, wrong) -> None:
 def test_another_process_in_between_neither_adds_an_answer_nor_an_error(ledger, tmp_path: Path) -> None:
     """While this process draws, another one answers the rest of the same campaign."""
     mechanism = ConfidentGNMax(threshold=60, sigma_threshold=5.0, sigma=5.0, max_answered=9)
-    other = PrivacyLedger(tmp_path / "ledger")
-    final: list[int] = []
+    with PrivacyLedger(tmp_path / "ledger") as other:
+        final: list[int] = []
 
-    def interrupt(_: int) -> None:
-        if not final:
-            final.extend(ask(other, mechanism, 30).value.labels_Q.tolist())
+        def interrupt(_: int) -> None:
+            if not final:
+                final.extend(ask(other, mechanism, 30).value.labels_Q.tolist())
 
-    assert ask(ledger, mechanism, 30, batch_size=3, on_progress=interrupt).value.labels_Q.tolist() == final
-    assert sum(label >= 0 for label in final) == 9
-    other.close()
+        assert ask(ledger, mechanism, 30, batch_size=3, on_progress=interrupt).value.labels_Q.tolist() == final
+        assert sum(label >= 0 for label in final) == 9
     ledger.verify()

@@ -37,10 +37,9 @@ SETTINGS = {"epsilon": 100.0, "delta": 1e-5, "accountant": "gaussian", "unit": "
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[PrivacyLedger]:
-    opened = PrivacyLedger(tmp_path / "ledger")
-    opened.register(Account(name="ward", **SETTINGS))  # type: ignore[arg-type]
-    yield opened
-    opened.close()
+    with PrivacyLedger(tmp_path / "ledger") as opened:
+        opened.register(Account(name="ward", **SETTINGS))  # type: ignore[arg-type]
+        yield opened
 
 
 def histogram(queries: int, seed: int = 0) -> VoteHistogram:
@@ -85,10 +84,9 @@ def test_the_figure_is_charged_with_the_campaign_and_drawn_before_it_is_settled(
 
 
 def test_a_campaign_without_a_figure_costs_less_and_shows_none(ledger, tmp_path: Path) -> None:
-    other = PrivacyLedger(tmp_path / "other")
-    other.register(Account(name="ward", **SETTINGS))
-    without = ask(other, sanitised=None).value
-    other.close()
+    with PrivacyLedger(tmp_path / "other") as other:
+        other.register(Account(name="ward", **SETTINGS))
+        without = ask(other, sanitised=None).value
     assert without.figure is None
     assert without.total.epsilon < ask(ledger).value.total.epsilon
 
@@ -133,19 +131,19 @@ def test_the_figure_is_that_of_the_reserved_list_whatever_was_asked_of_it(ledger
 
 def test_a_second_process_in_between_leaves_one_figure(ledger, tmp_path: Path, monkeypatch) -> None:
     """While this process draws, another one draws, writes and settles: this draw is thrown away."""
-    other, drawn, shown = PrivacyLedger(tmp_path / "ledger"), sanitised.draw_figure, []
+    drawn, shown = sanitised.draw_figure, []
 
     def interrupted(counts_QC: np.ndarray, **settings: Any) -> Any:
         if not shown:
             shown.append(None)
-            shown.append(ask(other).value)
+            with PrivacyLedger(tmp_path / "ledger") as other:
+                shown.append(ask(other).value)
         return drawn(counts_QC, **settings)
 
     monkeypatch.setattr(sanitised, "draw_figure", interrupted)
     mine = ask(ledger).value
     assert mine.figure == shown[1].figure == ledger.figures("ward")[0]
     assert kinds(ledger).count("figure") == 1
-    other.close()
     ledger.verify()
 
 

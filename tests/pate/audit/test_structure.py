@@ -24,10 +24,9 @@ COUNTS = np.full((12, 3), 10, dtype=np.int64)
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[PrivacyLedger]:
-    opened = PrivacyLedger(tmp_path / "ledger")
-    opened.register(Account(name="ward", epsilon=1e9, delta=1e-5, accountant="gaussian", unit="patient"))
-    yield opened
-    opened.close()
+    with PrivacyLedger(tmp_path / "ledger") as opened:
+        opened.register(Account(name="ward", epsilon=1e9, delta=1e-5, accountant="gaussian", unit="patient"))
+        yield opened
 
 
 def ask(ledger: PrivacyLedger, mechanism: NoisyMax, keys: list[bytes], counts: IntArray = COUNTS) -> list[int]:

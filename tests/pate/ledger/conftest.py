@@ -61,24 +61,22 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ledger(folder: Path) -> Iterator[PrivacyLedger]:
-    opened = PrivacyLedger(folder)
-    yield opened
-    opened.close()
+    with PrivacyLedger(folder) as opened:
+        yield opened
 
 
 @pytest.fixture
 def written(folder: Path, words: Words) -> Path:
     """The folder of a ledger with two linked accounts and four campaigns, the last one open; rows 2 to 14."""
-    ledger = PrivacyLedger(folder)
-    ledger.register(words.account(), units=ledger.key.units([b"anna", b"bert"]))
-    ledger.register(words.account("clinic"), units=ledger.key.units([b"bert"]))
-    for number in range(4):
-        intent = words.spend(ledger, "ward", f"c{number}", 2)
-        if number == 3:
-            ledger.persist(intent, [(ledger.open_queries(intent)[0], 1)])
-            continue
-        ledger.persist(intent, [(query, 1) for query in ledger.open_queries(intent)])
-        ledger.settle(intent)
-    ledger.verify()
-    ledger.close()
+    with PrivacyLedger(folder) as ledger:
+        ledger.register(words.account(), units=ledger.key.units([b"anna", b"bert"]))
+        ledger.register(words.account("clinic"), units=ledger.key.units([b"bert"]))
+        for number in range(4):
+            intent = words.spend(ledger, "ward", f"c{number}", 2)
+            if number == 3:
+                ledger.persist(intent, [(ledger.open_queries(intent)[0], 1)])
+                continue
+            ledger.persist(intent, [(query, 1) for query in ledger.open_queries(intent)])
+            ledger.settle(intent)
+        ledger.verify()
     return folder

@@ -116,15 +116,13 @@ def test_a_large_delta_is_warned_about_by_the_number_of_teachers_which_is_public
 def _client(folder: Path, number: int) -> int:
     from pate.ledger import PrivacyLedger
 
-    ledger = PrivacyLedger(folder)
-    query = ledger.key.queries([str(number).encode()])
     event = RepeatedEvent(event=GNMaxEvent(sigma=40.0), count=1)
-    try:
-        ledger.reserve("ward", campaign=str(number), task="t", event=event, queries=query, max_answered=1)
-    except BudgetExceeded as error:
-        return 0 if "is left" in str(error) and "asks" in str(error) else -1
-    finally:
-        ledger.close()
+    with PrivacyLedger(folder) as ledger:
+        query = ledger.key.queries([str(number).encode()])
+        try:
+            ledger.reserve("ward", campaign=str(number), task="t", event=event, queries=query, max_answered=1)
+        except BudgetExceeded as error:
+            return 0 if "is left" in str(error) and "asks" in str(error) else -1
     return 1
 
 
@@ -170,14 +168,13 @@ def test_units_that_come_while_a_campaign_is_open_are_refused_where_they_could_n
 def test_the_chain_does_not_tell_whether_units_came(tmp_path: Path, words) -> None:
     rows = []
     for number, later in enumerate(([b"anna"], [b"anna", b"bert"])):
-        ledger = PrivacyLedger(tmp_path / str(number))
-        for names in ([b"anna"], later, later):
-            ledger.register(words.account(), units=ledger.key.units(names))
-        ledger.verify()
-        rows.append([(entry.kind, sorted(entry.body)) for entry in ledger.entries()])
-        digests = [entry.body["units_sha256"] for entry in ledger.entries() if "units_sha256" in entry.body]
-        assert len(set(digests)) == len(digests) == 3
-        ledger.close()
+        with PrivacyLedger(tmp_path / str(number)) as ledger:
+            for names in ([b"anna"], later, later):
+                ledger.register(words.account(), units=ledger.key.units(names))
+            ledger.verify()
+            rows.append([(entry.kind, sorted(entry.body)) for entry in ledger.entries()])
+            digests = [entry.body["units_sha256"] for entry in ledger.entries() if "units_sha256" in entry.body]
+            assert len(set(digests)) == len(digests) == 3
     assert rows[0] == rows[1]
 
 

@@ -14,10 +14,9 @@ from pate.ledger import Anchor, PrivacyLedger, verify_lines
 
 @pytest.fixture
 def lines(written: Path) -> list[str]:
-    ledger = PrivacyLedger(written)
-    found = list(ledger.export())
-    assert verify_lines(found) == ledger.head()
-    ledger.close()
+    with PrivacyLedger(written) as ledger:
+        found = list(ledger.export())
+        assert verify_lines(found) == ledger.head()
     return found
 
 
@@ -46,10 +45,9 @@ def test_a_changed_or_missing_line_is_found_and_named(lines: list[str]) -> None:
 
 
 def test_an_export_holds_neither_key_nor_unit_nor_query_nor_answer(lines: list[str], written: Path) -> None:
-    ledger = PrivacyLedger(written)
-    hashes = [row[0].hex() for row in ledger._db.execute("SELECT hash FROM units UNION SELECT query FROM queries")]
-    key = (written / "key").read_bytes().hex()
-    ledger.close()
+    with PrivacyLedger(written) as ledger:
+        hashes = [row[0].hex() for row in ledger._db.execute("SELECT hash FROM units UNION SELECT query FROM queries")]
+        key = (written / "key").read_bytes().hex()
     text = "\n".join(lines)
     assert not [secret for secret in (*hashes, key, "anna", "bert") if secret in text]
     assert {name for line in lines for name in json.loads(json.loads(line)["body"])} == {

@@ -106,10 +106,9 @@ def test_a_chain_with_a_figure_too_many_does_not_verify(ledger: PrivacyLedger, w
         chain.append(db, account="ward", kind="figure", body=body)
     chain.append(db, account="ward", kind="figure", body=body)
     db.close()
-    again = PrivacyLedger(folder)
-    with pytest.raises(LedgerError, match="one sanitised figure of an open campaign that paid for it"):
+    error = "one sanitised figure of an open campaign that paid for it"
+    with PrivacyLedger(folder) as again, pytest.raises(LedgerError, match=error):
         again.verify()
-    again.close()
 
 
 def test_a_changed_figure_is_found(ledger: PrivacyLedger, words, folder: Path) -> None:
@@ -117,8 +116,8 @@ def test_a_changed_figure_is_found(ledger: PrivacyLedger, words, folder: Path) -
     row = ledger.head().length
     ledger.close()
     words.tamper(folder, f"UPDATE entries SET body = replace(body, '41234', '31234') WHERE seq = {row}")
-    with pytest.raises(LedgerError, match=f"row {row}"):
-        PrivacyLedger(folder).verify()
+    with PrivacyLedger(folder) as again, pytest.raises(LedgerError, match=f"row {row}"):
+        again.verify()
 
 
 def test_an_export_holds_the_figure_and_can_be_checked(ledger: PrivacyLedger, words) -> None:
@@ -130,19 +129,17 @@ def test_an_export_holds_the_figure_and_can_be_checked(ledger: PrivacyLedger, wo
 
 
 def test_a_ledger_of_schema_2_keeps_its_chain_and_takes_figures(folder: Path, words) -> None:
-    old = PrivacyLedger(folder)
-    intent = bought(old, words)
-    answer(old, intent)
-    before = old.entries()
-    old.close()
+    with PrivacyLedger(folder) as old:
+        intent = bought(old, words)
+        answer(old, intent)
+        before = old.entries()
     with sqlite3.connect(folder / "ledger.sqlite3") as db:
         db.execute("DROP INDEX one_figure")
         db.execute("ALTER TABLE accounts DROP COLUMN declared")
         db.execute("PRAGMA user_version = 2")
     db.close()
-    ledger = PrivacyLedger(folder)
-    assert ledger.entries()[: len(before)] == before
-    assert [entry.kind for entry in ledger.entries()[len(before) :]] == ["schema"]
-    assert ledger.persist_figure(intent, FIGURE)
-    ledger.verify()
-    ledger.close()
+    with PrivacyLedger(folder) as ledger:
+        assert ledger.entries()[: len(before)] == before
+        assert [entry.kind for entry in ledger.entries()[len(before) :]] == ["schema"]
+        assert ledger.persist_figure(intent, FIGURE)
+        ledger.verify()

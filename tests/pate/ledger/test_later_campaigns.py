@@ -90,12 +90,11 @@ def test_continuations_chosen_by_earlier_answers_never_leak_more_than_was_grante
     assert adaptive_delta([ONE, OTHER]) > 1.2 * DELTA
     accepted = []
     for number, continuation in enumerate((ONE, OTHER)):
-        ledger = PrivacyLedger(tmp_path / str(number))
-        ledger.register(ward(epsilon=EPSILON, delta=DELTA))
-        spend(ledger, "ward", answers(FIRST), "first")
-        if takes(ledger, "ward", answers(continuation), "second"):
-            accepted.append(continuation)
-        ledger.close()
+        with PrivacyLedger(tmp_path / str(number)) as ledger:
+            ledger.register(ward(epsilon=EPSILON, delta=DELTA))
+            spend(ledger, "ward", answers(FIRST), "first")
+            if takes(ledger, "ward", answers(continuation), "second"):
+                accepted.append(continuation)
     assert adaptive_delta(accepted) <= DELTA
 
 
@@ -200,13 +199,12 @@ def test_an_account_that_turns_out_to_be_linked_says_that_its_filter_was_not_kep
 def unfiltered(folder: Path) -> Path:
     """A ledger of schema 3, whose account accepted three campaigns by their composed curve, to the budget's end."""
     composed = data_independent_epsilon(RepeatedEvent(event=FORTY.event, count=120), 1e-5, "worst_case").epsilon
-    ledger = PrivacyLedger(folder)
-    ledger.register(ward(epsilon=composed, declared=(FORTY, FORTY, FORTY)))
-    ledger.register(ward(name="wide", epsilon=2.0))
-    for number in range(3):
-        spend(ledger, "ward", FORTY, f"ward {number}")
-        spend(ledger, "wide", FORTY, f"wide {number}")
-    ledger.close()
+    with PrivacyLedger(folder) as ledger:
+        ledger.register(ward(epsilon=composed, declared=(FORTY, FORTY, FORTY)))
+        ledger.register(ward(name="wide", epsilon=2.0))
+        for number in range(3):
+            spend(ledger, "ward", FORTY, f"ward {number}")
+            spend(ledger, "wide", FORTY, f"wide {number}")
     return forget_declarations(folder)
 
 
@@ -235,28 +233,26 @@ def forget_declarations(folder: Path) -> Path:
 
 
 def test_an_old_account_beyond_its_filter_keeps_its_charges_and_takes_no_more(unfiltered: Path) -> None:
-    ledger = PrivacyLedger(unfiltered)
-    assert [entry.kind for entry in ledger.entries()][-1] == "schema"
-    ledger.verify()
-    spent, account = ledger.spent("ward"), ledger.account("ward")
-    assert spent.accountant == "exceeded gdp_filter(worst_case)"
-    assert account.epsilon < spent.epsilon < account.epsilon * 1.05
-    assert len(ledger.events("ward").events) == 3
-    assert not takes(ledger, "ward", RepeatedEvent(event=GNMaxEvent(sigma=4000.0), count=1), "one more")
-    assert ledger.spent("wide").accountant == "gdp_filter(worst_case)"
-    assert takes(ledger, "wide", FORTY, "one more")
-    assert ledger.register(replace(account)) == account, "its settings are what they were"
-    ledger.verify()
-    ledger.close()
+    with PrivacyLedger(unfiltered) as ledger:
+        assert [entry.kind for entry in ledger.entries()][-1] == "schema"
+        ledger.verify()
+        spent, account = ledger.spent("ward"), ledger.account("ward")
+        assert spent.accountant == "exceeded gdp_filter(worst_case)"
+        assert account.epsilon < spent.epsilon < account.epsilon * 1.05
+        assert len(ledger.events("ward").events) == 3
+        assert not takes(ledger, "ward", RepeatedEvent(event=GNMaxEvent(sigma=4000.0), count=1), "one more")
+        assert ledger.spent("wide").accountant == "gdp_filter(worst_case)"
+        assert takes(ledger, "wide", FORTY, "one more")
+        assert ledger.register(replace(account)) == account, "its settings are what they were"
+        ledger.verify()
 
 
 def test_an_old_campaign_goes_on_under_its_charge(unfiltered: Path) -> None:
-    ledger = PrivacyLedger(unfiltered)
-    intent = ledger.intent("ward 2")
-    assert intent is not None
-    before = ledger.spent("ward")
-    assert ledger.persist(intent, [(query, 1) for query in ledger.open_queries(intent)])
-    ledger.settle(intent)
-    assert ledger.spent("ward") == before
-    ledger.verify()
-    ledger.close()
+    with PrivacyLedger(unfiltered) as ledger:
+        intent = ledger.intent("ward 2")
+        assert intent is not None
+        before = ledger.spent("ward")
+        assert ledger.persist(intent, [(query, 1) for query in ledger.open_queries(intent)])
+        ledger.settle(intent)
+        assert ledger.spent("ward") == before
+        ledger.verify()

@@ -28,25 +28,23 @@ def old(folder: Path, golden_dir: Path) -> dict[str, Any]:
 
 
 def test_a_ledger_of_schema_1_opens_and_its_chain_stays(old: dict[str, Any], folder: Path) -> None:
-    ledger = PrivacyLedger(folder)
-    entries = ledger.entries()
-    assert entries[old["length"] - 1].hash == old["head"]
-    assert [entry.kind for entry in entries[old["length"] :]] == ["schema"]
-    spent = {account.name: ledger.spent(account.name, linked=True) for account in ledger.accounts()}
-    assert spent.keys() == old["spent"].keys()
-    for name, bound in spent.items():
-        assert bound.epsilon >= old["spent"][name], "by Renyi-DP at its best order, which was no filter"
-        assert bound.accountant == ("gaussian" if name == "demo" else "renyi_filter(gaussian)")
-    ledger.verify()
-    intent = ledger.intent("second")
-    assert intent is not None
-    assert ledger.persist(intent, [(query, 1) for query in ledger.open_queries(intent)])
-    ledger.settle(intent)
-    ledger.close()
-    again = PrivacyLedger(folder)
-    assert len(again.entries()) == old["length"] + 3, "opened again, it is not migrated again"
-    again.verify()
-    again.close()
+    with PrivacyLedger(folder) as ledger:
+        entries = ledger.entries()
+        assert entries[old["length"] - 1].hash == old["head"]
+        assert [entry.kind for entry in entries[old["length"] :]] == ["schema"]
+        spent = {account.name: ledger.spent(account.name, linked=True) for account in ledger.accounts()}
+        assert spent.keys() == old["spent"].keys()
+        for name, bound in spent.items():
+            assert bound.epsilon >= old["spent"][name], "by Renyi-DP at its best order, which was no filter"
+            assert bound.accountant == ("gaussian" if name == "demo" else "renyi_filter(gaussian)")
+        ledger.verify()
+        intent = ledger.intent("second")
+        assert intent is not None
+        assert ledger.persist(intent, [(query, 1) for query in ledger.open_queries(intent)])
+        ledger.settle(intent)
+    with PrivacyLedger(folder) as again:
+        assert len(again.entries()) == old["length"] + 3, "opened again, it is not migrated again"
+        again.verify()
 
 
 def test_a_tampered_old_ledger_is_not_migrated(old: dict[str, Any], folder: Path, words) -> None:
@@ -67,7 +65,5 @@ def test_a_ledger_of_a_later_pate_is_refused(written: Path) -> None:
 
 
 def test_a_migrated_database_is_like_a_new_one(old: dict[str, Any], folder: Path, tmp_path: Path) -> None:
-    migrated, fresh = PrivacyLedger(folder), PrivacyLedger(tmp_path / "fresh")
-    assert schema.objects(migrated._db) == schema.objects(fresh._db)
-    migrated.close()
-    fresh.close()
+    with PrivacyLedger(folder) as migrated, PrivacyLedger(tmp_path / "fresh") as fresh:
+        assert schema.objects(migrated._db) == schema.objects(fresh._db)

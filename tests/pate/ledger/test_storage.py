@@ -19,6 +19,16 @@ def test_folder_and_key_are_for_the_owner_alone(ledger: PrivacyLedger, folder: P
     assert stat.S_IMODE((folder / "key").stat().st_mode) == 0o600
 
 
+def test_its_database_is_closed_at_the_end_of_a_with_block_and_after_an_error_in_it(folder: Path) -> None:
+    with PrivacyLedger(folder) as ended:
+        assert ended.head().length
+    with pytest.raises(ValueError, match="mine"), PrivacyLedger(folder) as broken:
+        raise ValueError("mine")
+    for ledger in (ended, broken):
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            ledger._db.execute("SELECT 1")
+
+
 def test_a_ledger_whose_process_died_before_moving_the_anchor_goes_on(
     ledger: PrivacyLedger, folder: Path, words
 ) -> None:
@@ -46,11 +56,10 @@ def test_published_anchors_find_a_whole_folder_that_was_restored(ledger: Privacy
     words.spend(ledger, "ward", "a")
     published = Anchor.parse(str(ledger.head()))
     ledger.verify(published)
-    old = PrivacyLedger(folder.with_name("backup"))
-    old.verify()
-    with pytest.raises(LedgerError, match="row 3 with the anchored hash"):
-        old.verify(published)
-    old.close()
+    with PrivacyLedger(folder.with_name("backup")) as old:
+        old.verify()
+        with pytest.raises(LedgerError, match="row 3 with the anchored hash"):
+            old.verify(published)
 
 
 @pytest.mark.parametrize("text", ["", "3", "3:abc", "-1:" + "0" * 64, "3:" + "g" * 64])
@@ -88,6 +97,5 @@ def test_a_new_ledger_whose_maker_died_on_the_way_is_begun_again(folder: Path) -
     anchored.unlink()
     anchor.advance(anchored, anchor.Anchor(length=0, head=anchor.GENESIS))
     (folder / "ledger.sqlite3").touch()
-    opened = PrivacyLedger(folder)
-    opened.verify()
-    opened.close()
+    with PrivacyLedger(folder) as opened:
+        opened.verify()

@@ -17,15 +17,10 @@ from pate.ledger import PrivacyLedger
 def verdict(folder: Path) -> str | None:
     """What opening and verifying says, or ``None`` if all is well."""
     try:
-        ledger = PrivacyLedger(folder)
+        with PrivacyLedger(folder) as ledger:
+            ledger.verify()
     except LedgerError as error:
         return str(error)
-    try:
-        ledger.verify()
-    except LedgerError as error:
-        return str(error)
-    finally:
-        ledger.close()
     return None
 
 
@@ -69,12 +64,11 @@ def test_a_missing_trigger_is_found(written: Path, words) -> None:
 
 def test_a_restored_older_copy_is_found_and_not_continued(written: Path, tmp_path: Path, words) -> None:
     shutil.copy(written / "ledger.sqlite3", tmp_path / "backup")
-    ledger = PrivacyLedger(written)
-    words.spend(ledger, "ward", "later", 1)
-    shutil.copy(tmp_path / "backup", written / "ledger.sqlite3")
-    with pytest.raises(LedgerError, match="older copy"):
-        words.spend(ledger, "ward", "free", 1)
-    ledger.close()
+    with PrivacyLedger(written) as ledger:
+        words.spend(ledger, "ward", "later", 1)
+        shutil.copy(tmp_path / "backup", written / "ledger.sqlite3")
+        with pytest.raises(LedgerError, match="older copy"):
+            words.spend(ledger, "ward", "free", 1)
     assert "older copy" in str(verdict(written))
 
 
