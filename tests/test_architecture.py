@@ -187,6 +187,31 @@ def test_no_formula_and_no_noise_in_pipelines() -> None:
         assert not any(name.startswith(("scipy", "opendp")) for name in names), path
 
 
+def defaults_of(node: ast.AST, name: str) -> Iterator[ast.expr]:
+    """Defaults of a function's arguments or a class's fields of that name."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        given = node.args
+        positional = [*given.posonlyargs, *given.args]
+        pairs = [*zip(positional[::-1], given.defaults[::-1], strict=False)]
+        pairs += [(arg, default) for arg, default in zip(given.kwonlyargs, given.kw_defaults, strict=True) if default]
+        yield from (default for arg, default in pairs if arg.arg == name)
+    if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == name and node.value is not None:
+        value = node.value
+        yield value.args[0] if isinstance(value, ast.Call) and value.args else value
+
+
+def test_the_default_accountant_is_one_constant_in_functions_commands_and_configurations() -> None:
+    found = [
+        (path, ast.unparse(default))
+        for path in modules("pate") + modules("pipelines")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for default in defaults_of(node, "accountant")
+    ]
+    assert {default for _, default in found} == {"DEFAULT_ACCOUNTANT"}, found
+    folders = {path.relative_to(ROOT).parent.as_posix() for path, _ in found}
+    assert {"pate/accounting/data_independent", "pate/audit", "pipelines/cli", "pipelines/config"} <= folders
+
+
 def test_library_code_neither_asserts_nor_catches_everything_in_silence() -> None:
     for path in modules("pate") + modules("pipelines"):
         for node in ast.walk(ast.parse(path.read_text())):

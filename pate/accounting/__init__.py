@@ -1,7 +1,7 @@
 """Privacy accounting: events, curves and accountants. Imports numpy and scipy only."""
 
 from pate.accounting.curve import DEFAULT_ORDERS, EpsilonBound, RDPCurve
-from pate.accounting.data_independent.accountants import ACCOUNTANTS, data_independent_epsilon
+from pate.accounting.data_independent.accountants import ACCOUNTANTS, DEFAULT_ACCOUNTANT, data_independent_epsilon
 from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.events import (
     ComposedEvent,
@@ -15,6 +15,7 @@ from pate.accounting.events import (
 
 __all__ = [
     "ACCOUNTANTS",
+    "DEFAULT_ACCOUNTANT",
     "DEFAULT_ORDERS",
     "ComposedEvent",
     "ConfidentGNMaxEvent",

@@ -14,7 +14,7 @@ from typing import TypeAlias, final
 
 import numpy as np
 
-from pate.accounting import data_independent_epsilon
+from pate.accounting import DEFAULT_ACCOUNTANT, data_independent_epsilon
 from pate.aggregation import ConfidentGNMax, ExactNoise, NoisyMax, release
 from pate.aggregation.mechanisms import IntArray
 from pate.audit.hockey_stick import exact_epsilon
@@ -73,7 +73,7 @@ def audit(
     samples: int,
     delta: float = DELTA,
     confidence: float = CONFIDENCE,
-    accountant: str = "worst_case",
+    accountant: str = DEFAULT_ACCOUNTANT,
     subject: Subject | None = None,
 ) -> Finding:
     """Audit one mechanism on one pair.

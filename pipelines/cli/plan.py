@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from pate.accounting import DEFAULT_ACCOUNTANT
 from pate.accounting.rounding import up
 from pate.errors import expected
 from pipelines.cli.output import JsonOption, add_command, print_json, print_table
@@ -41,7 +42,7 @@ def plan(
     delta: Annotated[float, typer.Option(help="failure probability")] = 1e-5,
     pool: Annotated[int | None, typer.Option(min=1, help="public inputs there are")] = None,
     confident: Annotated[bool, typer.Option("--confident", help="plan Confident-GNMax, not GNMax")] = False,
-    accountant: Annotated[str, typer.Option(help="data-independent accountant")] = "worst_case",
+    accountant: Annotated[str, typer.Option(help="data-independent accountant")] = DEFAULT_ACCOUNTANT,
     sanitised: Annotated[
         float | None, typer.Option(help="propose a sanitised figure that adds at most this epsilon to the plan")
     ] = None,

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
-from pate.accounting import ACCOUNTANTS, EpsilonBound, PrivacyEvent, data_independent_epsilon
+from pate.accounting import ACCOUNTANTS, DEFAULT_ACCOUNTANT, EpsilonBound, PrivacyEvent, data_independent_epsilon
 from pate.accounting.data_independent.account_rule import AccountRule
 from pate.accounting.events import SanitisedReleaseEvent
 from pate.accounting.rounding import up
@@ -184,7 +184,7 @@ class PrivacyConfig(Section):
     epsilon: Positive = Field(description="most that may ever be spent on these data")
     delta: float = Field(gt=0, lt=1, description="failure probability, far below one over the number of units")
     unit: str = Field("patient", min_length=1, max_length=80, description="whom the guarantee protects")
-    accountant: str = Field("worst_case", description="the data-independent accountant that enforces the budget")
+    accountant: str = Field(DEFAULT_ACCOUNTANT, description="the data-independent accountant that enforces the budget")
     sanitised: SanitisedConfig | None = Field(
         None, description="buy a noisy, public figure of the data-dependent cost; `pate plan --sanitised` proposes one"
     )

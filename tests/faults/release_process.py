@@ -124,7 +124,7 @@ def observe(folder: Path, status: int, queries: int, **facts: object) -> None:
         if asked:
             counts = {"max_asked": len(asked), "max_answered": max(1, labels)}
             released.append(ConfidentGNMaxEvent(threshold=25, sigma_threshold=3.0, sigma=8.0, **counts))
-        cost = data_independent_epsilon(ComposedEvent(events=tuple(released)), DELTA).epsilon
+        cost = data_independent_epsilon(ComposedEvent(events=tuple(released)), DELTA, "gaussian").epsilon
         shown = folder.parent / f"{folder.name}.shown"
         died = folder.parent / f"{folder.name}.died"
         line = {

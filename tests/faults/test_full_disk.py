@@ -60,7 +60,7 @@ def require_whole(folder: Path) -> None:
         threshold=25, sigma_threshold=3.0, sigma=8.0, max_asked=QUERIES, max_answered=QUERIES // 2
     )
     event = ComposedEvent(events=(answers, FIGURE))
-    assert ledger.spent("ward").epsilon == data_independent_epsilon(event, 1e-5).epsilon
+    assert ledger.spent("ward").epsilon == data_independent_epsilon(event, 1e-5, "gaussian").epsilon
     ledger.close()
 
 

@@ -13,6 +13,8 @@ from pate.accounting.data_independent.worst_case_rdp import worst_case_rdp
 from pate.accounting.events import GNMaxEvent, PrivacyEvent, ThresholdTestEvent
 from pate.errors import expected
 
+DEFAULT_ACCOUNTANT = "worst_case"
+"""Wherever none is named: in functions, commands and configurations."""
 _ROUGH_STEPS = 80
 _LITTLE_NOISE = 5.0  # votes
 
@@ -55,7 +57,7 @@ ACCOUNTANTS: dict[str, Callable[[PrivacyEvent, float], EpsilonBound]] = {
 }
 
 
-def data_independent_epsilon(event: PrivacyEvent, delta: float, accountant: str = "gaussian") -> EpsilonBound:
+def data_independent_epsilon(event: PrivacyEvent, delta: float, accountant: str = DEFAULT_ACCOUNTANT) -> EpsilonBound:
     """The data-independent cost of an event at ``delta``.
 
     Args:

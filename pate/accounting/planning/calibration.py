@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from scipy.special import log_ndtr
 
 from pate.accounting.curve import require_delta
-from pate.accounting.data_independent.accountants import data_independent_epsilon
+from pate.accounting.data_independent.accountants import DEFAULT_ACCOUNTANT, data_independent_epsilon
 from pate.accounting.data_independent.composition import releases
 from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.events import (
@@ -36,7 +36,7 @@ _MOST_FACTOR = 1e9
 
 
 def calibrate(
-    event: PrivacyEvent, *, epsilon: float, delta: float, accountant: str = "worst_case", tolerance: float = 2e-3
+    event: PrivacyEvent, *, epsilon: float, delta: float, accountant: str = DEFAULT_ACCOUNTANT, tolerance: float = 2e-3
 ) -> PrivacyEvent:
     """The event with all its noise scaled by the smallest common factor that keeps its cost within a budget.
 
@@ -78,7 +78,7 @@ def calibrate(
     return scaled(event, high)
 
 
-def most_releases(event: PrivacyEvent, *, epsilon: float, delta: float, accountant: str = "worst_case") -> int:
+def most_releases(event: PrivacyEvent, *, epsilon: float, delta: float, accountant: str = DEFAULT_ACCOUNTANT) -> int:
     """The largest count of an event that a budget pays for; 0 where it does not pay for one.
 
     Args:

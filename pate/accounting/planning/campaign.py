@@ -13,7 +13,7 @@ from typing import final
 import numpy as np
 from scipy.special import ndtr
 
-from pate.accounting.data_independent.accountants import data_independent_epsilon, rough_epsilon
+from pate.accounting.data_independent.accountants import DEFAULT_ACCOUNTANT, data_independent_epsilon, rough_epsilon
 from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, PrivacyEvent, RepeatedEvent, kind_of
 from pate.accounting.laws.argmax import output_laws
 from pate.accounting.laws.noise import NoiseLaw
@@ -113,7 +113,12 @@ def answer_rate(votes: ExpectedVotes, threshold: float, sigma_threshold: float) 
 
 
 def outlook(
-    event: PrivacyEvent, votes: ExpectedVotes, *, delta: float, accountant: str = "worst_case", rough: bool = False
+    event: PrivacyEvent,
+    votes: ExpectedVotes,
+    *,
+    delta: float,
+    accountant: str = DEFAULT_ACCOUNTANT,
+    rough: bool = False,
 ) -> CampaignPlan:
     """What a campaign with this noise costs and gives.
 
@@ -130,7 +135,7 @@ def outlook(
 
 
 def plan_gnmax(
-    votes: ExpectedVotes, *, labels: int, epsilon: float, delta: float, accountant: str = "worst_case"
+    votes: ExpectedVotes, *, labels: int, epsilon: float, delta: float, accountant: str = DEFAULT_ACCOUNTANT
 ) -> CampaignPlan:
     """The campaign that answers every one of ``labels`` queries with the least noise that the budget allows.
 
@@ -150,7 +155,7 @@ def plan_confident(
     epsilon: float,
     delta: float,
     pool: int | None = None,
-    accountant: str = "worst_case",
+    accountant: str = DEFAULT_ACCOUNTANT,
 ) -> CampaignPlan:
     """The Confident-GNMax campaign that should release ``labels`` labels with the highest accuracy in the budget.
 
@@ -186,7 +191,7 @@ def least_epsilon(
     delta: float,
     confident: bool = False,
     pool: int | None = None,
-    accountant: str = "worst_case",
+    accountant: str = DEFAULT_ACCOUNTANT,
 ) -> CampaignPlan:
     """The reverse: the cheapest planned campaign whose expected label accuracy reaches a target.
 

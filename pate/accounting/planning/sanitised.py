@@ -12,7 +12,7 @@ from typing import final
 import numpy as np
 
 from pate.accounting.data_dependent.costs import VoteCounts
-from pate.accounting.data_independent.accountants import data_independent_epsilon
+from pate.accounting.data_independent.accountants import DEFAULT_ACCOUNTANT, data_independent_epsilon
 from pate.accounting.data_independent.sanitised_release import SanitisedEpsilon, sanitised_figure
 from pate.accounting.data_independent.worst_case_rdp import worst_case_rdp
 from pate.accounting.events import (
@@ -56,7 +56,7 @@ class FigurePlan:
 
 
 def plan_figure(
-    event: PrivacyEvent, votes: ExpectedVotes, *, price: float, delta: float, accountant: str = "worst_case"
+    event: PrivacyEvent, votes: ExpectedVotes, *, price: float, delta: float, accountant: str = DEFAULT_ACCOUNTANT
 ) -> FigurePlan:
     """The figure with the lowest expected upper bound that makes a campaign at most ``price`` dearer.
 

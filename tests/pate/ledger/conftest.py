@@ -22,7 +22,7 @@ class Words:
     EVENT = EVENT
 
     def cost(self, count: int) -> float:
-        return data_independent_epsilon(RepeatedEvent(event=EVENT, count=count), DELTA).epsilon
+        return data_independent_epsilon(RepeatedEvent(event=EVENT, count=count), DELTA, "gaussian").epsilon
 
     def account(self, name: str = "ward", releases: int = 10, **changes: Any) -> Account:
         settings = {"epsilon": self.cost(releases) + 1e-9, "delta": DELTA, "accountant": "gaussian", "unit": "patient"}

@@ -23,7 +23,7 @@ CONFIGS = Path(__file__).parents[3] / "configs"
 
 def test_the_summary_says_what_was_done_and_what_it_cost(finished) -> None:
     _, summary = finished
-    expected = data_independent_epsilon(RepeatedEvent(event=GNMaxEvent(sigma=5.0), count=40), 1e-5)
+    expected = data_independent_epsilon(RepeatedEvent(event=GNMaxEvent(sigma=5.0), count=40), 1e-5, "gaussian")
     assert (summary["teachers"], summary["asked"], summary["answered"]) == (20, 40, 40)
     assert summary["epsilon"] == pytest.approx(expected.epsilon)
     assert (summary["delta"], summary["accountant"]) == (1e-5, "gaussian")
