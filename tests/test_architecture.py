@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PATE_ORDER = [
     "errors", "arrays", "files", "plain_text", "npy_file", "randomness", "public_sets", "values", "torchvision_cpu",
-    "accounting", "data", "models", "features", "votes", "teachers", "ledger", "aggregation", "student", "audit",
+    "accounting", "data", "models", "features", "votes", "teachers", "ledger", "aggregation", "student", "auditing",
     "report",
 ]  # fmt: skip
 ACCOUNTING_ORDER = ["laws", "data_independent", "data_dependent", "sanitised", "planning"]
@@ -209,7 +209,7 @@ def test_the_default_accountant_is_one_constant_in_functions_commands_and_config
     ]
     assert {default for _, default in found} == {"DEFAULT_ACCOUNTANT"}, found
     folders = {path.relative_to(ROOT).parent.as_posix() for path, _ in found}
-    assert {"pate/accounting/data_independent", "pate/audit", "pipelines/cli", "pipelines/config"} <= folders
+    assert {"pate/accounting/data_independent", "pate/auditing", "pipelines/cli", "pipelines/config"} <= folders
 
 
 def test_library_code_neither_asserts_nor_catches_everything_in_silence() -> None:

@@ -16,11 +16,11 @@ from typing import Any, final
 
 import numpy as np
 
-from pate.audit.array_changes import RawArchive, RawArrays
-from pate.audit.folder_changes import RawFolders
-from pate.audit.raw_table import RawTable
-from pate.audit.record_changes import RawRecords
-from pate.audit.table_changes import Place, RawTables, Roles
+from pate.auditing.array_changes import RawArchive, RawArrays
+from pate.auditing.folder_changes import RawFolders
+from pate.auditing.raw_table import RawTable
+from pate.auditing.record_changes import RawRecords
+from pate.auditing.table_changes import Place, RawTables, Roles
 from pate.data import Study
 from pate.data.files.npz import NpzFile
 from pate.data.files.table_file import FileFormat

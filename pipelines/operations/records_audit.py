@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import final
 
-from pate.audit.learned import teachers_changed
-from pate.audit.moved_votes import Moved, most_moved
-from pate.audit.record_changes import TWICE, Files, Kind, draw_change
+from pate.auditing.learned import teachers_changed
+from pate.auditing.moved_votes import Moved, most_moved
+from pate.auditing.record_changes import TWICE, Files, Kind, draw_change
 from pate.errors import PateError
 from pate.values import Redacted
 from pipelines.cluster.session import ray_session

@@ -15,7 +15,7 @@ import yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from pate.audit.moved_votes import most_moved
+from pate.auditing.moved_votes import most_moved
 from pate.errors import RecordsRefused
 from pate.models import ModelSpec, TrainSpec
 from pate.teachers import train_bundle, vote

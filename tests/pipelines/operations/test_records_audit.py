@@ -25,14 +25,14 @@ import pate.data.files.table
 import pate.data.study
 import pate.models.fused
 import pate.teachers.training
-from pate.audit.moved_votes import most_moved
-from pate.audit.record_changes import Kind
+from pate.auditing.moved_votes import most_moved
+from pate.auditing.record_changes import Kind
 from pate.data import PrivateRecords
 from pate.errors import InputError
 from pate.models.dense_stack import DenseStack
 from pate.randomness import generator
 from pipelines.cli.app import run
-from pipelines.cluster.tasks import _checked, _Failure
+from pipelines.cluster.worker import Failure, checked
 from pipelines.config.experiment import load
 from pipelines.data import sources
 from pipelines.operations import records_audit
@@ -62,10 +62,10 @@ class InThisProcess:
             try:
                 result = job.function(**arguments)
             except InputError as error:
-                result = _Failure(public=str(error), private="")
+                result = Failure(public=str(error), private="")
             except Exception as error:
-                result = _Failure(public=None, private=repr(error))
-            yield position, _checked(result, job)
+                result = Failure(public=None, private=repr(error))
+            yield position, checked(result, job)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
-from pate.audit.record_changes import Files, Kind, pick, writings
-from pate.audit.table_changes import Place
+from pate.auditing.record_changes import Files, Kind, pick, writings
+from pate.auditing.table_changes import Place
 from pate.data.files.npz import NpzArrays, NpzFile
 from pate.data.ids import optional_ids
 from pate.values import Redacted

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pate.audit.folder_changes import RawFolders
-from pate.audit.raw_table import RawTable
-from pate.audit.record_changes import TWICE, Kind, draw_change, writings
-from pate.audit.table_changes import RawTables, Roles
+from pate.auditing.folder_changes import RawFolders
+from pate.auditing.raw_table import RawTable
+from pate.auditing.record_changes import TWICE, Kind, draw_change, writings
+from pate.auditing.table_changes import RawTables, Roles
 from pate.data.files.table_file import FileFormat
 from pate.errors import InputError
 

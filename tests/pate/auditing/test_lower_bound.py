@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from pate.audit import epsilon_at_least
-from pate.audit.hockey_stick import epsilon_of_laws
+from pate.auditing import epsilon_at_least
+from pate.auditing.hockey_stick import epsilon_of_laws
 from pate.errors import InputError
 
 P, Q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.3, 0.5])

@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 
-from pate.audit.record_changes import Kind
+from pate.auditing.record_changes import Kind
 from pate.votes import VoteArray
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from pate.aggregation import REFUSED, ConfidentGNMax, ExactNoise, GNMax, LNMax, NoisyMax
 from pate.aggregation.mechanisms import IntArray, noisy_argmax
-from pate.audit import CONFIDENCE, DELTA, Finding, Neighbours, audit, opposite_moves, pairs_for
+from pate.auditing import CONFIDENCE, DELTA, Finding, Neighbours, audit, opposite_moves, pairs_for
 from pate.errors import InputError
 
 SAMPLES = 20_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pate.audit import Neighbours, opposite_moves
+from pate.auditing import Neighbours, opposite_moves
 from pate.errors import InputError
 
 

@@ -1,9 +1,9 @@
 """Black-box audit of the aggregator on made-up neighbours; no data are needed and nothing of it is private."""
 
-from pate.audit.black_box import CONFIDENCE, DELTA, Finding, Subject, audit, pairs_for, through_the_door
-from pate.audit.hockey_stick import exact_epsilon
-from pate.audit.lower_bound import epsilon_at_least
-from pate.audit.neighbours import Neighbours, opposite_moves
+from pate.auditing.black_box import CONFIDENCE, DELTA, Finding, Subject, audit, pairs_for, through_the_door
+from pate.auditing.hockey_stick import exact_epsilon
+from pate.auditing.lower_bound import epsilon_at_least
+from pate.auditing.neighbours import Neighbours, opposite_moves
 
 __all__ = [
     "CONFIDENCE",

@@ -9,8 +9,8 @@ from typing import TypeAlias, final
 
 import numpy as np
 
-from pate.audit.raw_table import RawTable, Row
-from pate.audit.record_changes import Files, Kind, pick, writings
+from pate.auditing.raw_table import RawTable, Row
+from pate.auditing.record_changes import Files, Kind, pick, writings
 from pate.data.ids import optional_ids
 from pate.values import Redacted
 

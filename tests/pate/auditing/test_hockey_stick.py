@@ -10,8 +10,8 @@ import pytest
 
 from pate.accounting import data_independent_epsilon
 from pate.aggregation import ConfidentGNMax, GNMax, LNMax
-from pate.audit import exact_epsilon, opposite_moves
-from pate.audit.hockey_stick import epsilon_of_laws
+from pate.auditing import exact_epsilon, opposite_moves
+from pate.auditing.hockey_stick import epsilon_of_laws
 from pate.errors import InputError
 
 MECHANISMS = [

@@ -17,7 +17,7 @@ from pate.accounting.laws.argmax import output_laws
 from pate.accounting.laws.mechanism import mechanism_law
 from pate.aggregation.mechanisms import IntArray, NoisyMax
 from pate.arrays import FloatArray
-from pate.audit.neighbours import Neighbours
+from pate.auditing.neighbours import Neighbours
 
 
 def exact_epsilon(mechanism: NoisyMax, pair: Neighbours, delta: float) -> float:

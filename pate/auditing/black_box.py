@@ -17,9 +17,9 @@ import numpy as np
 from pate.accounting import DEFAULT_ACCOUNTANT, data_independent_epsilon
 from pate.aggregation import ConfidentGNMax, ExactNoise, NoisyMax, release
 from pate.aggregation.mechanisms import IntArray
-from pate.audit.hockey_stick import exact_epsilon
-from pate.audit.lower_bound import epsilon_at_least
-from pate.audit.neighbours import Neighbours, opposite_moves
+from pate.auditing.hockey_stick import exact_epsilon
+from pate.auditing.lower_bound import epsilon_at_least
+from pate.auditing.neighbours import Neighbours, opposite_moves
 from pate.errors import expected
 from pate.ledger import Account, PrivacyLedger
 from pate.votes import VoteHistogram

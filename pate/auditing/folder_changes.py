@@ -9,7 +9,7 @@ from typing import final
 
 import numpy as np
 
-from pate.audit.record_changes import Files, Kind, pick
+from pate.auditing.record_changes import Files, Kind, pick
 from pate.data.files.images import SUFFIXES
 from pate.data.origin import file_digest
 from pate.values import Redacted

@@ -16,7 +16,7 @@ from scipy.stats import beta
 
 from pate.accounting.curve import require_delta
 from pate.aggregation.mechanisms import IntArray
-from pate.audit.hockey_stick import by_ratio
+from pate.auditing.hockey_stick import by_ratio
 from pate.errors import expected
 
 PILOT_SHARE = 0.25
