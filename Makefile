@@ -21,10 +21,10 @@ test-all: $(READY)        ## fast and slow tests
 bench: $(READY)           ## timings as ratios, into benchmarks.json
 	$(BIN)/python -m pytest tests/benchmarks -m benchmark -q
 
-bench-scale: $(READY)     ## teachers a second and the scaling curve, into README.md and docs/ (half an hour)
-	$(BIN)/python tests/benchmarks/teachers_at_scale.py --readme README.md
-	$(BIN)/python tests/benchmarks/scaling_curve.py --readme README.md --plot docs/reference/scaling.svg
-	$(BIN)/python tests/benchmarks/many_teachers.py --readme README.md
+bench-scale: $(READY)     ## teachers per second and the scaling curve, into docs/reference/scaling.md (half an hour)
+	$(BIN)/python tests/benchmarks/teachers_at_scale.py --readme docs/reference/scaling.md
+	$(BIN)/python tests/benchmarks/scaling_curve.py --readme docs/reference/scaling.md --plot docs/reference/scaling.svg
+	$(BIN)/python tests/benchmarks/many_teachers.py --readme docs/reference/scaling.md
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     """The rows in Markdown."""
     head = (
         "configuration", "runs", "teachers", "labels", "epsilon (data-independent)", "sanitised", "exact, private *",
-        "delta", "student", "labels right *", "one teacher alone *", "pooled, no privacy *", "minutes a run",
+        "delta", "student accuracy", "label accuracy *", "single teacher *", "pooled, no privacy *", "minutes per run",
     )  # fmt: skip
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for own in rows:

@@ -1,4 +1,4 @@
-"""The results table: one row for each finished run on a public benchmark, written by a command from the runs."""
+"""The table of results: one row for each finished run on a public benchmark."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from pate.accounting.rounding import up
 from pate.errors import InputError, expected
 from pate.files import write_atomically
 from pate.student.metrics import Interval
-from pipelines.run import summary
-from pipelines.run.benchmark import Figures
-from pipelines.run.evaluation import words
-from pipelines.storage.run_folder import RunStore
+from pipelines.outcome import summary
+from pipelines.outcome.benchmark_metrics import BenchmarkMetrics
+from pipelines.outcome.metrics import words
+from pipelines.storage.run_folder import RunFolder
 
 START, END = "<!-- results: written by `pate results` -->", "<!-- end of results -->"
-"""Where a file holds the table of results."""
+"""Markers around the table of results."""
 ACCOUNT_START, ACCOUNT_END = "<!-- account: written by `pate account` -->", "<!-- end of account -->"
-"""Where a file holds the accounts of one run."""
+"""Markers around the accounts of one run."""
 OURS_START, OURS_END = "<!-- ours: written by `pate sweep` -->", "<!-- end of ours -->"
-"""Where a file holds the same rows beside published systems."""
+"""Markers around the same rows in the shape of published results."""
 SWEEP_START, SWEEP_END = "<!-- sweep: written by `pate sweep` -->", "<!-- end of sweep -->"
-"""Where a file holds the results over several seeds."""
+"""Markers around the results over several seeds."""
 COLUMNS = (
-    "run", "teachers", "asked, answered", "epsilon at delta (accountant)", "labels right", "student",
-    "one teacher alone", "pooled, no privacy",
+    "run", "teachers", "asked, answered", "epsilon at delta (accountant)", "label accuracy", "student accuracy",
+    "single teacher", "pooled, no privacy",
 )  # fmt: skip
 
 
-def table(stores: list[RunStore]) -> str:
-    """The table in Markdown, with the commit and the machine.
+def table(stores: list[RunFolder]) -> str:
+    """Return the table in Markdown, with the commit and the machine.
 
     Raises:
         InputError: a run is not finished, or not on a public benchmark.
     """
     rows = ["| " + " | ".join(COLUMNS) + " |", "|" + "---|" * len(COLUMNS)]
-    rows += ["| " + " | ".join(_cells(store)) + " |" for store in stores]
+    rows += ["| " + " | ".join(_cells(folder)) + " |" for folder in stores]
     return "\n".join(
         [
             *rows,
             "",
-            "In brackets: 95% intervals, over patients or hospitals where the evaluation set names them; one teacher "
-            "alone: of the mean. "
+            "In brackets: 95% intervals, over patients or hospitals where the evaluation set names them; single "
+            "teacher: of the mean. "
             f"Measured at commit {commit()} on {machine()}; one run each, seed as in the run's name.",
         ]
     )
 
 
 def write(readme: Path, text: str, start: str = START, end: str = END) -> None:
-    """Put a table between its two markers.
+    """Write a table between its two markers.
 
     Raises:
         InputError: the file has no such markers.
@@ -63,15 +63,15 @@ def write(readme: Path, text: str, start: str = START, end: str = END) -> None:
     write_atomically(readme, f"{before}{start}\n\n{text}\n\n{end}{rest.split(end, 1)[1]}")
 
 
-def accounts_of(store: RunStore, rows: dict[str, dict[str, Any]], queries: int) -> str:
-    """The accounts of a run on a public benchmark, in Markdown; ``queries`` is how many they charge.
+def accounts_of(folder: RunFolder, rows: dict[str, dict[str, Any]], queries: int) -> str:
+    """Return the accounts of a run on a public benchmark, in Markdown, for ``queries`` queries charged.
 
     Raises:
-        InputError: the run is not on a public benchmark; its private rows may stand in no file of results.
+        InputError: the run is not on a public benchmark, so its private rows may be in no file of results.
     """
-    found = summary.load(store)
-    if found is None or found.figures is None:
-        raise expected("a finished run on a public benchmark", "print the rows instead", run=store.run_id)
+    found = summary.load(folder)
+    if found is None or found.metrics is None:
+        raise expected("a finished run on a public benchmark", "print the rows instead", run=folder.run_id)
     facts = found.released.value
     lines = ["| accountant | epsilon | kind | note |", "|---|---|---|---|"]
     for name, row in rows.items():
@@ -86,7 +86,7 @@ def _sanitised(shown: dict[str, Any] | None) -> str:
 
 
 def commit() -> str:
-    """The checked-out commit, short, or ``unknown``."""
+    """Return the checked-out commit, short, or ``unknown``."""
     done = subprocess.run(  # noqa: S603 - fixed words, no shell
         ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"],  # noqa: S607 - fixed words
         capture_output=True,
@@ -97,7 +97,7 @@ def commit() -> str:
 
 
 def machine() -> str:
-    """Processor, cores and memory."""
+    """Return processor, cores and memory of this machine."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
@@ -105,11 +105,11 @@ def machine() -> str:
     return f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB"
 
 
-def _cells(store: RunStore) -> list[str]:
-    found = summary.load(store)
-    if found is None or found.figures is None:
-        raise expected("a finished run on a public benchmark", "finish it with `pate run`", run=store.run_id)
-    facts, figures = found.released.value, found.figures.value
+def _cells(folder: RunFolder) -> list[str]:
+    found = summary.load(folder)
+    if found is None or found.metrics is None:
+        raise expected("a finished run on a public benchmark", "finish it with `pate run`", run=folder.run_id)
+    facts, figures = found.released.value, found.metrics.value
     return [
         f"`{facts['config']}`, seed {facts['seed']}",
         f"{facts['teachers']}",
@@ -122,12 +122,12 @@ def _cells(store: RunStore) -> list[str]:
     ]
 
 
-def _balanced(figures: Figures, found: Interval) -> str:
-    """For two classes, of which one may be rare."""
+def _balanced(figures: BenchmarkMetrics, found: Interval) -> str:
+    """Return balanced accuracy with its interval, for two classes."""
     return "" if figures.pooled_auroc is None else f", balanced {found.value:.1%}{_ends(found, 100, 1)}"
 
 
-def _auroc(figures: Figures) -> str:
+def _auroc(figures: BenchmarkMetrics) -> str:
     found = figures.pooled_auroc
     return "" if found is None else f", AUROC {found.value:.3f}{_ends(found, 1, 3)}"
 

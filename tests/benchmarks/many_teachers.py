@@ -1,6 +1,6 @@
 """What 1,000 teachers of 60 MNIST records know, and what the votes of 5,000 teachers cost a driver in memory.
 
-    python tests/benchmarks/many_teachers.py --readme README.md
+    python tests/benchmarks/many_teachers.py --readme docs/reference/scaling.md
 
 Teachers are those of configs/mnist_low_epsilon.yaml, heads on a representation that was learned from the public pool
 alone, on rotation 5, a split for development. They vote on the whole pool, without noise and without a release: the
@@ -27,10 +27,10 @@ from pate.votes import VoteMatrix
 from pipelines.cluster.session import ray_session
 from pipelines.config.experiment import Config, load
 from pipelines.data.sources import deal, load_study, marks
+from pipelines.progress import Quiet
 from pipelines.results.table import machine, write
 from pipelines.run import features as representation
-from pipelines.run.progress import Quiet
-from pipelines.storage.run_folder import RunStore
+from pipelines.storage.run_folder import RunFolder
 from pipelines.teachers.ensemble import Ensemble, collect_votes, train_teachers
 from pipelines.teachers.holders import HeldHere
 
@@ -53,7 +53,7 @@ def configuration(teachers: int, records: int, epochs: int | None) -> Config:
 
 def knowledge(config: Config, folder: Path) -> BenchmarkOnly[dict[str, Any]]:
     """Accuracy of the plurality and of the mean teacher on the pool, and seconds."""
-    study, store = load_study(config), RunStore(folder, config.run_id)
+    study, store = load_study(config), RunFolder(folder, config.run_id)
     store.create()
     clock = [time.perf_counter()]
     encoder = representation.represent(config, study, marks(study)["pool"], store, Quiet())
@@ -103,7 +103,7 @@ def table(known: dict[str, Any], held: dict[str, float], asked: tuple[int, int])
     gigabytes = held["peak_gib"] * 2**30 / 1e9
     return "\n".join(
         [
-            "| MNIST teachers x records | plurality right (target) | mean teacher right | median gap | encoder "
+            "| MNIST teachers x records | plurality accuracy (target) | mean teacher accuracy | median gap | encoder "
             "| training | votes |",
             "|" + "---|" * 7,
             f"| {known['teachers']:,} x {known['records']} | **{known['plurality']:.1%}** ({TARGET:.0%}) "
@@ -113,11 +113,11 @@ def table(known: dict[str, Any], held: dict[str, float], asked: tuple[int, int])
             "",
             f"On the 9,000 public images of rotation {ROTATION}, a split for development; without noise, and known "
             f"only because MNIST is public. Teachers as in `configs/mnist_low_epsilon.yaml`: heads on an encoder "
-            f"that saw the public images alone, {known['passes']} passes; training includes its application to every "
+            f"trained on the public images alone, {known['passes']} passes; training time includes encoding every "
             f"record. Measured on {machine()}.",
             "",
-            f"Votes of {asked[0]:,} teachers on {asked[1]:,} inputs: the driver held **{gigabytes:.2f} GB** at most "
-            f"(target: less than 1), {held['seconds']:.0f} s from the first question to the histograms, "
+            f"Votes of {asked[0]:,} teachers on {asked[1]:,} inputs: peak memory of the driver **{gigabytes:.2f} GB** "
+            f"(target: below 1), {held['seconds']:.0f} s from the first question to the histograms, "
             f"{held['bytes'] / 1e6:.0f} MB on disk.",
         ]
     )
@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="of the encoder, to try the benchmark; default: the configuration's")
     parser.add_argument("--votes", type=int, nargs=2, default=VOTES, metavar=("TEACHERS", "QUERIES"))
     parser.add_argument("--readme", type=Path, help="write the table between its markers")
-    parser.add_argument("--json", type=Path, help="write the figures")
+    parser.add_argument("--json", type=Path, help="write the measurements")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
         known = knowledge(configuration(asked.teachers, asked.records, asked.epochs), Path(first)).value

@@ -1,6 +1,6 @@
 """How training time grows with teachers and workers, as a table and a picture, and what that predicts.
 
-    python tests/benchmarks/scaling_curve.py --readme README.md --plot docs/reference/scaling.svg
+    python tests/benchmarks/scaling_curve.py --readme docs/reference/scaling.md --plot docs/reference/scaling.svg
 
 Linear heads on 256 features, 60 records each, bundles of at most 50 on a warm Ray. The model of the measured seconds
 has three terms: ``seconds = a + b T / w + c T`` for T teachers on w workers, where b is the training that workers
@@ -78,16 +78,16 @@ def table(rows: list[dict], epochs: int, load: tuple[float, float]) -> str:
     where = torch.cuda.get_device_name() if DEVICE == "cuda" else "no GPU"
     lines += [
         "",
-        f"Seconds to train linear heads (256 features, 60 records each, {epochs} passes) on a Ray that is up, and in "
-        "brackets what its workers spent on anything but training, as a part of training. Measured in one run on "
+        f"Seconds to train linear heads (256 features, 60 records each, {epochs} passes) on a running Ray cluster; in "
+        "brackets, the overhead of its workers as a fraction of training time. Measured in one run on "
         f"{machine()}, {where}, load average {load[0]:.1f} before and {load[1]:.1f} after. Fitted (the second "
         "term is measured inside the tasks): "
         f"seconds = {a:.2f} + {1000 * b:.2f} ms x teachers / workers + {1000 * c:.3f} ms x teachers.",
         "",
         f"**A prediction, not a measurement:** {most:,} such teachers on {GPUS} GPUs, one worker each, take {guesses} "
         "the speed of one measured worker. Assumed: the fitted form holds beyond the measured workers, a GPU speeds up "
-        "training alone, and the driver's part per teacher stays as it is. That part, which no number of GPUs "
-        "removes, is the records' way to the workers; teachers that train where their records lie do without it.",
+        "training alone, and the driver's time per teacher does not change. That time, which no number of GPUs "
+        "removes, is spent on shipping records to the workers; teachers that are trained at the sites avoid it.",
     ]
     return "\n".join(lines)
 
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--teachers", type=int, nargs="+", default=TEACHERS)
     parser.add_argument("--readme", type=Path, help="write the table between its markers")
     parser.add_argument("--plot", type=Path, help="write the picture, .svg or .png")
-    parser.add_argument("--json", type=Path, help="write the figures")
+    parser.add_argument("--json", type=Path, help="write the measurements")
     asked = parser.parse_args()
     before = os.getloadavg()[0]
     rows = measure(tuple(asked.teachers), asked.epochs)
@@ -132,7 +132,11 @@ def main() -> None:
     if asked.plot:
         draw(asked.plot, rows)
     if asked.readme:
-        picture = "" if asked.plot is None else f"\n\n![seconds against teachers]({asked.plot})"
+        picture = (
+            ""
+            if asked.plot is None
+            else f"\n\n![seconds against teachers]({os.path.relpath(asked.plot, asked.readme.parent)})"
+        )
         write(asked.readme, text + picture, START, END)
 
 

@@ -1,6 +1,6 @@
-"""Teachers a second against a plain PyTorch loop, as a table in the README.
+"""Teachers a second against a plain PyTorch loop, as a table in the documentation.
 
-    python tests/benchmarks/teachers_at_scale.py --readme README.md
+    python tests/benchmarks/teachers_at_scale.py --readme docs/reference/scaling.md
 
 Every way trains the same models from the same weights on the same batches. The plain loop runs on all teachers with
 PyTorch's own number of threads, for at least the given seconds, and so does Ray, whose start-up counts; one process,
@@ -88,7 +88,7 @@ def _rate(work: Workload, parts: list, epochs: int, strategy: str, seconds: floa
 def table(rows: list[dict], load: tuple[float, float]) -> str:
     lines = [
         "| teachers x records | model | passes | plain loop | one process, sequential | one process, fused | "
-        f"Ray, {CORES} workers, start-up included | against the plain loop (target) | Ray's own time | same votes |",
+        f"Ray, {CORES} workers, start-up included | speed-up over the loop (target) | Ray overhead | same votes |",
         "|" + "---|" * 10,
     ]
     for row in rows:
@@ -104,8 +104,9 @@ def table(rows: list[dict], load: tuple[float, float]) -> str:
         "",
         f"Teachers a second, measured in one run on {machine()}, {where}; other work on the machine: load average "
         f"{load[0]:.1f} before, {load[1]:.1f} after. The plain loop trains one PyTorch model at a time with "
-        f"{torch.get_num_threads()} threads. Ray's own time is what its workers spend on anything but training, as a "
-        "part of training. Same votes: on 500 new records, as the plain loop's models.",
+        f"{torch.get_num_threads()} threads. Ray overhead: time that its workers do not spend on training, as a "
+        "fraction of training time. Same votes: fraction of votes on 500 new records that agree with the plain loop's "
+        "models.",
     ]
     return "\n".join(lines)
 
@@ -116,7 +117,7 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=["logistic", "mlp", "cnn"])
     parser.add_argument("--teachers", type=int, help="instead of 250 and 1,000, to try the benchmark")
     parser.add_argument("--readme", type=Path, help="write the table between its markers")
-    parser.add_argument("--json", type=Path, help="write the figures")
+    parser.add_argument("--json", type=Path, help="write the measurements")
     asked = parser.parse_args()
     before, rows = os.getloadavg()[0], []
     for listed in WORKLOADS:

@@ -18,8 +18,8 @@ from pate.models.training import Strategy
 from pate.randomness import derive_seed, generator
 from pate.teachers import BundleWeights, train_bundle
 from pate.teachers.weights import unpack
+from pipelines.cluster.job import Job
 from pipelines.cluster.session import RaySession, ray_session
-from pipelines.cluster.tasks import Job
 from pipelines.teachers.ensemble import best_strategy
 
 CLASSES = 10

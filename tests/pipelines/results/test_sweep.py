@@ -22,7 +22,7 @@ from pipelines.results.sweep import BenchmarkRow, Member, member_of, members, me
 from pipelines.results.sweep_table import comparison, plot, table
 from pipelines.results.sweep_tracking import track_sweep
 from pipelines.results.table import OURS_END, OURS_START, SWEEP_END, SWEEP_START
-from pipelines.storage.run_folder import find_run
+from pipelines.storage.home import Home
 from pipelines.tracking.outbox import read_events
 
 ROOT = Path(__file__).parents[3]
@@ -33,7 +33,7 @@ CONFIGS = ROOT / "configs"
 def member(finished: Any) -> Member:
     """One real finished run."""
     shell, content = finished
-    return member_of(find_run(shell.home, content["run_id"]))
+    return member_of(Home(shell.home).find(content["run_id"]))
 
 
 def varied(member: Member, seed: int, accuracy: float) -> Member:
@@ -112,7 +112,7 @@ def test_rows_replace_their_forerunners_and_plots_repeat(member: Member, tmp_pat
 def test_tables_in_the_docs_are_those_of_their_rows_and_of_the_configurations() -> None:
     reference = ROOT / "docs" / "reference"
     rows = json.loads((reference / "results.json").read_text())
-    assert f"{SWEEP_START}\n\n{table(rows)}\n\n{SWEEP_END}" in (ROOT / "README.md").read_text()
+    assert f"{SWEEP_START}\n\n{table(rows)}\n\n{SWEEP_END}" in (reference / "results.md").read_text()
     assert f"{OURS_START}\n\n{comparison(rows)}\n\n{OURS_END}" in (reference / "comparison.md").read_text()
     for row in rows:
         config = load(CONFIGS / f"{row['config']}.yaml")
