@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from pate.arrays import IdArray, IntArray
 from pate.data.id_text import LONGEST, clean, has_lost_digits, match_key, whole_number
 from pate.data.refusal import refused
 from pate.errors import InputError
 
 if TYPE_CHECKING:
-    from pate.data.records import IdArray, IntArray
+    import pandas as pd
 
 Ids: TypeAlias = "npt.NDArray[Any] | pd.Series[Any] | Sequence[object]"
 
@@ -89,11 +89,12 @@ def require_unambiguous(*sets: Ids, place: str = "data.private_files", what: str
     Raises:
         InputError: with the ids in the private detail only.
     """
-    forms_U = pd.unique(np.concatenate([canonical_ids(ids, place=place) for ids in sets]).astype(object))
-    keys = pd.Series(match_keys(forms_U).astype(object))
-    double_U = keys.duplicated(keep=False).to_numpy()
-    if double_U.any():
-        together = pd.Series(forms_U[double_U]).groupby(keys[double_U].to_numpy()).agg(list)
+    forms_U = list(dict.fromkeys(form for ids in sets for form in canonical_ids(ids, place=place).tolist()))
+    forms_of_key: dict[str, list[str]] = {}
+    for form, key in zip(forms_U, match_keys(forms_U).tolist(), strict=True):
+        forms_of_key.setdefault(key, []).append(form)
+    together = [forms for _, forms in sorted(forms_of_key.items()) if len(forms) > 1]
+    if together:
         listed = [" = ".join(f"{form!r}" for form in forms) for forms in together[:LISTED]]
         raise refused(
             f"{what} that differ in more than case, leading zeros and compatible characters in {place}",
@@ -121,13 +122,14 @@ def _distinct(values: Ids, place: str) -> tuple[list[str], IntArray]:
         if isinstance(error, InputError):
             raise
         raise refused(f"ids that can be read as text in {place}", "write them as UTF-8", detail=f"{error}") from error
-    codes_N, found_U = pd.factorize(texts_N)
-    return list(found_U), codes_N.astype(np.int64)
+    code_of: dict[str, int] = {}
+    codes_N = np.fromiter((code_of.setdefault(text, len(code_of)) for text in texts_N), np.int64, len(texts_N))
+    return list(code_of), codes_N
 
 
 def _texts(values: Ids, place: str) -> npt.NDArray[np.object_]:
     """Every id as text, missing ones as empty text. Shape ``[N]``."""
-    array = values.to_numpy() if isinstance(values, pd.Series) else values
+    array: Any = values.to_numpy() if hasattr(values, "to_numpy") else values
     if not isinstance(array, np.ndarray):
         array = np.fromiter(array, dtype=object, count=len(array))
     if array.ndim != 1:
@@ -156,7 +158,7 @@ def _float_texts(array: npt.NDArray[np.floating[Any]], place: str) -> npt.NDArra
 
 def _text(value: object) -> str:
     """One id as text; a floating-point number keeps its point, by which it is known."""
-    if value is None or value is pd.NA or value is pd.NaT:
+    if value is None:
         return ""
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="surrogateescape")

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
+from pate.arrays import IdArray, IntArray
 from pate.data.ids import match_keys
 from pate.data.origin import FILE_BITS, Origin
 from pate.data.private_side import private_side
@@ -22,8 +23,6 @@ from pate.public_sets import PublicSource
 from pate.values import Redacted
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
-IntArray: TypeAlias = npt.NDArray[np.int64]
-IdArray: TypeAlias = npt.NDArray[np.str_]
 
 
 @final

@@ -43,7 +43,7 @@ def fit_fused(
     loss: Loss,
     device: str | torch.device = "cpu",
 ) -> list[nn.Module]:
-    """Fit all models in place; see ``pate.models.training.fit_bundle``.
+    """Fit all models in place; see ``pate.models.bundle.fit_bundle``.
 
     Models next to each other run together, as many as the device takes of this architecture.
     """

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
@@ -190,63 +189,3 @@ def _lay_out(model: nn.Module, layout: torch.memory_format) -> None:
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d) and layer.weight.device.type == "cpu":
             layer.weight.data = layer.weight.data.clone(memory_format=layout)  # strides count, also of size 1
-
-
-def fit_bundle(
-    models: Sequence[nn.Module],
-    records: Sequence[Records],
-    spec: TrainSpec,
-    *,
-    seeds: Sequence[int],
-    loss: Loss | None = None,
-    device: str | torch.device = "cpu",
-    strategy: Strategy = "sequential",
-) -> list[nn.Module]:
-    """Fit every model on its own records, in place.
-
-    With either strategy a model's weights are a function of its own records and seed, and of what all share (how many
-    models there are, its place among them, ``spec``, device and number of threads), to the last bit.
-
-    Args:
-        models: of one architecture.
-        records: one per model.
-        spec: shared.
-        seeds: one per model.
-        loss: per-record loss; cross-entropy by default.
-        device: where to compute.
-        strategy: ``sequential``, or ``fused``: all models in one batched computation, the same up to rounding
-            (see ``pate.models.fused``); several times quicker for dense models.
-
-    Raises:
-        InputError: the three sequences differ in length, or an unknown strategy.
-    """
-    if not len(models) == len(records) == len(seeds):
-        raise expected(
-            "one set of records and one seed per model",
-            "give sequences of equal length",
-            models=len(models),
-            records=len(records),
-            seeds=len(seeds),
-        )
-    if strategy not in ("sequential", "fused"):
-        raise expected("a strategy out of ['sequential', 'fused']", "choose one", strategy=strategy)
-    with _repeatable():
-        if strategy == "fused":
-            from pate.models.fused import fit_fused  # noqa: PLC0415 - fused builds on this module
-
-            return fit_fused(models, records, spec, seeds=seeds, loss=loss or spec.loss(), device=device)
-        return [
-            fit(model, own, spec, seed=seed, loss=loss, device=device)
-            for model, own, seed in zip(models, records, seeds, strict=True)
-        ]
-
-
-@contextmanager
-def _repeatable() -> Iterator[None]:
-    """Convolutions on a GPU whose sums have one order; elsewhere without effect."""
-    before = torch.backends.cudnn.deterministic
-    torch.backends.cudnn.deterministic = True
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.deterministic = before

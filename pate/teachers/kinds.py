@@ -17,7 +17,8 @@ from torch import nn
 from pate.errors import expected
 from pate.models.architectures import ModelSpec, Shape, build
 from pate.models.boosted_trees import Abstainer, Trees, TreesSpec, fit_trees
-from pate.models.training import FloatArray, IntArray, Records, Strategy, TrainSpec, fit_bundle
+from pate.models.bundle import fit_bundle
+from pate.models.training import FloatArray, IntArray, Records, Strategy, TrainSpec
 from pate.randomness import derive_seed
 from pate.teachers.tree_weights import pack_trees, unpack_trees
 from pate.teachers.weights import BundleWeights, pack, unpack

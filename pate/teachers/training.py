@@ -45,7 +45,7 @@ def train_bundle(
         classes: C.
         seed: of the whole ensemble.
         device: where to compute.
-        strategy: see ``pate.models.training.fit_bundle``; without effect on trees.
+        strategy: see ``pate.models.bundle.fit_bundle``; without effect on trees.
         encoder: from public data; teachers then learn from features ``[N, D]``, computed here once per record.
 
     Raises:

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from pate.models import fused
 from pate.models.architectures import ModelSpec, build
+from pate.models.bundle import fit_bundle
 from pate.models.dense_stack import DenseStack
 from pate.models.fused import MappedStack
-from pate.models.training import Records, TrainSpec, fit_bundle
+from pate.models.training import Records, TrainSpec
 
 SHAPE = (1, 4, 4)
 SCALED = {"input_mean": 0.3, "input_std": 0.7}
