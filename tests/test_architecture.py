@@ -16,9 +16,10 @@ PATE_ORDER = [
     "accounting", "data", "models", "features", "votes", "teachers", "ledger", "aggregation", "student", "auditing",
     "report",
 ]  # fmt: skip
-ACCOUNTING_ORDER = ["laws", "data_independent", "data_dependent", "sanitised", "planning"]
+ACCOUNTING_ORDER = ["data_independent", "laws", "data_dependent", "sanitised", "planning"]
 PIPELINES_ORDER = [
-    "tracking", "config", "authoring", "storage", "data", "cluster", "teachers", "run", "results", "operations", "cli",
+    "progress", "tracking", "config", "authoring", "storage", "data", "cluster", "teachers", "outcome", "run", "results",
+    "operations", "cli",
 ]  # fmt: skip
 MOST_LINES = 300
 MOST_MODULES = 16

@@ -16,9 +16,9 @@ from typing import final
 import numpy as np
 
 from pate.accounting.curve import EpsilonBound
-from pate.accounting.data_independent.sanitised_release import SanitisedFigure
 from pate.accounting.events import PrivacyEvent, SanitisedReleaseEvent
 from pate.accounting.sanitised.gap_sensitivity import require_teachers
+from pate.accounting.sanitised.release import SanitisedFigure
 from pate.aggregation.mechanisms import REFUSED, IntArray, NoisyMax
 from pate.aggregation.noise import NoiseSource, is_secure
 from pate.aggregation.sanitised import persist_figure, whole_event

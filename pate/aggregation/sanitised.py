@@ -9,12 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pate.accounting.data_dependent.costs import VoteCounts
-from pate.accounting.data_independent.sanitised_release import (
-    SanitisedFigure,
-    require_finite,
-    sanitised_figure,
-    sanitiser_noise,
-)
 from pate.accounting.events import (
     ComposedEvent,
     ConfidentGNMaxEvent,
@@ -25,6 +19,7 @@ from pate.accounting.events import (
     kind_of,
 )
 from pate.accounting.sanitised.gap_sensitivity import BASIS, gap_inputs, largest_cost
+from pate.accounting.sanitised.release import SanitisedFigure, require_finite, sanitised_figure, sanitiser_noise
 from pate.aggregation.mechanisms import IntArray, NoisyMax
 from pate.aggregation.noise import LARGEST_SCALE, NoiseSource
 from pate.errors import LedgerError, expected

@@ -10,8 +10,8 @@ from collections import Counter
 from typing import Any
 
 from pate.accounting.data_independent.composition import releases
-from pate.accounting.data_independent.sanitised_release import SanitisedFigure
 from pate.accounting.events import PrivacyEvent, SanitisedReleaseEvent, from_dict, to_dict
+from pate.accounting.sanitised.release import SanitisedFigure
 from pate.errors import LedgerError
 from pate.ledger import campaigns, chain
 from pate.ledger.campaigns import Intent

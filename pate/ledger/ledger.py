@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Self, final
 
 from pate.accounting.curve import EpsilonBound
-from pate.accounting.data_independent.sanitised_release import SanitisedFigure
 from pate.accounting.events import ComposedEvent, PrivacyEvent
+from pate.accounting.sanitised.release import SanitisedFigure
 from pate.ledger import accounts, anchor, budgets, campaigns, chain, export, figures, verification
 from pate.ledger.accounts import Account
 from pate.ledger.anchor import Anchor

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from pate.accounting import EpsilonBound, PrivacyEvent
-from pate.accounting.data_independent.sanitised_release import SanitisedEpsilon
+from pate.accounting.sanitised.release import SanitisedEpsilon
 from pate.errors import PrivacyViolation, expected
 
 

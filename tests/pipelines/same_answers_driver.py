@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from pate.accounting.data_independent.sanitised_release import SanitisedFigure
+from pate.accounting.sanitised.release import SanitisedFigure
 from pate.aggregation import whole_event
 from pate.aggregation.release import _campaign_id
 from pate.votes import VoteMatrix
 from pipelines.cli import app
 from pipelines.cluster import session as ray_runtime
-from pipelines.run import labels as campaign
+from pipelines.run import labels
+from pipelines.run.account import request
 from pipelines.teachers import ensemble
 from pipelines.teachers.roster import Roster
 
@@ -44,7 +45,7 @@ def injected(queries: int) -> list[int]:
 
 
 def main(config: Path, seed: int, inject: bool) -> int:
-    rng, label_for_real = np.random.default_rng(seed), campaign.label
+    rng, label_for_real = np.random.default_rng(seed), labels.charge_and_answer
 
     def train_teachers(team: Any, *_: Any, **__: Any) -> Roster:
         (team.folder / "weights").write_bytes(rng.bytes(100))
@@ -59,7 +60,7 @@ def main(config: Path, seed: int, inject: bool) -> int:
 
     def label(ledger: Any, settings: Any, study: Any, votes: Any, queries: Any, progress: Any) -> Any:
         """Charge and persist as the campaign would, then go on with it as after a crash."""
-        asked = campaign._request(settings, study, queries)
+        asked = request(settings, study, queries)
         account, mechanism, moved = asked["account"], asked["mechanism"], asked["moved_votes"]
         hashes = ledger.key.queries(asked["query_keys"])
         intent = ledger.reserve(
@@ -80,7 +81,7 @@ def main(config: Path, seed: int, inject: bool) -> int:
     ensemble.outputs = lambda team, _: [team.folder / "weights", team.folder / ensemble.ROSTER]
     ray_runtime.on_demand = without_ray
     if inject:
-        campaign.label = label
+        labels.charge_and_answer = label
     return app.run(["run", str(config)])
 
 

@@ -16,9 +16,9 @@ from scipy.optimize import brentq
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from pate.accounting.data_independent.composition import MOST_STEPS, Leaf, kind_curve, privacy_curve, releases
+from pate.accounting.data_independent.discrete_gaussian import log_tails
 from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.events import GNMaxEvent, PrivacyEvent, ThresholdTestEvent
-from pate.accounting.laws.noise import NoiseLaw
 from pate.accounting.privacy_curve import PrivacyCurve, from_rdp, minorant
 from pate.arrays import FloatArray
 
@@ -146,5 +146,5 @@ def _shift_information(sigma: float, move: int, spare: float) -> float:
     level below ``1/2``."""
     far = math.ceil(sigma * math.sqrt(2 * math.log(1 / spare))) + move + 1
     steps = np.arange(0, far + 1, dtype=np.float64)
-    law = NoiseLaw(family="discrete-gaussian", scale=sigma)
-    return _largest(np.exp(law.log_tails(steps)[0]), np.exp(law.log_tails(steps - move)[0]), spare)
+    level_K, power_K = (np.exp(log_tails(reached_K, sigma)[0]) for reached_K in (steps, steps - move))
+    return _largest(level_K, power_K, spare)

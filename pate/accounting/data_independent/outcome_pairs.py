@@ -20,6 +20,7 @@ from typing import TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
+from pate.accounting.data_independent.discrete_gaussian import tails
 from pate.arrays import FloatArray
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -187,26 +188,16 @@ def _sums_over_p(z_p: FloatArray, spread: float, window: float, far: int) -> tup
     return weight[2 - size - low], below[-size - low]
 
 
-def discrete_gaussian_tails(sigma: float, far: int) -> FloatArray:
-    """``Pr[Z >= k]`` for ``k = -far .. far`` to full relative accuracy, with ``Pr[Z >= k] + Pr[Z < k] = 1``."""
-    k = np.arange(-far - math.ceil(12 * sigma) - 2, far + math.ceil(12 * sigma) + 3)
-    weight = np.exp(-((k / sigma) ** 2) / 2)
-    tails = np.cumsum(weight[::-1])[::-1] / weight.sum()
-    start = int(np.searchsorted(k, -far))
-    kept: FloatArray = tails[start : start + 2 * far + 1]
-    return kept
-
-
 def threshold_pairs(sigma: float, far: int, move: int = 1) -> tuple[FloatArray, FloatArray]:
     """Laws over (reached, missed) of ``[u + Z >= 1]`` against ``[u - move + Z >= 1]`` for all ``|u| <= far``.
 
     Returns:
         ``P`` and ``Q``, each of shape ``[N, 2]``, by rising ``u``.
     """
-    tails = discrete_gaussian_tails(sigma, far + move + 1)
+    tails_K = tails(sigma, far + move + 1)
     mid = far + move + 1
     u = np.arange(-far, far + 1)
-    laws = [np.stack([tails[mid + 1 - c], tails[mid + c]], axis=1) for c in (u, u - move)]
+    laws = [np.stack([tails_K[mid + 1 - c], tails_K[mid + c]], axis=1) for c in (u, u - move)]
     return laws[0], laws[1]
 
 

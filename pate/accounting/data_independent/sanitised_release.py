@@ -1,26 +1,22 @@
-"""What it costs to show a data-dependent number with noise scaled to its smooth sensitivity, and how it is shown.
+"""Renyi-DP of showing a data-dependent number with noise scaled to its smooth sensitivity.
 
-The noise is integer noise of the discrete Gaussian on public grids: the figure is rounded to multiples of
-``floor / 16`` nats, ``ln S`` to multiples of ``beta / 64``. No noise is drawn here.
+The noise is integer noise of the discrete Gaussian on public grids: the number is rounded to multiples of
+``floor / 16`` nats, ``ln S`` to multiples of ``beta / 64``.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import final
 
 import numpy as np
-from scipy.special import ndtri
 
-from pate.accounting.curve import RDPCurve
 from pate.accounting.events import SanitisedReleaseEvent
 from pate.arrays import FloatArray
-from pate.errors import expected
-from pate.values import Redacted
 
-_STEPS_PER_FLOOR, _STEPS_PER_BETA = 16, 64
-_BETA_ROUNDING = 1e-9  # covers float64 errors of the smooth sensitivity itself
+STEPS_PER_FLOOR, STEPS_PER_BETA = 16, 64
+"""Steps of the two grids in ``floor`` and in ``beta``."""
+BETA_ROUNDING = 1e-9
+"""Covers float64 errors of the smooth sensitivity itself."""
 
 
 def sanitised_release_rdp(event: SanitisedReleaseEvent, orders_A: FloatArray) -> FloatArray:
@@ -32,11 +28,11 @@ def sanitised_release_rdp(event: SanitisedReleaseEvent, orders_A: FloatArray) ->
     (Canonne, Kamath, Steinke 2020, theorem 4).
     """
     orders_A = np.asarray(orders_A, dtype=np.float64)
-    figure_A = scaled_gaussian_rdp(event.beta + _BETA_ROUNDING, event.sigma_ss, orders_A)
-    steps = _STEPS_PER_FLOOR * event.sigma_ss  # the smallest standard deviation, in steps of the grid
+    figure_A = scaled_gaussian_rdp(event.beta + BETA_ROUNDING, event.sigma_ss, orders_A)
+    steps = STEPS_PER_FLOOR * event.sigma_ss  # the smallest standard deviation, in steps of the grid
     wave_A = 2 * math.pi**2 * steps**2 / orders_A
     lattice_A = np.where(wave_A < 5, np.inf, 2.1 * np.exp(-wave_A) / (orders_A - 1)) + 2.1 * np.exp(-wave_A * orders_A)
-    shift = event.beta * (_STEPS_PER_BETA + 1) / _STEPS_PER_BETA
+    shift = event.beta * (STEPS_PER_BETA + 1) / STEPS_PER_BETA
     total_A: FloatArray = figure_A + lattice_A + orders_A * shift**2 / (2 * event.tau_s**2)
     return total_A
 
@@ -54,186 +50,3 @@ def scaled_gaussian_rdp(beta: float, sigma_ss: float, orders_A: FloatArray) -> F
     safe_A = np.where(kappa_A > 0, kappa_A, 1.0)
     cost_A = orders_A / (2 * sigma_ss**2 * safe_A) - beta - np.log(safe_A) / (2 * (orders_A - 1))
     return np.where(kappa_A > 0, cost_A, np.inf)
-
-
-def published_release_rdp(beta: float, sigma_ss: float, order: float) -> float:
-    """The cost stated by Papernot et al. (2018), theorem 23; for comparison with published figures only. Not a bound
-    where ``4 order beta > 1``."""
-    if 2 * order * beta >= 1:
-        return math.inf
-    gain = (beta * order - math.log1p(-2 * order * beta) / 2) / (order - 1)
-    return order * math.exp(2 * beta) / sigma_ss**2 + gain
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class SanitiserNoise(Redacted):
-    """The discrete Gaussian noise that a release needs, in steps of its grids. Private: it depends on ``S``.
-
-    Attributes:
-        figure_sigma: standard deviation parameter of the figure's noise.
-        log_sigma: standard deviation parameter of the noise on ``ln S``.
-    """
-
-    figure_sigma: float
-    log_sigma: float
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SanitisedEpsilon:
-    """A sanitised figure as epsilon, for people: a noisy estimate with its scatter, not differential privacy.
-
-    Attributes:
-        epsilon: the estimate of the per-instance cost of the labels, with the cost of showing it on top, nats.
-        standard_deviation: upper confidence bound on the standard deviation of ``epsilon``.
-        upper: upper confidence bound on what ``epsilon`` estimates; ``standard_deviation`` is too small or this is,
-            with probability at most ``1 - confidence`` over the noise.
-        confidence: see ``upper``.
-        delta: the failure probability that epsilon goes with.
-        order: the Renyi order of the figure.
-        basis: which account of the votes the figure estimates.
-    """
-
-    epsilon: float
-    standard_deviation: float
-    upper: float
-    confidence: float
-    delta: float
-    order: float
-    basis: str
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SanitisedFigure:
-    """The two noisy integers that a release shows. Public once its event is charged and its noise was drawn.
-
-    Attributes:
-        release: the event that paid for it.
-        cost_steps: the noisy cost, in steps of ``floor / 16`` nats; may be negative.
-        width_steps: the noisy logarithm of the standard deviation, in steps of ``beta / 64``.
-        basis: which account of the votes the figure estimates.
-    """
-
-    release: SanitisedReleaseEvent
-    cost_steps: int
-    width_steps: int
-    basis: str
-
-    @property
-    def rdp(self) -> float:
-        """The noisy cost at the release's order, nats."""
-        return self.cost_steps * _grid(self.release)
-
-    def width(self, confidence: float) -> float:
-        """Upper confidence bound on the standard deviation of ``rdp``: ``exp(m + z tau_s)``, ``m`` the noisy logarithm.
-
-        The discrete tail beyond ``m`` is below the continuous one beyond ``m - 1``, and rounding moves half a step.
-        """
-        log_grid = _log_grid(self.release)
-        return math.exp(self.width_steps * log_grid + _quantile(confidence) * self.release.tau_s + 2 * log_grid)
-
-    def epsilon(self, delta: float, confidence: float = 0.95) -> SanitisedEpsilon:
-        """The estimate at ``delta``, its scatter, and an upper bound; both bounds together hold with ``confidence``.
-
-        Args:
-            delta: failure probability.
-            confidence: in (0, 1); half of what is left is spent on each bound.
-        """
-        each = (1 + confidence) / 2
-        width, order = self.width(each), self.release.order
-        own = float(sanitised_release_rdp(self.release, np.array([order]))[0])
-        highest = self.rdp + _quantile(each) * width + 2 * _grid(self.release)
-        estimate, upper = (
-            RDPCurve(np.array([order]), np.array([max(0.0, rdp) + own])).epsilon(delta)[0]
-            for rdp in (self.rdp, highest)
-        )
-        return SanitisedEpsilon(
-            epsilon=estimate,
-            standard_deviation=width,
-            upper=upper,
-            confidence=confidence,
-            delta=delta,
-            order=order,
-            basis=self.basis,
-        )
-
-
-def sanitiser_noise(event: SanitisedReleaseEvent, smooth_sensitivity: float) -> SanitiserNoise:
-    """The noise to draw for a release, from the exact sampler, one integer each.
-
-    Args:
-        event: the release, fixed before votes existed.
-        smooth_sensitivity: the ``event.beta``-smooth sensitivity of the figure, nats. Private.
-    """
-    width = _width(event, smooth_sensitivity)
-    return SanitiserNoise(figure_sigma=width / _grid(event), log_sigma=event.tau_s / _log_grid(event))
-
-
-def sanitised_figure(
-    event: SanitisedReleaseEvent,
-    *,
-    cost: float,
-    smooth_sensitivity: float,
-    figure_noise: int,
-    log_noise: int,
-    basis: str,
-) -> SanitisedFigure:
-    """What is shown, from the private figure and noise that was drawn as ``sanitiser_noise`` says.
-
-    Args:
-        event: the release.
-        cost: the Renyi cost at ``event.order``, nats. Private.
-        smooth_sensitivity: its ``event.beta``-smooth sensitivity, nats. Private.
-        figure_noise: the integer drawn for the figure.
-        log_noise: the integer drawn for ``ln S``.
-        basis: which account of the votes the figure estimates.
-    """
-    if not (math.isfinite(cost) and cost >= 0):
-        raise expected("a finite cost >= 0", "give the Renyi cost at the event's order")
-    log_width = math.log(_width(event, smooth_sensitivity))
-    return SanitisedFigure(
-        release=event,
-        cost_steps=round(cost / _grid(event)) + figure_noise,
-        width_steps=round(log_width / _log_grid(event)) + log_noise,
-        basis=basis,
-    )
-
-
-def require_finite(event: SanitisedReleaseEvent) -> None:
-    """Refuse a release whose cost has no bound at its own order, or at none that accountants look at.
-
-    Raises:
-        InputError: what to change; found from public parameters alone.
-    """
-    most = math.log1p(1 / (event.order - 1)) / 2
-    if event.beta + _BETA_ROUNDING >= most:
-        raise expected(f"privacy.sanitised.beta < {most:.4g} at order {event.order:g}", "lower it", beta=event.beta)
-    if not np.isfinite(sanitised_release_rdp(event, np.array([event.order]))).all():
-        raise expected(
-            "noise of a sanitised figure above its grid", "raise privacy.sanitised.sigma_ss", sigma_ss=event.sigma_ss
-        )
-
-
-def _grid(event: SanitisedReleaseEvent) -> float:
-    """A step of the figure, nats."""
-    return event.floor / _STEPS_PER_FLOOR
-
-
-def _log_grid(event: SanitisedReleaseEvent) -> float:
-    """A step of the width's logarithm."""
-    return event.beta / _STEPS_PER_BETA
-
-
-def _quantile(confidence: float) -> float:
-    """The standard normal quantile."""
-    if not 0 < confidence < 1:
-        raise expected("0 < confidence < 1", "choose for instance 0.95", confidence=confidence)
-    return float(ndtri(confidence))
-
-
-def _width(event: SanitisedReleaseEvent, smooth_sensitivity: float) -> float:
-    if not (math.isfinite(smooth_sensitivity) and smooth_sensitivity >= 0):
-        raise expected("a finite smooth sensitivity >= 0", "compute it from the votes at the event's beta")
-    return event.sigma_ss * (smooth_sensitivity + event.floor)

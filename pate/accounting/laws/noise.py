@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal, TypeAlias, final
 
 import numpy as np
 from scipy.special import log_ndtr
 
+from pate.accounting.data_independent import discrete_gaussian
 from pate.arrays import FloatArray
 from pate.errors import expected
 
@@ -82,7 +82,8 @@ class NoiseLaw:
         ``lowest <= y <= highest``, each of shape ``[Y, R]``."""
         y_YR = np.arange(lowest, highest + 1, dtype=np.float64)[:, None] + fractions_R
         if self.family == "discrete-gaussian":
-            return _discrete_gaussian(y_YR, self.scale)
+            log_pmf_Y, log_cdf_Y = discrete_gaussian.log_law(y_YR[:, 0].astype(np.int64), self.scale)
+            return log_pmf_Y[:, None], log_cdf_Y[:, None]
         if self.family == "discrete-laplace":
             return _discrete_laplace(y_YR, self.scale)
         z_YR = y_YR / self.scale
@@ -94,14 +95,11 @@ class NoiseLaw:
     def log_tails(self, steps_K: FloatArray) -> tuple[FloatArray, FloatArray]:
         """``(log P[Z >= step], log P[Z < step])``, each of the shape of ``steps_K``; discrete noise reaches a step
         at the next integer."""
-        if not self.discrete:
-            if self.family == "gaussian":
-                return log_ndtr(-steps_K / self.scale), log_ndtr(steps_K / self.scale)
-            raise expected("Gaussian or discrete noise", "no mechanism tests a threshold under it", family=self.family)
-        steps = np.ceil(steps_K).astype(np.int64)
-        far = int(np.abs(steps).max()) + 1
-        log_cdf_Y = self.tables(-far, far, np.zeros(1))[1][:, 0]
-        return log_cdf_Y[far - steps], log_cdf_Y[far + steps - 1]
+        if self.family == "gaussian":
+            return log_ndtr(-steps_K / self.scale), log_ndtr(steps_K / self.scale)
+        if self.family == "discrete-gaussian":
+            return discrete_gaussian.log_tails(steps_K, self.scale)
+        raise expected("Gaussian noise", "no mechanism tests a threshold under it", family=self.family)
 
 
 def log1mexp(x: FloatArray) -> FloatArray:
@@ -112,33 +110,6 @@ def log1mexp(x: FloatArray) -> FloatArray:
             x < -1, np.log1p(-np.exp(np.minimum(x, -1.0))), np.log(-np.expm1(np.clip(x, -1.0, 0.0)))
         )
     return value
-
-
-def _discrete_gaussian(y_YR: FloatArray, sigma: float) -> tuple[FloatArray, FloatArray]:
-    y_Y = y_YR[:, 0].astype(np.int64)
-    far = 1 << (int(np.abs(y_Y).max()) + 2).bit_length()
-    log_total, log_cdf_F = _lower_half(sigma, far)
-    log_pmf_Y = -((y_Y / sigma) ** 2) / 2 - log_total
-    lower_Y = log_cdf_F[np.minimum(y_Y, 0) + far]
-    upper_Y = np.log1p(-np.exp(log_cdf_F[np.minimum(-y_Y - 1, 0) + far]))
-    return log_pmf_Y[:, None], np.where(y_Y > 0, upper_Y, lower_Y)[:, None]
-
-
-@lru_cache(maxsize=32)
-def _lower_half(sigma: float, far: int) -> tuple[float, FloatArray]:
-    """Logarithms of the normaliser and of ``F(y)`` for ``-far <= y <= 0``, by the recursion
-    ``F(y) / f(y) = 1 + F(y-1) / f(y-1) * f(y-1) / f(y)``, whose terms are all positive."""
-    reach = math.ceil(39 * sigma) + 1
-    log_total = math.log1p(2 * float(np.exp(-((np.arange(1, reach + 1) / sigma) ** 2) / 2).sum()))
-    extra = math.ceil(9 * sigma) + 2
-    y_F = np.arange(-far - extra, 1)
-    ratio, ratios = 1.0, []
-    for factor in np.exp((2.0 * y_F - 1) / (2 * sigma**2)).tolist():
-        ratio = 1 + ratio * factor
-        ratios.append(ratio)
-    log_cdf_F: FloatArray = (-((y_F / sigma) ** 2) / 2 - log_total + np.log(ratios))[extra:]
-    log_cdf_F.setflags(write=False)
-    return log_total, log_cdf_F
 
 
 def _discrete_laplace(y_YR: FloatArray, scale: float) -> tuple[FloatArray, FloatArray]:

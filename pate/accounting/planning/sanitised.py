@@ -13,7 +13,6 @@ import numpy as np
 
 from pate.accounting.data_dependent.costs import VoteCounts
 from pate.accounting.data_independent.accountants import DEFAULT_ACCOUNTANT, data_independent_epsilon
-from pate.accounting.data_independent.sanitised_release import SanitisedEpsilon, sanitised_figure
 from pate.accounting.data_independent.worst_case_rdp import worst_case_rdp
 from pate.accounting.events import (
     ComposedEvent,
@@ -27,6 +26,7 @@ from pate.accounting.events import (
 from pate.accounting.planning.campaign import ExpectedVotes
 from pate.accounting.rounding import significant
 from pate.accounting.sanitised.gap_sensitivity import BASIS, cost_and_sensitivities
+from pate.accounting.sanitised.release import SanitisedEpsilon, sanitised_figure
 from pate.accounting.sanitised.smooth_sensitivity import smooth_sensitivity
 from pate.arrays import FloatArray
 from pate.errors import expected

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pate.accounting import ComposedEvent, GNMaxEvent, RepeatedEvent
-from pate.accounting.data_independent.sanitised_release import SanitisedFigure
 from pate.accounting.events import SanitisedReleaseEvent, to_dict
+from pate.accounting.sanitised.release import SanitisedFigure
 from pate.errors import LedgerError
 from pate.ledger import Intent, PrivacyLedger, chain, schema, verify_lines
 

@@ -16,8 +16,8 @@ from pate.accounting import (
     RepeatedEvent,
     data_independent_epsilon,
 )
-from pate.accounting.data_independent.sanitised_release import SanitisedFigure
 from pate.accounting.events import SanitisedReleaseEvent
+from pate.accounting.sanitised.release import SanitisedFigure
 from pate.report import PrivacyReport
 from pate.report.words import neighbours
 from pate.student.calibration import calibration

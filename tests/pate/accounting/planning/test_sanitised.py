@@ -17,10 +17,10 @@ from pate.accounting import (
     data_independent_epsilon,
 )
 from pate.accounting.data_dependent.costs import VoteCounts
-from pate.accounting.data_independent.sanitised_release import require_finite, sanitised_figure
 from pate.accounting.planning.campaign import ExpectedVotes
 from pate.accounting.planning.sanitised import plan_figure
 from pate.accounting.sanitised.gap_sensitivity import gap_inputs
+from pate.accounting.sanitised.release import require_finite, sanitised_figure
 from pate.errors import InputError
 
 VOTES = ExpectedVotes(teachers=60, classes=3, agreement=(0.95, 0.6), share=(0.75, 0.25))

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from pate.accounting.data_dependent.costs import VoteCounts, papernot18
-from pate.accounting.data_independent.sanitised_release import sanitised_figure, sanitiser_noise, scaled_gaussian_rdp
+from pate.accounting.data_independent.sanitised_release import scaled_gaussian_rdp
 from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent, PrivacyEvent, SanitisedReleaseEvent
+from pate.accounting.sanitised.release import sanitised_figure, sanitiser_noise
 from pate.accounting.sanitised.smooth_sensitivity import (
     gnmax_sensitivity,
     local_sensitivity,
