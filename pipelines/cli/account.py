@@ -12,7 +12,7 @@ from rich.console import Console
 from pate.accounting.rounding import up
 from pate.errors import expected
 from pipelines.cli.output import JsonOption, add_command, print_json, print_table
-from pipelines.storage.run_folder import find_run, home
+from pipelines.storage.home import Home, home
 
 
 class Mechanism(StrEnum):
@@ -73,9 +73,9 @@ def account(
     else:
         from pipelines.results.vote_files import release_of_run, votes_of_run  # noqa: PLC0415
 
-        store = find_run(home(), str(run))
-        histograms, event = votes_of_run(store)
-        labels, bought = None, release_of_run(store)
+        folder = Home(home()).find(str(run))
+        histograms, event = votes_of_run(folder)
+        labels, bought = None, release_of_run(folder)
     release = None
     if not isinstance(event, LNMaxEvent):
         release = bought or SanitisedReleaseEvent(order=order, beta=beta, sigma_ss=sigma_ss, tau_s=tau_s)
@@ -85,7 +85,7 @@ def account(
     if readme is not None:
         from pipelines.results import table  # noqa: PLC0415
 
-        text = table.accounts_of(find_run(home(), str(run)), rows, len(histograms.counts_QC))
+        text = table.accounts_of(Home(home()).find(str(run)), rows, len(histograms.counts_QC))
         table.write(readme, text, table.ACCOUNT_START, table.ACCOUNT_END)
     _show(rows, expected_answered(histograms, event).reveal(), len(histograms.counts_QC), as_json)
 

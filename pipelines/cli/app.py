@@ -15,7 +15,8 @@ from pate.errors import PateError, QuorumLost
 from pate.plain_text import printable
 from pipelines.cli import account, audit, data, doctor, ledger, mlflow, new, plan, purge, runs, simulate, sweep
 from pipelines.cli.egress import give_terminal_back, keep_private
-from pipelines.storage.run_folder import home, write_incident
+from pipelines.storage.home import home
+from pipelines.storage.incidents import write_incident
 
 STARTS_OTHERS = ("report", "ui")
 """Commands that start a browser or become a server, and read no private records."""

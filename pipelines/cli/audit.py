@@ -14,7 +14,7 @@ from pate.errors import LedgerError, PrivacyViolation, expected
 from pate.values import Released
 from pipelines.cli.output import JsonOption, print_json, print_table
 from pipelines.storage.audit_file import keep_audit
-from pipelines.storage.run_folder import home
+from pipelines.storage.home import home
 
 if TYPE_CHECKING:
     from pipelines.operations.records_audit import Findings
@@ -64,8 +64,8 @@ def audit(
 def _audit_answers(samples: int, delta: float, keep: bool, as_json: bool) -> None:
     """What answers give away, beside the pair's exact epsilon and the claim."""
     from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax  # noqa: PLC0415
-    from pate.audit import CONFIDENCE, pairs_for  # noqa: PLC0415
-    from pate.audit import audit as examine  # noqa: PLC0415
+    from pate.auditing import CONFIDENCE, pairs_for  # noqa: PLC0415
+    from pate.auditing import audit as examine  # noqa: PLC0415
 
     mechanisms: tuple[NoisyMax, ...] = (
         GNMax(sigma=2.0),

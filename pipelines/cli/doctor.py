@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.output import JsonOption, add_command, print_json
-from pipelines.storage.run_folder import home
+from pipelines.storage.home import home
 
 
 def add_to(app: typer.Typer) -> None:

@@ -22,7 +22,8 @@ from typing import TextIO
 
 from rich import console
 
-from pipelines.storage.run_folder import home, write_incident
+from pipelines.storage.home import home
+from pipelines.storage.incidents import write_incident
 
 NATIVE_LOG = "native.log"
 """What native code printed, and where it was when a process crashed; in the private folder of ``PATE_HOME``."""

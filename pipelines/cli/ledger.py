@@ -12,7 +12,7 @@ from pate.accounting.rounding import up
 from pate.errors import InputError, LedgerError
 from pate.ledger import Anchor, PrivacyLedger, verify_lines
 from pipelines.cli.output import JsonOption, add_command, print_json, print_table
-from pipelines.storage.run_folder import home
+from pipelines.storage.home import home
 
 app = typer.Typer(help="The privacy ledger: accounts, budgets, spend.")
 

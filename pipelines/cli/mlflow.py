@@ -11,7 +11,8 @@ import typer
 
 from pate.errors import InputError, Unavailable
 from pipelines.cli.output import JsonOption, RunArgument, add_command, print_json
-from pipelines.storage.run_folder import RunStore, find_run, home
+from pipelines.storage.home import Home, home
+from pipelines.storage.run_folder import RunFolder
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,13 +27,13 @@ def add_to(app: typer.Typer) -> None:
 
 def sync(run: RunArgument, as_json: JsonOption = False) -> None:
     """Deliver what a tracking server missed, once."""
-    store = find_run(home(), run)
-    where, outcome = _deliver(store)
+    folder = Home(home()).find(run)
+    where, outcome = _deliver(folder)
     _require_delivered(outcome)
     if as_json:
-        print_json({"run_id": store.run_id, "delivered": outcome.delivered, "tracking": where.shown})
+        print_json({"run_id": folder.run_id, "delivered": outcome.delivered, "tracking": where.shown})
         return
-    print(f"{store.run_id}: {outcome.delivered} events delivered to {where.shown}, none pending")
+    print(f"{folder.run_id}: {outcome.delivered} events delivered to {where.shown}, none pending")
 
 
 def register(
@@ -44,13 +45,13 @@ def register(
     from pipelines.operations.registration import check, check_alias  # noqa: PLC0415
 
     check_alias(alias)
-    store = find_run(home(), run)
-    student = check(store, home())
+    folder = Home(home()).find(run)
+    student = check(folder, home())
     from pipelines.tracking.mlflow.registry import (  # noqa: PLC0415 - takes seconds; refusals need not wait for it
         set_alias,
     )
 
-    where, outcome = _deliver(store)
+    where, outcome = _deliver(folder)
     _require_delivered(outcome)
     done = set_alias(where, student, alias)
     if as_json:
@@ -61,16 +62,16 @@ def register(
     print(f"{student.run_id}: version {done.version} of {done.name} {state} {alias!r} at {where.shown}")
 
 
-def _deliver(store: RunStore) -> tuple[Any, Any]:
+def _deliver(folder: RunFolder) -> tuple[Any, Any]:
     """Deliver a run's events to the destination that its configuration names."""
     from pipelines.config.experiment import TrackingConfig  # noqa: PLC0415
     from pipelines.tracking.destination import destination, preflight  # noqa: PLC0415
     from pipelines.tracking.mlflow.sink import MlflowSink  # noqa: PLC0415
 
-    settings = TrackingConfig.model_validate_json((store.private / "tracking.json").read_text())
+    settings = TrackingConfig.model_validate_json(folder.tracking_settings_file.read_text())
     where = destination(settings.uri, home=home(), experiment=settings.experiment)
     preflight(where)
-    outcome = MlflowSink(where).deliver(store.public)
+    outcome = MlflowSink(where).deliver(folder.public)
     if outcome.note is not None:
         print(f"pate: warning: {outcome.note}", file=sys.stderr)
     return where, outcome

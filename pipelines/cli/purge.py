@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.output import JsonOption, RunArgument, add_command, print_json
-from pipelines.storage.run_folder import find_run, home
+from pipelines.storage.home import Home, home
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,9 +23,9 @@ def purge(
     """Remove votes, weights, manifests and incidents older than so many days, and say so in the ledger."""
     from pipelines.operations import purge as removal  # noqa: PLC0415
 
-    store = find_run(home(), run)
-    removed = removal.purge(store, home(), days=days)
+    folder = Home(home()).find(run)
+    removed = removal.purge(folder, home(), days=days)
     if as_json:
-        print_json({"run_id": store.run_id, "removed": removed})
+        print_json({"run_id": folder.run_id, "removed": removed})
         return
-    print(f"{store.run_id}: {', '.join(removed) + ' removed' if removed else 'nothing is past its retention'}")
+    print(f"{folder.run_id}: {', '.join(removed) + ' removed' if removed else 'nothing is past its retention'}")

@@ -16,7 +16,8 @@ from pate.accounting.rounding import up
 from pate.errors import Unavailable, expected
 from pate.plain_text import printable
 from pipelines.cli.output import JsonOption, RunArgument, add_command, print_json
-from pipelines.storage.run_folder import RunStore, find_run, home
+from pipelines.storage.home import Home, home
+from pipelines.storage.run_folder import RunFolder
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of an experiment")]
 
@@ -46,11 +47,11 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run an experiment, or go on with it."""
+    from pipelines.progress import Quiet, Terminal  # noqa: PLC0415
     from pipelines.run.label_and_train import label_and_train  # noqa: PLC0415 - loads torch and Ray
-    from pipelines.run.progress import Quiet, Terminal  # noqa: PLC0415
 
     chosen = _load(config, seed)
-    while fresh and RunStore(home(), chosen.run_id).exists():
+    while fresh and RunFolder(home(), chosen.run_id).exists():
         chosen = _load(config, chosen.seed + 1)
     summary = label_and_train(chosen, base=home(), progress=Quiet() if quiet or as_json else Terminal())
     _show(summary, as_json)
@@ -82,14 +83,14 @@ def report(
     show: Annotated[bool, typer.Option("--open", help="open the privacy report in the browser")] = False,
 ) -> None:
     """Show a run's result and where its privacy report lies."""
-    from pipelines.run import summary  # noqa: PLC0415
+    from pipelines.outcome import summary  # noqa: PLC0415
 
-    store = find_run(home(), run)
-    found = summary.load(store)
+    folder = Home(home()).find(run)
+    found = summary.load(folder)
     if found is None:
-        raise expected("a finished run", "go on with it by `pate run` on its configuration", run=store.run_id)
+        raise expected("a finished run", "go on with it by `pate run` on its configuration", run=folder.run_id)
     _show(found, as_json)
-    if show and not webbrowser.open((store.public / "report.html").as_uri()):
+    if show and not webbrowser.open(folder.report_html.as_uri()):
         raise Unavailable("Expected a browser to show the report in, got none; open the file that `report` names")
 
 
@@ -99,17 +100,17 @@ def results(
     as_json: JsonOption = False,
 ) -> None:
     """Write the results table of runs on public benchmarks."""
+    from pipelines.outcome import summary  # noqa: PLC0415
     from pipelines.results.table import table, write  # noqa: PLC0415
-    from pipelines.run import summary  # noqa: PLC0415
 
-    stores = [find_run(home(), run) for run in runs]
+    stores = [Home(home()).find(run) for run in runs]
     text = table(stores)
     if readme is not None:
         write(readme, text)
     elif not as_json:
         print(text)
     if as_json:
-        print_json([found.to_dict() for store in stores if (found := summary.load(store)) is not None])
+        print_json([found.to_dict() for folder in stores if (found := summary.load(folder)) is not None])
 
 
 def schema(

@@ -10,7 +10,8 @@ import typer
 from pate.accounting.rounding import up
 from pate.errors import expected
 from pipelines.cli.output import JsonOption, add_command, print_json, print_table
-from pipelines.storage.run_folder import RunStore, home
+from pipelines.storage.home import home
+from pipelines.storage.run_folder import RunFolder
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,11 +35,11 @@ def sweep(
     """Run configurations over several seeds, for the table of results."""
     if results is None and any(where is not None for where in (readme, compare, plots)):
         raise expected("--results with --readme, --compare and --plots", "name the file that keeps the rows")
+    from pipelines.progress import Quiet, Terminal  # noqa: PLC0415
     from pipelines.results import sweep as sweeps  # noqa: PLC0415 - loads torch and Ray
     from pipelines.results.sweep_table import comparison, plot, table  # noqa: PLC0415
     from pipelines.results.sweep_tracking import track_sweep  # noqa: PLC0415
     from pipelines.results.table import OURS_END, OURS_START, SWEEP_END, SWEEP_START, write  # noqa: PLC0415
-    from pipelines.run.progress import Quiet, Terminal  # noqa: PLC0415
     from pipelines.tracking.destination import destination  # noqa: PLC0415
     from pipelines.tracking.mlflow.sweep import deliver_sweep  # noqa: PLC0415
 
@@ -53,7 +54,7 @@ def sweep(
         for latest, members in sweeps.sweep(own, home(), command, parallel=parallel):
             shown = latest.released.value
             progress.line("sweep", f"{shown.config}: {len(shown.seeds)} of {seeds} runs, {shown.accuracy_mean:.1%}")
-            folders = [RunStore(home(), member.facts.value["run_id"]).public for member in members]
+            folders = [RunFolder(home(), member.facts.value["run_id"]).public for member in members]
             deliver_sweep(where, track_sweep(home(), own, latest.released), folders)
             if results is None:
                 continue

@@ -1,7 +1,7 @@
 """Ray, joined or started.
 
-It joins an initialised Ray or ``RAY_ADDRESS``, else starts a local one, and shuts down only what it started. Tasks
-are the business of ``ray_tasks``; no other module imports Ray.
+It joins an initialised Ray or ``RAY_ADDRESS``, else starts a local one, and shuts down only what it started. No
+module outside this folder imports Ray.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ import ray
 from ray.exceptions import RayError
 
 from pate.errors import PateError, Unavailable, expected
-from pipelines.cluster.tasks import QUEUED, Job, Limits, Lost, Needs, Tasks
+from pipelines.cluster.job import QUEUED, Job, Limits, Lost, Needs
+from pipelines.cluster.tasks import Tasks
 
 CONNECT_SECONDS = 5.0
 USUAL_LIMITS = Limits()
@@ -122,7 +123,7 @@ def ray_session(*, address: str | None = None, num_cpus: int | None = None) -> I
 
 @final
 class OnDemand:
-    """Ray when it is first needed: a resumed run whose teachers have voted needs none."""
+    """A Ray session that starts on first use: a resumed run whose teachers have voted needs none."""
 
     def __init__(self, stack: ExitStack, address: str | None, num_cpus: int | None) -> None:
         self._stack = stack
@@ -145,7 +146,7 @@ def on_demand(address: str | None = None, num_cpus: int | None = None) -> Iterat
 
 
 def _start_local(num_cpus: int | None, temporary: Path) -> None:
-    session = temporary / "s"  # Ray opens its folder to everybody (mode 0777), so it stands in one that is closed
+    session = temporary / "s"  # Ray opens its folder to everybody (mode 0777), so it is put into one that is closed
     session.mkdir()
     ray.init(
         address="local",
@@ -175,8 +176,8 @@ def _own_connection(connect: Callable[[], object]) -> Iterator[None]:
 
 
 def _object_store_bytes() -> int:
-    """A quarter of what shared memory offers, between 100 MB and 2 GB."""
-    free = shutil.disk_usage("/dev/shm").free if Path("/dev/shm").is_dir() else 0  # noqa: S108 - Ray's own place
+    """Return a quarter of the free shared memory, between 100 MB and 2 GB."""
+    free = shutil.disk_usage("/dev/shm").free if Path("/dev/shm").is_dir() else 0  # noqa: S108 - Ray's own choice
     return max(100 * 2**20, min(2 * 2**30, free // 4))
 
 
@@ -186,7 +187,7 @@ def _remote(address: str | None) -> str | None:
 
 
 def preflight(address: str | None) -> None:
-    """Find out before the run whether the Ray that it would join answers.
+    """Refuse, before the run, a Ray that does not answer.
 
     Raises:
         Unavailable: nothing listens at the address.

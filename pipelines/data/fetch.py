@@ -27,7 +27,7 @@ from pate.errors import InputError, Unavailable, expected
 from pate.files import file_hash
 from pate.public_sets import recognise_rows
 from pipelines.data.shipped_sets import ShippedFile, ShippedSet, find, folder_of, shipped_set
-from pipelines.storage.run_folder import home
+from pipelines.storage.home import home
 
 CHUNK = 1 << 20
 LARGEST = 1 << 30

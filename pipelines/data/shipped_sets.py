@@ -13,7 +13,7 @@ from typing import Literal, final
 
 from pate.errors import InputError, expected
 from pate.files import file_hash
-from pipelines.storage.run_folder import home
+from pipelines.storage.home import home
 
 _UCI = "https://archive.ics.uci.edu/ml/machine-learning-databases"
 _EICU = "https://physionet.org/files/eicu-crd-demo/2.0.1"

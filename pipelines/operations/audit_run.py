@@ -16,14 +16,14 @@ from typing import Any, TypeAlias, final
 
 import numpy as np
 
-from pate.audit.learned import digests_of
+from pate.auditing.learned import digests_of
 from pate.errors import PateError, QuorumLost, RecordsRefused
 from pate.ledger import PrivacyLedger
 from pate.values import Redacted
 from pate.votes import VoteArray, VoteMatrix
 from pipelines.config.experiment import Config
+from pipelines.progress import Terminal
 from pipelines.run.label_and_train import votes_before_charge
-from pipelines.run.progress import Terminal
 from pipelines.tracking.outbox import OUTBOX_FILE
 
 SECRET = ("at", "hash", "previous", "units_sha256", "salt", "key")

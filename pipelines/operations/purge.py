@@ -6,17 +6,14 @@ Removing is unlinking; on a disk that keeps old blocks, encryption of the disk i
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from pate.errors import expected
-from pate.ledger import PrivacyLedger
-from pipelines.storage.run_account import account_name
-from pipelines.storage.run_folder import RunStore
+from pipelines.storage.home import Home
+from pipelines.storage.run_folder import RunFolder
 
 STAGES = ("partition", "teachers", "votes")
 """Private folders that a stage of the same name wrote; its marker goes with them."""
@@ -24,7 +21,7 @@ INCIDENTS = "incidents"
 DAY = 86_400.0
 
 
-def purge(store: RunStore, base: Path, *, days: int | None, now: float | None = None) -> list[str]:
+def purge(store: RunFolder, base: Path, *, days: int | None, now: float | None = None) -> list[str]:
     """Remove what is past its retention.
 
     Args:
@@ -39,8 +36,7 @@ def purge(store: RunStore, base: Path, *, days: int | None, now: float | None = 
     Raises:
         InputError: no retention is declared, or another process works on the run.
     """
-    config: dict[str, Any] = json.loads((store.public / "config.json").read_text())
-    days = days if days is not None else config["privacy"].get("retention_days")
+    days = days if days is not None else store.settings()["privacy"].get("retention_days")
     if days is None:
         raise expected("a declared retention", "set privacy.retention_days or give --days", run=store.run_id)
     limit = (time.time() if now is None else now) - days * DAY
@@ -54,18 +50,14 @@ def purge(store: RunStore, base: Path, *, days: int | None, now: float | None = 
         for path in incidents:
             path.unlink()
         for name in old:
-            (store.private / "stages" / f"{name}.json").unlink(missing_ok=True)
+            store.forget(name)
             shutil.rmtree(store.private / name)
     return removed
 
 
-def _say_so(store: RunStore, base: Path, days: int, removed: list[str]) -> None:
-    ledger = PrivacyLedger(base / "ledger")
-    try:
-        account = account_name(store, ledger)
-        ledger.record_purge(account, run=store.run_id, retention_days=days, removed=removed)
-    finally:
-        ledger.close()
+def _say_so(store: RunFolder, base: Path, days: int, removed: list[str]) -> None:
+    with Home(base).ledger() as ledger:
+        ledger.record_purge(store.account(ledger), run=store.run_id, retention_days=days, removed=removed)
 
 
 def _is_past(folder: Path, limit: float) -> bool:

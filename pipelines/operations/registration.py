@@ -11,10 +11,9 @@ from typing import Any, final
 from pate.errors import BudgetExceeded, InputError, LedgerError, PrivacyViolation, RecordsRefused, expected
 from pate.ledger import Anchor, PrivacyLedger
 from pate.student.export import read_spec
-from pipelines.run import summary
+from pipelines.outcome import summary
 from pipelines.storage.audit_file import read_audit
-from pipelines.storage.run_account import account_name
-from pipelines.storage.run_folder import RunStore
+from pipelines.storage.run_folder import RunFolder
 from pipelines.tracking.outbox import read_events
 from pipelines.tracking.tracker import TRACKING_FOLDER
 
@@ -50,7 +49,7 @@ def check_alias(alias: str) -> None:
         )
 
 
-def check(store: RunStore, base: Path) -> Registrable:
+def check(store: RunFolder, base: Path) -> Registrable:
     """Look at everything that a registered student vouches for.
 
     Args:
@@ -86,13 +85,13 @@ def check(store: RunStore, base: Path) -> Registrable:
     if not recorded:
         raise expected("a student on record", "go on with it by `pate run` on its configuration", run=store.run_id)
     body = recorded[-1].body
-    if read_spec(store.public / "student").digest != body["digest"]:
+    if read_spec(store.student).digest != body["digest"]:
         raise expected("the student that was recorded", "restore the run's public folder", run=store.run_id)
     _check_ledger(store, base, body["card"])
     return Registrable(run_id=store.run_id, name=body["card"]["name"], digest=body["digest"], card=body["card"])
 
 
-def _check_ledger(store: RunStore, base: Path, card: Mapping[str, Any]) -> None:
+def _check_ledger(store: RunFolder, base: Path, card: Mapping[str, Any]) -> None:
     """The chain is whole and goes on from the one at the release; nobody concerned is over budget."""
     folder = base / "ledger"
     if not (folder / "ledger.sqlite3").exists():
@@ -100,7 +99,7 @@ def _check_ledger(store: RunStore, base: Path, card: Mapping[str, Any]) -> None:
     ledger = PrivacyLedger(folder)
     try:
         ledger.verify(None if card["ledger"] is None else Anchor.parse(card["ledger"]))
-        account = account_name(store, ledger)
+        account = store.account(ledger)
         budget = ledger.account(account).epsilon
         if ledger.spent(account).epsilon > budget:
             raise BudgetExceeded(

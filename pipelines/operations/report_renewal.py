@@ -10,8 +10,8 @@ from typing import Any
 from pate.errors import InputError, expected
 from pate.report import with_audit
 from pate.values import Released
-from pipelines.run.summary import SUMMARY_FILE
-from pipelines.storage.run_folder import RunStore
+from pipelines.storage.home import Home
+from pipelines.storage.run_folder import RunFolder
 from pipelines.tracking.tracker import Tracker
 
 
@@ -27,29 +27,30 @@ def renew_reports(base: Path, audit: Released[Mapping[str, Any]]) -> tuple[list[
     """
     changed: list[str] = []
     left: dict[str, str] = {}
-    for path in sorted((base / "runs").glob(f"*/public/{SUMMARY_FILE}")):
-        store = RunStore(base, path.parents[1].name)
-        insecure = not json.loads(path.read_text())["secure_noise"]
+    for folder in Home(base).runs():
+        if not folder.summary_file.exists():
+            continue
+        insecure = not json.loads(folder.summary_file.read_text())["secure_noise"]
         try:
-            with store.locked():
-                if _renew(store, audit, insecure=insecure):
-                    changed.append(store.run_id)
+            with folder.locked():
+                if _renew(folder, audit, insecure=insecure):
+                    changed.append(folder.run_id)
         except InputError as error:
-            left[store.run_id] = str(error)
+            left[folder.run_id] = str(error)
     return changed, left
 
 
-def _renew(store: RunStore, audit: Released[Mapping[str, Any]], *, insecure: bool) -> bool:
+def _renew(folder: RunFolder, audit: Released[Mapping[str, Any]], *, insecure: bool) -> bool:
     """Put an audit into one run's report; whether that changed it."""
-    page, plain = store.public / "report.html", store.public / "report.json"
-    if store.unaltered("report") is None:
-        raise expected("a run with its privacy report", "restore the run's folder", run=store.run_id)
+    page, plain = folder.report_html, folder.report_json
+    if folder.unaltered("report") is None:
+        raise expected("a run with its privacy report", "restore the run's folder", run=folder.run_id)
     content, html = with_audit(plain.read_text(encoding="utf-8"), audit)
     texts = {page: html, plain: content}
     changed = any(file.read_text(encoding="utf-8") != text for file, text in texts.items())
     if changed:
-        store.rewrite("report", texts)
-    with Tracker.open(store.public, run_id=store.run_id, insecure=insecure) as tracker:
+        folder.rewrite("report", texts)
+    with Tracker.open(folder.public, run_id=folder.run_id, insecure=insecure) as tracker:
         for file in texts:
             tracker.artifact(Released.public(file.name))
     return changed

@@ -18,18 +18,18 @@ from pate.errors import InputError, expected
 from pate.files import write_atomically
 from pate.student.metrics import mean_over_runs
 from pate.values import BenchmarkOnly, Released
+from pipelines.cluster.job import Job
 from pipelines.cluster.session import ray_session
-from pipelines.cluster.tasks import Job
 from pipelines.config.data import FilesData, VisionData
 from pipelines.config.experiment import Config, load
 from pipelines.data.sources import load_study
+from pipelines.outcome import summary
+from pipelines.outcome.benchmark_metrics import BenchmarkMetrics
+from pipelines.progress import Quiet
 from pipelines.results.table import commit, machine
 from pipelines.results.vote_files import votes_of_run
-from pipelines.run import summary
-from pipelines.run.benchmark import Figures
 from pipelines.run.label_and_train import label_and_train
-from pipelines.run.progress import Quiet
-from pipelines.storage.run_folder import RunStore
+from pipelines.storage.run_folder import RunFolder
 
 
 @final
@@ -123,13 +123,13 @@ class Member:
 
     Attributes:
         facts: public ones, of its summary.
-        figures: against the truth.
+        metrics: against the truth.
         exact: epsilon that these votes cost exactly.
         minutes: from its configuration to its summary.
     """
 
     facts: Released[dict[str, Any]]
-    figures: BenchmarkOnly[Figures]
+    metrics: BenchmarkOnly[BenchmarkMetrics]
     exact: BenchmarkOnly[float]
     minutes: float
 
@@ -190,32 +190,32 @@ def sweep(configs: list[Config], base: Path, command: str, *, parallel: int = 1)
 def run_member(config: Config, base: Path) -> Member:
     """Bring one run to its end and read its figures: a Ray task."""
     label_and_train(config, base=base, progress=Quiet())
-    return member_of(RunStore(base, config.run_id))
+    return member_of(RunFolder(base, config.run_id))
 
 
-def member_of(store: RunStore) -> Member:
+def member_of(folder: RunFolder) -> Member:
     """The figures of a finished run.
 
     Raises:
         InputError: it is not finished, or not on a public benchmark.
     """
-    found = summary.load(store)
-    if found is None or found.figures is None:
-        raise expected("a finished run on a public benchmark", "finish it with `pate run`", run=store.run_id)
-    votes, event = votes_of_run(store)
-    began, ended = (store.public / "config.json", store.public / summary.SUMMARY_FILE)
+    found = summary.load(folder)
+    if found is None or found.metrics is None:
+        raise expected("a finished run on a public benchmark", "finish it with `pate run`", run=folder.run_id)
+    votes, event = votes_of_run(folder)
+    began, ended = (folder.settings_file, folder.summary_file)
     exact = exact_epsilon(votes, event, found.released.value["delta"]).epsilon
     return Member(
         facts=found.released,
-        figures=found.figures,
-        exact=BenchmarkOnly(exact, found.figures.source),
+        metrics=found.metrics,
+        exact=BenchmarkOnly(exact, found.metrics.source),
         minutes=(ended.stat().st_mtime - began.stat().st_mtime) / 60,
     )
 
 
 def row_of(done: list[Member], command: str) -> Row:
     """The row of finished runs of one configuration."""
-    source = done[0].figures.source
+    source = done[0].metrics.source
     return Row(
         released=_released(done, source.name, command),
         benchmark=BenchmarkOnly(_against_truth(done), source),
@@ -252,7 +252,7 @@ def _released(done: list[Member], dataset: str, command: str) -> Released[Releas
 
 
 def _against_truth(done: list[Member]) -> BenchmarkRow:
-    figures = [own.figures.value for own in done]
+    figures = [own.metrics.value for own in done]
     return BenchmarkRow(
         epsilon_exact_private=statistics.fmean(own.exact.value for own in done),
         label_accuracy=statistics.fmean(own.label_accuracy for own in figures),

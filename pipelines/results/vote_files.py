@@ -15,7 +15,7 @@ from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent, 
 from pate.errors import InputError, expected
 from pate.npy_file import load_npy
 from pate.votes import VoteMatrix
-from pipelines.storage.run_folder import RunStore
+from pipelines.storage.run_folder import RunFolder
 
 
 def read_numbers(path: Path, what: str) -> npt.NDArray[np.float64]:
@@ -44,26 +44,26 @@ def read_numbers(path: Path, what: str) -> npt.NDArray[np.float64]:
     return table
 
 
-def votes_of_run(store: RunStore) -> tuple[VoteCounts, GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent]:
+def votes_of_run(folder: RunFolder) -> tuple[VoteCounts, GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent]:
     """The histograms of a run's queries and what each query released.
 
     Raises:
         InputError: the run has not evaluated its student yet.
     """
     try:
-        note = json.loads((store.private / "stages" / "votes.json").read_text())["note"]
-        classes = len(json.loads((store.public / "evaluation.json").read_text())["class_accuracy"])
-        config = json.loads((store.public / "config.json").read_text())
+        note = folder.note("votes")
+        classes = len(json.loads(folder.evaluation_file.read_text())["class_accuracy"])
+        config = folder.settings()
     except OSError as error:
-        raise expected("a finished run", "finish it with `pate run`", run=store.run_id) from error
-    histogram = VoteMatrix.load(store.private / "votes" / "votes.npy", classes, note["sha256"]).histogram()
+        raise expected("a finished run", "finish it with `pate run`", run=folder.run_id) from error
+    histogram = VoteMatrix.load(folder.votes_file, classes, note["sha256"]).histogram()
     votes = VoteCounts(counts_QC=histogram.counts_QC, teachers=histogram.teachers, fixed_in_advance=True)
     return votes, _mechanism(config["labelling"]["mechanism"], len(histogram))
 
 
-def release_of_run(store: RunStore) -> SanitisedReleaseEvent | None:
+def release_of_run(folder: RunFolder) -> SanitisedReleaseEvent | None:
     """The sanitised figure that a run bought, if it did."""
-    bought = json.loads((store.public / "config.json").read_text())["privacy"].get("sanitised")
+    bought = folder.settings()["privacy"].get("sanitised")
     return None if bought is None else SanitisedReleaseEvent(**bought)
 
 

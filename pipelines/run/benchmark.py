@@ -1,101 +1,117 @@
-"""Figures that exist only where the "private" records are in truth a public benchmark."""
+"""Stage ``benchmark``: on a public benchmark, the comparison with the truth and with training without privacy."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import singledispatch
-from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 
 from pate.data import EvaluationSet, Study
 from pate.errors import expected
 from pate.features import PackedEncoder
-from pate.files import write_atomically
 from pate.models import Records, TreesSpec, build, fit, fit_trees
 from pate.public_sets import PublicSource
 from pate.randomness import derive_seed
 from pate.student import StudentSpec
-from pate.student.metrics import ClassMetrics, Interval, class_metrics, mean_over_runs, mean_recall
-from pate.values import BenchmarkOnly
+from pate.student.metrics import ClassMetrics, class_metrics, mean_over_runs, mean_recall
+from pate.values import BenchmarkOnly, Released
 from pate.votes import VoteMatrix
+from pipelines.cluster.job import Job
+from pipelines.cluster.session import OnDemand
 from pipelines.config.experiment import Config
+from pipelines.outcome import benchmark_metrics
+from pipelines.outcome.benchmark_metrics import BenchmarkMetrics
+from pipelines.outcome.campaign import Campaign
+from pipelines.run.context import Run
 from pipelines.run.evaluation import SEED
-from pipelines.run.features import seen
-from pipelines.run.labels import Labels
+from pipelines.run.features import encoded
+from pipelines.run.stages import Done
+from pipelines.run.teachers import ensemble_of
+from pipelines.teachers import ensemble
+from pipelines.teachers.holders import Holder
 
 POOLED_PASSES = 4
-"""Passes over all private records that the model without privacy makes at least; a weak one would flatter us."""
+"""Least number of passes of the model without privacy over all private records; a weak baseline would flatter ours."""
 POOLED_BATCH = 64
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """What nobody could know in a real campaign.
+def benchmark(run: Run, holder: Holder, votes: VoteMatrix, campaign: Released[Campaign], ray: OnDemand) -> None:
+    """Measure label, single-teacher and pooled accuracy on a public benchmark; do nothing elsewhere."""
+    truth = run.study.benchmark
+    if truth is None:
+        return
 
-    Attributes:
-        label_accuracy: part of the released labels that are right.
-        plurality_accuracy: part of the asked inputs that the teachers' plurality gets right, without noise.
-        single_teacher_accuracy: mean over teachers, on the evaluation set: what a holder reaches alone.
-        single_teacher_balanced_accuracy: likewise, with the interval of the mean over teachers.
-        pooled_accuracy: of the student's model trained on all private records at once, on the evaluation set.
-        pooled_balanced_accuracy: likewise, with its interval.
-        pooled_auroc: likewise, for two classes.
-    """
+    def work() -> Done:
+        study, path = run.study, run.folder.benchmark_file
+        on_evaluation = _evaluation_votes(run, holder, ray)
+        pooled = _pooled(run, ray)
+        found = measure(truth.source, study, campaign.value, votes, on_evaluation, pooled)
+        benchmark_metrics.save(path, found)
+        return Done(outputs=[path], note={}, line=f"compared with the truth of {truth.source.name}")
 
-    label_accuracy: float
-    plurality_accuracy: float
-    single_teacher_accuracy: float
-    single_teacher_balanced_accuracy: Interval
-    pooled_accuracy: float
-    pooled_balanced_accuracy: Interval
-    pooled_auroc: Interval | None
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Figures:
-        """From JSON."""
-        values: dict[str, Any] = {name: _interval(value) for name, value in content.items()}
-        return cls(**values)
+    run.stage("benchmark", work)
 
 
-def _interval(value: Any) -> Any:
-    return Interval(**value) if isinstance(value, Mapping) else value
+def _evaluation_votes(run: Run, holder: Holder, ray: OnDemand) -> VoteMatrix:
+    """Votes of the teachers on the evaluation set, ``[T, E]``."""
+    path, team = run.folder.evaluation_votes_file, ensemble_of(run, holder)
+    inputs = encoded(run.study.evaluation.inputs, run.teachers_encoder)
+    with run.progress.bars("benchmark", ensemble.places_of(team)) as on_done:
+        voted = ensemble.collect_votes(path, replace(team, on_done=on_done), inputs, ray.session(), quorum=False)
+    ensemble.forget_parts(path)
+    return VoteMatrix.load(path, len(run.study.classes), voted.sha256)
+
+
+def _pooled(run: Run, ray: OnDemand) -> ClassMetrics:
+    """Metrics of a model trained on all private records, as a task of its own."""
+    study = run.study
+    job = Job(
+        name="pooled",
+        function=train_pooled,
+        arguments={
+            "inputs": study.held_here.features,
+            "labels": study.held_here.labels_N,
+            "evaluation": study.evaluation,
+            "config": run.config,
+            "classes": len(study.classes),
+            "encoder": run.student_encoder,
+        },
+    )
+    ((_, found),) = ray.session().run([job], num_cpus=1)
+    metrics: ClassMetrics = found
+    return metrics
 
 
 def measure(
     source: PublicSource,
-    config: Config,
     study: Study,
-    labels: Labels,
+    campaign: Campaign,
     votes: VoteMatrix,
     evaluation_votes: VoteMatrix,
     pooled: ClassMetrics,
-) -> BenchmarkOnly[Figures]:
+) -> BenchmarkOnly[BenchmarkMetrics]:
     """Compare with the truth.
 
     Args:
         source: proof that the data are public.
-        config: the experiment.
         study: with its ``benchmark``.
-        labels: what was released.
+        campaign: with the released labels.
         votes: on the asked inputs, ``[T, Q]``.
         evaluation_votes: on the evaluation inputs, ``[T, E]``.
         pooled: from ``train_pooled``.
     """
     truth_M = study.benchmark.pool_labels_M if study.benchmark else np.empty(0, dtype=np.int64)
-    truth_Q = truth_M[labels.queries_Q]
-    given_Q = labels.labels_Q >= 0
+    truth_Q = truth_M[campaign.queries_Q]
+    given_Q = campaign.labels_Q >= 0
     plurality_Q = votes.histogram().counts_QC.argmax(axis=1)
     labels_E = study.evaluation.labels_E
     votes_TE = evaluation_votes.labels_TQ
     votes_TE = votes_TE[(votes_TE >= 0).any(axis=1)]  # whom the infrastructure lost says nothing about the others
     alone_T = [mean_recall(labels_E, votes_E) for votes_E in votes_TE]
-    figures = Figures(
-        label_accuracy=float((labels.labels_Q == truth_Q)[given_Q].mean()) if given_Q.any() else float("nan"),
+    metrics = BenchmarkMetrics(
+        label_accuracy=float((campaign.labels_Q == truth_Q)[given_Q].mean()) if given_Q.any() else float("nan"),
         plurality_accuracy=float((plurality_Q == truth_Q).mean()),
         single_teacher_accuracy=float((votes_TE == labels_E[None, :]).mean()),
         single_teacher_balanced_accuracy=mean_over_runs(alone_T),
@@ -103,7 +119,7 @@ def measure(
         pooled_balanced_accuracy=pooled.balanced_accuracy,
         pooled_auroc=pooled.auroc,
     )
-    return BenchmarkOnly(figures, source)
+    return BenchmarkOnly(metrics, source)
 
 
 def train_pooled(
@@ -115,10 +131,10 @@ def train_pooled(
     classes: int,
     encoder: PackedEncoder | None = None,
 ) -> ClassMetrics:
-    """Figures of the student's model trained, without any privacy, on all private records, or on their features."""
+    """Metrics of the student's model trained, without any privacy, on all private records, or on their features."""
     import torch  # noqa: PLC0415 - a task on a worker
 
-    own, others = seen(np.array(inputs), encoder), seen(np.array(evaluation.inputs), encoder)
+    own, others = encoded(np.array(inputs), encoder), encoded(np.array(evaluation.inputs), encoder)
     model = _fit_pooled(config.student.spec, own, np.array(labels), classes, config.seed)
     with torch.inference_mode():
         proba_EC = model.eval()(torch.from_numpy(others)).softmax(dim=1).numpy()
@@ -142,16 +158,3 @@ def _(spec: StudentSpec, inputs: Any, labels: Any, classes: int, seed: int) -> A
 @_fit_pooled.register
 def _(spec: TreesSpec, inputs: Any, labels: Any, classes: int, seed: int) -> Any:
     return fit_trees(spec, inputs, labels, classes, seed=derive_seed(seed, "pooled"))
-
-
-def save(path: Path, figures: BenchmarkOnly[Figures]) -> None:
-    """Keep the figures in the private folder, with the name of the public set."""
-    write_atomically(path, json.dumps({"source": asdict(figures.source), "figures": asdict(figures.value)}))
-
-
-def load(path: Path) -> BenchmarkOnly[Figures] | None:
-    """What ``save`` kept, if anything."""
-    if not path.exists():
-        return None
-    content = json.loads(path.read_text())
-    return BenchmarkOnly(Figures.from_dict(content["figures"]), PublicSource(**content["source"]))

@@ -17,8 +17,8 @@ from pate.models import TreesSpec
 from pate.randomness import derive_seed
 from pate.student import LabeledPool, StudentSpec
 from pipelines.config.student import BoostedTreesConfig
-from pipelines.run import features as representation
-from pipelines.run.steps import Run
+from pipelines.run.context import Run
+from pipelines.run.features import encoded
 
 MOST_INPUTS = 512
 
@@ -32,7 +32,7 @@ def rehearse(run: Run) -> None:
     Raises:
         InputError: the student cannot be trained on these inputs with these settings.
     """
-    if (run.store.private / "stages" / "labels.json").exists():
+    if run.folder.was_finished("labels"):
         return
     study, classes = run.study, len(run.study.classes)
     labels_M = np.full(min(len(study.pool), MOST_INPUTS), -1, dtype=np.int64)
@@ -42,7 +42,7 @@ def rehearse(run: Run) -> None:
     if isinstance(config, BoostedTreesConfig):
         config = config.model_copy(update={"self_training": min(1, config.self_training)})
     try:
-        seen = representation.seen(study.pool.inputs[: len(labels_M)], run.student_encoder)
+        seen = encoded(study.pool.inputs[: len(labels_M)], run.student_encoder)
         student = config.build().fit(
             LabeledPool.of(seen, labels_M, classes),
             seed=derive_seed(run.config.seed, "rehearsal"),

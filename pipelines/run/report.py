@@ -1,4 +1,4 @@
-"""The last stage: the privacy report, the candidate student, the summary."""
+"""Stage ``report``: the privacy report, the model card, the candidate student and the summary."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from pate.files import write_atomically
 from pate.report import to_html, to_json
 from pate.student.export import read_spec
 from pate.values import Released
-from pipelines.run import summary
-from pipelines.run.evaluation import hides_a_class
-from pipelines.run.model_card import CARD_FILE, card_text
+from pipelines.outcome import summary
+from pipelines.outcome.campaign import Campaign
+from pipelines.outcome.metrics import hides_a_class
+from pipelines.outcome.model_card import card_text, registered_name
+from pipelines.run.context import Run
 from pipelines.run.report_facts import report_of
 from pipelines.run.stages import Done
-from pipelines.run.steps import Campaign, Run, teachers_lost
+from pipelines.run.teachers import teachers_lost
 from pipelines.tracking.tracker import DESCRIPTION_TAG, Evaluation, ModelCard
 
 
-def publish(run: Run, released: Released[Campaign], figures: Released[dict[str, float]]) -> None:
+def report(run: Run, released: Released[Campaign], metrics: Released[dict[str, float]]) -> None:
     """Write the report and the summary, and record the student as a candidate unless its noise was insecure."""
-    html, plain = run.store.public / "report.html", run.store.public / "report.json"
-    card = run.store.public / CARD_FILE
+    folder, tracker, campaign = run.folder, run.tracker, released.value
 
     def work() -> Done:
-        content = Released.public(report_of(run, released.value))
-        write_atomically(html, to_html(content))
-        write_atomically(plain, to_json(content))
-        write_atomically(card, _card_text(run, released.value, figures.value))
-        return Done(outputs=[html, plain, card], note={}, line="privacy report and model card written")
+        content = Released.public(report_of(run, campaign))
+        write_atomically(folder.report_html, to_html(content))
+        write_atomically(folder.report_json, to_json(content))
+        write_atomically(folder.model_card, _card_text(run, campaign, metrics.value))
+        outputs = [folder.report_html, folder.report_json, folder.model_card]
+        return Done(outputs=outputs, note={}, line="privacy report and model card written")
 
     run.stage("report", work)
-    for path in (html, plain, card, run.store.public / "labels.json"):
-        run.tracker.artifact(Released.public(path.name))
-    run.tracker.tags(Released.public(_tags(run, released.value)))
-    run.tracker.metrics(Released.public(_sanitised_metrics(released.value)))
-    description = card.read_text(encoding="utf-8")
-    run.tracker.tags(Released.public({DESCRIPTION_TAG: description}))
+    for path in (folder.report_html, folder.report_json, folder.model_card, folder.labels_file):
+        tracker.artifact(Released.public(path.name))
+    tracker.tags(Released.public(_tags(run, campaign)))
+    tracker.metrics(Released.public(_sanitised_metrics(campaign)))
+    description = folder.model_card.read_text(encoding="utf-8")
+    tracker.tags(Released.public({DESCRIPTION_TAG: description}))
     if run.secure:
-        model_card = _model_card(run, released.value, description)
-        run.tracker.model(
-            Released.public("student"), Released.public(model_card), Released.public(_evaluation(run, figures.value))
-        )
-    summary.save(run.store, Released.public(_facts(run, released.value, figures.value)))
+        card = Released.public(_model_card(run, campaign, description))
+        tracker.model(Released.public("student"), card, Released.public(_evaluation(run, metrics.value)))
+    summary.save(folder, Released.public(_facts(run, campaign, metrics.value)))
 
 
 def _tags(run: Run, campaign: Campaign) -> dict[str, object]:
@@ -55,32 +55,32 @@ def _tags(run: Run, campaign: Campaign) -> dict[str, object]:
     }
 
 
-def _card_text(run: Run, campaign: Campaign, figures: dict[str, float]) -> str:
+def _card_text(run: Run, campaign: Campaign, metrics: dict[str, float]) -> str:
     benchmark = run.study.benchmark
     return card_text(
         run.config,
-        read_spec(run.store.public / "student"),
+        read_spec(run.folder.student),
         classes=run.study.classes,
         cost=campaign.cost,
         counts={"asked": campaign.asked, "answered": campaign.answered, "refused": campaign.refused},
-        figures=figures,
+        figures=metrics,
         evaluation_records=len(run.study.evaluation),
-        public_data=run.public_marks(),
+        public_data=run.public_sets(),
         benchmark=None if benchmark is None else benchmark.source.name,
         secure=run.secure,
     )
 
 
-def _evaluation(run: Run, figures: dict[str, float]) -> Evaluation:
-    """The figures with the set that they were measured on, as ``record_configuration`` named it."""
-    (used,) = (row for row in run.public_marks() if row["name"].endswith("-evaluation"))
-    return Evaluation(dataset=used["name"], fingerprint=used["fingerprint"], figures=figures)
+def _evaluation(run: Run, metrics: dict[str, float]) -> Evaluation:
+    """The metrics with the set that they were measured on, as ``record_configuration`` named it."""
+    (used,) = (row for row in run.public_sets() if row["name"] == run.evaluation_set)
+    return Evaluation(dataset=used["name"], fingerprint=used["fingerprint"], figures=metrics)
 
 
 def _model_card(run: Run, campaign: Campaign, description: str) -> ModelCard:
     config = run.config
     return ModelCard(
-        name=config.tracking.registered_model or f"pate-{config.name}",
+        name=registered_name(config),
         epsilon=campaign.cost.epsilon,
         delta=campaign.cost.delta,
         privacy_unit=config.privacy.unit,
@@ -103,7 +103,7 @@ def _sanitised_metrics(campaign: Campaign) -> dict[str, float]:
     }
 
 
-def _facts(run: Run, campaign: Campaign, figures: dict[str, float]) -> dict[str, object]:
+def _facts(run: Run, campaign: Campaign, metrics: dict[str, float]) -> dict[str, object]:
     config = run.config
     cost = asdict(campaign.cost)
     return {
@@ -119,10 +119,10 @@ def _facts(run: Run, campaign: Campaign, figures: dict[str, float]) -> dict[str,
         "sanitised": None if campaign.sanitised is None else asdict(campaign.sanitised),
         "unit": config.privacy.unit,
         "budget": config.privacy.epsilon,
-        **figures,
+        **metrics,
         "rare_class": hides_a_class(run.study.evaluation, len(run.study.classes)),
         "evaluation_records": len(run.study.evaluation),
         "secure_noise": run.secure,
-        "report": str(run.store.public / "report.html"),
+        "report": str(run.folder.report_html),
         "tracking": run.where.shown,
     }

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from math import isnan
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pate.accounting.events import from_dict
 from pate.report import PrivacyReport
 from pipelines.config.data import DigitsData, FilesData
 from pipelines.config.experiment import Config
 from pipelines.config.relation import neighbours_of
 from pipelines.data.shipped_sets import SETS
-from pipelines.run.steps import Campaign, Run, teachers_lost, versions
-from pipelines.run.summary import SUMMARY_FILE
+from pipelines.outcome.campaign import Campaign
+from pipelines.run.context import Run, versions
+from pipelines.run.teachers import teachers_lost
 from pipelines.storage.audit_file import read_audit
+from pipelines.storage.home import Home
 
 PARTITION = {
     "random": "each privacy unit's records go to one teacher, at random",
@@ -37,7 +37,7 @@ def _partition(config: Config) -> str:
 def report_of(run: Run, campaign: Campaign) -> PrivacyReport:
     """The report of a run whose labels were released and whose student was evaluated."""
     config = run.config
-    comparable = comparable_runs(run.base, config)
+    comparable = comparable_runs(run.home, config)
     return PrivacyReport(
         run_id=config.run_id,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -54,9 +54,9 @@ def report_of(run: Run, campaign: Campaign) -> PrivacyReport:
         partition=_partition(config),
         retention_days=config.privacy.retention_days,
         mechanism=config.labelling.mechanism.model_dump(mode="json"),
-        event=from_dict(campaign.event),
+        event=campaign.event,
         campaign=campaign.cost,
-        charges=[from_dict(row) for row in campaign.charges],
+        charges=list(campaign.charges),
         total=campaign.total,
         budget=config.privacy.epsilon,
         ledger=campaign.ledger,
@@ -71,26 +71,31 @@ def report_of(run: Run, campaign: Campaign) -> PrivacyReport:
         student={"learner": config.student.learner, "network": config.student.model_kind},
         evaluation=_evaluation(run),
         comparable=comparable,
-        public_data=[{**row, "origin": _origin(config, row["name"])} for row in run.public_marks()],
+        public_data=[
+            {**row, "origin": _origin(config, evaluation=row["name"] == run.evaluation_set)}
+            for row in run.public_sets()
+        ],
         tuning=_tuning(config, len(comparable)),
-        audit=read_audit(run.base),
+        audit=read_audit(run.home.path),
         versions=versions(),
         sanitised=campaign.sanitised,
         left=campaign.left,
     )
 
 
-def comparable_runs(base: Path, config: Config) -> list[dict[str, Any]]:
+def comparable_runs(home: Home, config: Config) -> list[dict[str, Any]]:
     """Other finished runs of the same task on the same data, at the same delta and unit, with secure noise.
 
     Args:
-        base: ``PATE_HOME``; only public files of its runs are read.
+        home: only public files of its runs are read.
         config: of the run that they are compared with.
     """
     wanted = _task(config.data.model_dump(mode="json"))
     found = []
-    for path in sorted((base / "runs").glob(f"*/public/{SUMMARY_FILE}")):
-        facts, settings = json.loads(path.read_text()), json.loads((path.parent / "config.json").read_text())
+    for folder in home.runs():
+        if not folder.summary_file.exists():
+            continue
+        facts, settings = json.loads(folder.summary_file.read_text()), folder.settings()
         same = (facts["delta"], facts["unit"]) == (config.privacy.delta, config.privacy.unit)
         if same and facts["secure_noise"] and facts["run_id"] != config.run_id and _task(settings["data"]) == wanted:
             found.append(
@@ -109,7 +114,7 @@ def _task(data: dict[str, Any]) -> tuple[Any, ...]:
 
 def _evaluation(run: Run) -> dict[str, Any]:
     """Figures on the public evaluation set; ``null`` stands for a class that does not occur there."""
-    found = json.loads((run.store.public / "evaluation.json").read_text())
+    found = json.loads((run.folder.evaluation_file).read_text())
     counts = np.bincount(run.study.evaluation.labels_E, minlength=len(run.study.classes)).tolist()
     of_class = zip(run.study.classes, counts, found["class_accuracy"], strict=True)
     return {
@@ -128,7 +133,7 @@ def _evaluation(run: Run) -> dict[str, Any]:
     }
 
 
-def _origin(config: Config, name: str) -> str:
+def _origin(config: Config, *, evaluation: bool) -> str:
     """Where a public set comes from, as far as the configuration says; files have no names in public."""
     data = config.data
     if isinstance(data, DigitsData):
@@ -136,7 +141,7 @@ def _origin(config: Config, name: str) -> str:
     if not isinstance(data, FilesData):
         return f"{SETS[data.source].title}; {SETS[data.source].licence}; files checked by SHA-256"
     of_set = "" if data.set is None else f"{SETS[data.set].title}; {SETS[data.set].licence}; "
-    named = data.pool_files if name.endswith("-pool") else data.evaluation_files
+    named = data.evaluation_files if evaluation else data.pool_files
     if named:
         return f"{of_set}files that the operator named as public"
     return (

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, final
 
 from pate.files import content_hash
-from pipelines.run.progress import Progress
-from pipelines.storage.run_folder import RunStore
+from pipelines.progress import Progress
+from pipelines.storage.run_folder import RunFolder
 
 
 @final
@@ -26,12 +26,12 @@ class Done:
 
 
 def run_stage(
-    store: RunStore, name: str, inputs: Mapping[str, Any], work: Callable[[], Done], progress: Progress
+    folder: RunFolder, name: str, inputs: Mapping[str, Any], work: Callable[[], Done], progress: Progress
 ) -> dict[str, Any]:
     """Do a stage, or skip it if it was finished with the same inputs.
 
     Args:
-        store: the run's folders.
+        folder: the run's folder.
         name: of the stage.
         inputs: plain JSON that determines the outputs; kept as a hash.
         work: does it; called at most once.
@@ -41,11 +41,11 @@ def run_stage(
         The stage's note.
     """
     digest = content_hash(dict(inputs))
-    note = store.finished(name, digest)
+    note = folder.finished(name, digest)
     if note is not None:
         progress.line(name, "finished before")
         return note
     done = work()
-    store.complete(name, digest, done.outputs, done.note)
+    folder.complete(name, digest, done.outputs, done.note)
     progress.line(name, done.line)
     return dict(done.note)

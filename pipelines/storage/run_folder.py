@@ -1,8 +1,8 @@
-"""Where a run lies on disk: private and public folders, finished stages, incidents.
+"""The files of a run: the private and the public folder, and the markers of finished stages.
 
-``PATE_HOME`` (default ``./.pate``) holds ``ledger/``, ``runs/<run_id>/private`` (mode 0700),
-``runs/<run_id>/public`` and ``mlflow/``. A stage is finished when its marker is there; the marker is written
-last, atomically, and names the hash of the stage's inputs and of each output.
+``runs/<run_id>/private`` (mode 0700) and ``runs/<run_id>/public`` lie below ``PATE_HOME``. A stage is finished when its
+marker is there; the marker is written last, atomically, and names the hash of the stage's inputs and of each output.
+Every file name of a run is a property here.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,16 +17,12 @@ from typing import Any, final
 
 from pate.errors import InputError, Unavailable, expected
 from pate.files import file_hash, write_atomically
-
-
-def home() -> Path:
-    """``PATE_HOME``, absolute."""
-    return Path(os.environ.get("PATE_HOME", ".pate")).absolute()
+from pate.ledger import PrivacyLedger
 
 
 @final
-class RunStore:
-    """The folders of one run.
+class RunFolder:
+    """The folders and files of one run.
 
     Args:
         base: ``PATE_HOME``.
@@ -37,9 +31,127 @@ class RunStore:
 
     def __init__(self, base: Path, run_id: str) -> None:
         self.run_id = run_id
-        self.folder = base / "runs" / run_id
-        self.private = self.folder / "private"
-        self.public = self.folder / "public"
+        self.path = base / "runs" / run_id
+        self.private = self.path / "private"
+        self.public = self.path / "public"
+
+    # Public files.
+
+    @property
+    def settings_file(self) -> Path:
+        """The configuration without addresses, as JSON."""
+        return self.public / "config.json"
+
+    @property
+    def queries_file(self) -> Path:
+        """Positions in the pool of the inputs to ask."""
+        return self.public / "queries.json"
+
+    @property
+    def labels_file(self) -> Path:
+        """The released labels."""
+        return self.public / "labels.json"
+
+    @property
+    def evaluation_file(self) -> Path:
+        """Metrics of the student on the public evaluation set."""
+        return self.public / "evaluation.json"
+
+    @property
+    def summary_file(self) -> Path:
+        """The public facts of a finished run."""
+        return self.public / "summary.json"
+
+    @property
+    def report_html(self) -> Path:
+        """The privacy report for people."""
+        return self.public / "report.html"
+
+    @property
+    def report_json(self) -> Path:
+        """The privacy report for programs."""
+        return self.public / "report.json"
+
+    @property
+    def model_card(self) -> Path:
+        """The student's model card, in Markdown."""
+        return self.public / "model_card.md"
+
+    @property
+    def student(self) -> Path:
+        """The folder of the exported student; it need not exist."""
+        return self.public / "student"
+
+    @property
+    def encoder_file(self) -> Path:
+        """The encoder made from the public pool."""
+        return self.public / "features" / "encoder.safetensors"
+
+    @property
+    def mlflow_run_file(self) -> Path:
+        """The MLflow run id of the campaign, once it was delivered."""
+        return self.public / "tracking" / "mlflow_run_id"
+
+    # Private files.
+
+    @property
+    def records_file(self) -> Path:
+        """The fingerprint of the private records that the run began with."""
+        return self.private / "records.txt"
+
+    @property
+    def tracking_settings_file(self) -> Path:
+        """The ``tracking`` section of the configuration: its addresses are private."""
+        return self.private / "tracking.json"
+
+    @property
+    def manifest_file(self) -> Path:
+        """The manifest of the partition: records of each teacher or site, by hash."""
+        return self.private / "partition" / "manifest.json"
+
+    @property
+    def teachers(self) -> Path:
+        """The folder of the roster and of teachers' weights; it need not exist."""
+        return self.private / "teachers"
+
+    @property
+    def votes_file(self) -> Path:
+        """The votes on the inputs that were asked."""
+        return self.private / "votes" / "votes.npy"
+
+    @property
+    def evaluation_votes_file(self) -> Path:
+        """On a public benchmark, the votes on the evaluation set."""
+        return self.private / "votes" / "evaluation.npy"
+
+    @property
+    def benchmark_file(self) -> Path:
+        """On a public benchmark, metrics that need the truth (``BenchmarkOnly``)."""
+        return self.private / "benchmark.json"
+
+    def settings(self) -> dict[str, Any]:
+        """The configuration that the run recorded, by section.
+
+        Raises:
+            InputError: the run has recorded none yet.
+        """
+        try:
+            found: dict[str, Any] = json.loads(self.settings_file.read_text())
+        except OSError as error:
+            raise InputError(
+                f"Expected a run with its configuration, got {self.run_id} without; begin it with `pate run`"
+            ) from error
+        return found
+
+    def mlflow_run(self) -> str | None:
+        """The MLflow run id of the campaign, or ``None`` before it was delivered."""
+        return self.mlflow_run_file.read_text().strip() if self.mlflow_run_file.exists() else None
+
+    def account(self, ledger: PrivacyLedger) -> str:
+        """The ledger's account that pays: that of the data, or on a public benchmark the run's own simulated one."""
+        data_id = str(self.settings()["data"]["data_id"])
+        simulated = simulated_account(data_id, self.run_id)
+        return simulated if any(account.name == simulated for account in ledger.accounts()) else data_id
 
     def create(self) -> None:
         """Make the folders; the private one is for its owner alone.
@@ -58,7 +170,7 @@ class RunStore:
             ) from error
 
     def exists(self) -> bool:
-        """Whether the run was ever begun."""
+        """Whether the run was ever was_finished."""
         return self.private.is_dir()
 
     @contextmanager
@@ -77,6 +189,11 @@ class RunStore:
                 ) from error
             yield
 
+    def made(self, path: Path) -> Path:
+        """A file's path, with its folder made if it is not there: on the private side for its owner alone."""
+        path.parent.mkdir(exist_ok=True, mode=0o700 if path.is_relative_to(self.private) else 0o777)
+        return path
+
     def private_folder(self, name: str) -> Path:
         """A folder on the private side, made if it is not there."""
         folder = self.private / name
@@ -88,6 +205,25 @@ class RunStore:
         folder = self.public / name
         folder.mkdir(exist_ok=True)
         return folder
+
+    def note(self, stage: str) -> dict[str, Any]:
+        """The note of a finished stage.
+
+        Raises:
+            InputError: it is still to be done.
+        """
+        if not self.was_finished(stage):
+            raise expected(f"a run with finished stage {stage!r}", "finish it with `pate run`", run=self.run_id)
+        note: dict[str, Any] = json.loads(self._marker(stage).read_text())["note"]
+        return note
+
+    def forget(self, stage: str) -> None:
+        """Remove a stage's marker, so that it counts as not done."""
+        self._marker(stage).unlink(missing_ok=True)
+
+    def was_finished(self, stage: str) -> bool:
+        """True if a stage was ever finished, whatever its inputs were."""
+        return self._marker(stage).exists()
 
     def finished(self, stage: str, inputs: str) -> dict[str, Any] | None:
         """What a finished stage noted, or ``None`` if it is still to be done.
@@ -121,7 +257,7 @@ class RunStore:
             return None
         content = json.loads(marker.read_text())
         for name, digests in content["outputs"].items():
-            path = self.folder / name
+            path = self.path / name
             if not path.exists() or file_hash(path) not in digests.split():
                 raise InputError(
                     f"Expected the outputs of stage {stage!r} of run {self.run_id} as they were written, got at least "
@@ -140,7 +276,7 @@ class RunStore:
             outputs: files it wrote, below the run's folder.
             note: small plain JSON that later stages need; kept on the private side.
         """
-        hashes = {str(path.relative_to(self.folder)): file_hash(path) for path in outputs}
+        hashes = {str(path.relative_to(self.path)): file_hash(path) for path in outputs}
         content = {"stage": stage, "inputs": inputs, "outputs": hashes, "note": dict(note)}
         write_atomically(self._marker(stage), json.dumps(content, indent=1))
 
@@ -155,8 +291,7 @@ class RunStore:
         content = json.loads(marker.read_text())
         before: dict[str, str] = content["outputs"]
         after = {
-            str(path.relative_to(self.folder)): hashlib.sha256(text.encode()).hexdigest()
-            for path, text in files.items()
+            str(path.relative_to(self.path)): hashlib.sha256(text.encode()).hexdigest() for path, text in files.items()
         }
         either = {name: f"{before[name]} {digest}" for name, digest in after.items()}
         write_atomically(marker, json.dumps({**content, "outputs": {**before, **either}}, indent=1))
@@ -168,35 +303,6 @@ class RunStore:
         return self.private_folder("stages") / f"{stage}.json"
 
 
-def find_run(base: Path, run: str) -> RunStore:
-    """The run that a command line names: by id, by folder, or by MLflow run id.
-
-    Raises:
-        InputError: there is no such run.
-    """
-    runs = base / "runs"
-    if (Path(run) / "private").is_dir():
-        return RunStore(Path(run).absolute().parent.parent, Path(run).absolute().name)
-    if "/" not in run and (runs / run / "private").is_dir():
-        return RunStore(base, run)
-    for path in sorted(runs.glob("*/public/tracking/mlflow_run_id")) if runs.is_dir() else []:
-        if path.read_text().strip() == run:
-            return RunStore(base, path.parents[2].name)
-    known = sorted(path.name for path in runs.iterdir()) if runs.is_dir() else []
-    raise expected("a run id, a run's folder or an MLflow run id", f"known runs: {', '.join(known) or 'none'}", run=run)
-
-
-def write_incident(folder: Path, text: str) -> str:
-    """Keep the private side of an error; returns the incident's id.
-
-    Args:
-        folder: a private folder; incidents lie in ``incidents`` below it.
-        text: what happened, with everything that may not be shown in public.
-    """
-    incidents = folder / "incidents"
-    incidents.mkdir(parents=True, exist_ok=True, mode=0o700)
-    incident = secrets.token_hex(4)
-    descriptor = os.open(incidents / incident, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    return incident
+def simulated_account(data_id: str, run_id: str) -> str:
+    """The account that pays for a run on a public benchmark."""
+    return f"{data_id}@{run_id}"

@@ -8,8 +8,8 @@ from pathlib import Path
 from pate.data import Study
 from pate.errors import QuorumLost, expected
 from pate.ledger.keys import LedgerKey
+from pipelines.cluster.job import Job, Limits, Lost, Needs
 from pipelines.cluster.session import RaySession
-from pipelines.cluster.tasks import Job, Limits, Lost, Needs
 from pipelines.config.experiment import Config
 from pipelines.data.sources import place_names, shares
 from pipelines.teachers.holders import HeldAtSites
@@ -56,7 +56,7 @@ def survey_sites(config: Config, study: Study, key: LedgerKey, session: RaySessi
             name=f"survey at {place.name}",
             function=survey,
             arguments={"place": place, "key": key.reveal(), "salt": salt},
-            place=place.name,
+            site=place.name,
             private=True,
         )
         for place in places

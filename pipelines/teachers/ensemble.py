@@ -25,8 +25,8 @@ from pate.files import write_atomically
 from pate.models.training import Strategy
 from pate.teachers import suffix_of
 from pate.votes import VoteFile
+from pipelines.cluster.job import Job, Limits, Lost, Needs
 from pipelines.cluster.session import RaySession
-from pipelines.cluster.tasks import Job, Limits, Lost, Needs
 from pipelines.config.experiment import Config
 from pipelines.teachers.bundles import StoredBundle, train_and_keep, votes_of
 from pipelines.teachers.holders import Holder
@@ -149,7 +149,7 @@ def train_teachers(ensemble: Ensemble, session: RaySession, encoder: PackedEncod
             name=_task_name("train", plan, number),
             function=train_and_keep,
             arguments=partial(_training, ensemble, plan, number, shared),
-            place=plan.places[number],
+            site=plan.places[number],
             private=True,
         )
         for number in missing
@@ -215,7 +215,7 @@ def collect_votes(path: Path, ensemble: Ensemble, inputs: Any, session: RaySessi
             name=_task_name("vote", plan, number),
             function=votes_of,
             arguments=partial(_voting, ensemble, plan, number, shared),
-            place=plan.places[number],
+            site=plan.places[number],
             private=True,
         )
         for number in waiting

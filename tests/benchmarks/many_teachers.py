@@ -26,10 +26,10 @@ from pate.values import BenchmarkOnly
 from pate.votes import VoteMatrix
 from pipelines.cluster.session import ray_session
 from pipelines.config.experiment import Config, load
-from pipelines.data.sources import deal, load_study, marks
+from pipelines.data.sources import deal, load_study
 from pipelines.progress import Quiet
 from pipelines.results.table import machine, write
-from pipelines.run import features as representation
+from pipelines.run.features import encoded, fit_encoder
 from pipelines.storage.run_folder import RunFolder
 from pipelines.teachers.ensemble import Ensemble, collect_votes, train_teachers
 from pipelines.teachers.holders import HeldHere
@@ -56,14 +56,14 @@ def knowledge(config: Config, folder: Path) -> BenchmarkOnly[dict[str, Any]]:
     study, store = load_study(config), RunFolder(folder, config.run_id)
     store.create()
     clock = [time.perf_counter()]
-    encoder = representation.represent(config, study, marks(study)["pool"], store, Quiet())
+    encoder = fit_encoder(config, study, store, Quiet())
     clock.append(time.perf_counter())
     holder = HeldHere(study.held_here, deal(config, study))
     team = Ensemble(folder=store.private_folder("teachers"), config=config, study=study, holder=holder)
     with ray_session(num_cpus=CORES) as session:
         train_teachers(team, session, encoder=encoder)
         clock.append(time.perf_counter())
-        inputs = representation.seen(study.pool.inputs, encoder)
+        inputs = encoded(study.pool.inputs, encoder)
         voted = collect_votes(store.private / "votes.npy", team, inputs, session)
     clock.append(time.perf_counter())
     votes = VoteMatrix.load(store.private / "votes.npy", len(study.classes), voted.sha256)

@@ -16,8 +16,8 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from pate.plain_text import markdown, printable
+from pipelines import progress
 from pipelines.cli.output import print_table
-from pipelines.run import progress
 
 NASTY = [
     "patient [/b]", "[red]loud[/red] [link=http://x.invalid]x[/link]", "[bold", "a \\[b] \\", "[/]",

@@ -214,7 +214,7 @@ def holding(*ids: str) -> Callable[[Path], None]:
 def test_an_account_that_shares_patients_stops_a_run_in_the_same_words_however_many_they_are(
     public: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.run.steps.train", _stop)
+    monkeypatch.setattr("pipelines.run.label_and_train.teachers", _stop)
     said = [
         public("run", private=csv(frame(0)), prepare=holding(*ids))
         for ids in (["p0-7"], ["p0-1", "p0-2", "p0-59"], frame(0)["patient"].tolist())
@@ -232,7 +232,7 @@ def test_the_author_of_a_pool_learns_nothing_about_who_is_private(
     public: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pool of two rows, the first of which is a private record or is not."""
-    monkeypatch.setattr("pipelines.run.steps.train", _stop)
+    monkeypatch.setattr("pipelines.run.label_and_train.teachers", _stop)
     said = []
     for row in (frame(0).iloc[:1], frame(0).iloc[:1].assign(ill="yes"), frame(9).iloc[:1]):
         pd.concat([row, frame(8).iloc[:1]]).to_csv(tmp_path / "pool.csv", index=False)
@@ -277,7 +277,7 @@ def test_the_author_of_a_pool_learns_nothing_about_who_is_private(
 def test_all_lines_and_files_before_the_teachers_are_the_same_whatever_the_records_are(
     public: Callable[..., Said], private: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.run.steps.train", _stop)
+    monkeypatch.setattr("pipelines.run.label_and_train.teachers", _stop)
     base, changed = (public("run", private=content) for content in (csv(frame(0)), private))
     assert base.files == changed.files
     assert any("public/tracking" in name for name in base.files)

@@ -22,7 +22,7 @@ from pate.votes import VoteMatrix
 from pipelines.cli import app
 from pipelines.cli.egress import keep_private
 from pipelines.cluster import session as ray_runtime
-from pipelines.run import steps
+from pipelines.run import labels, student
 from pipelines.teachers import ensemble
 
 FAULT = "CANARY-EXCEPTION"
@@ -91,7 +91,7 @@ def sabotages() -> dict[str, Any]:
         "teachers": (ensemble, "train_and_keep", _raise_row),
         "votes": (ensemble, "votes_of", _raise_votes),
         "door": (VoteMatrix, "histogram", _raise_histogram),
-        "student": (steps, "save_exported", _raise_row_of_student),
+        "student": (student, "save_exported", _raise_row_of_student),
     }
 
 
@@ -117,7 +117,7 @@ def main(folder: Path) -> None:
             pate("run", str(folder / "configs" / f"{name}.yaml"), "--quiet")
     with (
         replaced(ensemble, "train_and_keep", _noisy_teacher),
-        replaced(steps, "track_spend", _talk_and_run(steps.track_spend)),
+        replaced(labels, "track_spend", _talk_and_run(labels.track_spend)),
     ):
         pate("run", str(folder / "configs" / "good.yaml"))
     for words in (["ledger", "show"], ["ledger", "verify"], ["ledger", "export"], ["doctor"]):

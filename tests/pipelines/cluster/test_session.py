@@ -15,8 +15,8 @@ import pytest
 
 from pate.errors import InputError, PateError, expected
 from pipelines.cluster import session as ray_runtime
+from pipelines.cluster.job import Job, Limits, Lost, Needs
 from pipelines.cluster.session import RaySession, ray_session
-from pipelines.cluster.tasks import Job, Limits, Lost, Needs
 
 pytestmark = pytest.mark.xdist_group("ray")
 
@@ -132,7 +132,7 @@ def test_arguments_are_made_when_a_task_is_sent_and_not_before(session: RaySessi
 
 
 def test_a_place_without_a_node_is_given_up_after_the_declared_patience(session: RaySession) -> None:
-    jobs = [Job(name="far", function=square, arguments={"value": 1}, place="nowhere"), job(square, value=2)]
+    jobs = [Job(name="far", function=square, arguments={"value": 1}, site="nowhere"), job(square, value=2)]
     found = dict(session.try_all(jobs, Needs(num_cpus=1), Limits(patience=1.5)))
     assert isinstance(found[0], Lost)
     assert found[0].why == "found no node"

@@ -17,8 +17,8 @@ from pate.errors import InputError, PrivacyViolation, RecordsRefused
 from pipelines.cli.app import run
 from pipelines.config.experiment import Config, load
 from pipelines.data.sources import deal, load_study, marks, place_fingerprint
-from pipelines.run.steps import require_same_records
-from pipelines.storage.run_folder import RunStore
+from pipelines.run.context import require_same_records
+from pipelines.storage.run_folder import RunFolder
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 SMOKE = yaml.safe_load((CONFIGS / "smoke.yaml").read_text())
@@ -301,7 +301,7 @@ def test_records_that_moved_in_their_file_are_others_where_places_deal_them(
     assert np.array_equal(before.held_here.features, after.held_here.features)
     assert marks(before)["private"] == marks(after)["private"], "nothing else tells them apart"
     assert place_fingerprint(before.held_here) != place_fingerprint(after.held_here)
-    store = RunStore(tmp_path / "home", "r")
+    store = RunFolder(tmp_path / "home", "r")
     store.create()
     require_same_records(SimpleNamespace(study=before, store=store))
     with records_refused("as when it began"):

@@ -14,7 +14,8 @@ from pipelines.cli.app import run
 from pipelines.cluster.safety import Finding
 from pipelines.config.experiment import Config, load
 from pipelines.operations.doctor import examine
-from pipelines.storage.run_folder import RunStore, write_incident
+from pipelines.storage.incidents import write_incident
+from pipelines.storage.run_folder import RunFolder
 
 SMOKE = (Path(__file__).parents[3] / "configs" / "smoke.yaml").read_text()
 SAFE = SMOKE.replace("  delta: 1e-5", "  delta: 1e-5\n  retention_days: 30")
@@ -40,7 +41,7 @@ def home(tmp_path: Path) -> Path:
     ledger = PrivacyLedger(base / "ledger")
     ledger.register(Account(name="ward", epsilon=1.0, delta=1e-5, accountant="gaussian", unit="patient"))
     ledger.close()
-    RunStore(base, "study-1").create()
+    RunFolder(base, "study-1").create()
     write_incident(base / "private", "text")
     (base / "private").chmod(0o700)
     return base

@@ -13,18 +13,19 @@ from pate.errors import InputError
 from pate.ledger import Account, PrivacyLedger
 from pipelines.cli.app import run
 from pipelines.operations.purge import DAY, purge
-from pipelines.storage.run_folder import RunStore, write_incident
+from pipelines.storage.incidents import write_incident
+from pipelines.storage.run_folder import RunFolder
 
 ACCOUNT = Account(name="ward", epsilon=1.0, delta=1e-5, accountant="gaussian", unit="patient")
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> RunStore:
+def store(tmp_path: Path) -> RunFolder:
     """A finished run of 40 days ago, with an incident of today."""
     ledger = PrivacyLedger(tmp_path / "ledger")
     ledger.register(ACCOUNT)
     ledger.close()
-    store = RunStore(tmp_path, "study-1")
+    store = RunFolder(tmp_path, "study-1")
     store.create()
     config = {"data": {"data_id": "ward"}, "privacy": {"retention_days": 30}}
     (store.public / "config.json").write_text(json.dumps(config))
@@ -38,7 +39,7 @@ def store(tmp_path: Path) -> RunStore:
     (store.private / "tracking.json").write_text("{}")
     write_incident(store.private, "old")
     long_ago = time.time() - 40 * DAY
-    for path in store.folder.rglob("*"):
+    for path in store.path.rglob("*"):
         os.utime(path, (long_ago, long_ago))
     write_incident(store.private, "new")
     return store
@@ -52,11 +53,11 @@ def rows(base: Path) -> list[dict[str, object]]:
     return found
 
 
-def left(store: RunStore) -> set[str]:
-    return {str(path.relative_to(store.folder)) for path in store.folder.rglob("*") if path.is_file()}
+def left(store: RunFolder) -> set[str]:
+    return {str(path.relative_to(store.path)) for path in store.path.rglob("*") if path.is_file()}
 
 
-def test_what_is_past_its_declared_days_is_removed_and_the_ledger_says_so(store: RunStore, tmp_path: Path) -> None:
+def test_what_is_past_its_declared_days_is_removed_and_the_ledger_says_so(store: RunFolder, tmp_path: Path) -> None:
     assert purge(store, tmp_path, days=None) == ["partition", "teachers", "votes", "incidents"]
     (incident,) = (store.private / "incidents").iterdir()
     assert incident.read_text() == "new"
@@ -74,26 +75,26 @@ def test_what_is_past_its_declared_days_is_removed_and_the_ledger_says_so(store:
     assert len(rows(tmp_path)) == 1
 
 
-def test_what_is_younger_stays(store: RunStore, tmp_path: Path) -> None:
+def test_what_is_younger_stays(store: RunFolder, tmp_path: Path) -> None:
     before = left(store)
     assert purge(store, tmp_path, days=41) == []
     assert left(store) == before | {"private/lock"}
     assert rows(tmp_path) == []
 
 
-def test_a_purge_that_was_interrupted_is_completed(store: RunStore, tmp_path: Path) -> None:
+def test_a_purge_that_was_interrupted_is_completed(store: RunFolder, tmp_path: Path) -> None:
     (store.private / "stages" / "votes.json").unlink()
     assert "votes" in purge(store, tmp_path, days=None)
     assert not (store.private / "votes").exists()
 
 
-def test_a_run_at_work_is_not_purged(store: RunStore, tmp_path: Path) -> None:
+def test_a_run_at_work_is_not_purged(store: RunFolder, tmp_path: Path) -> None:
     with store.locked(), pytest.raises(InputError, match="another process"):
         purge(store, tmp_path, days=0)
 
 
 def test_without_a_declared_retention_nothing_is_removed(
-    store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    store: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATE_HOME", str(tmp_path))
     config = {"data": {"data_id": "ward"}, "privacy": {}}

@@ -37,7 +37,7 @@ from pipelines.config.experiment import load
 from pipelines.data import sources
 from pipelines.operations import records_audit
 from pipelines.operations.records_audit import KINDS, Findings, audit_records
-from pipelines.run import labels as campaign
+from pipelines.run import account
 
 Write = Callable[[Path], dict[str, Any]]
 """Writes a study into a folder and gives the sections of its configuration."""
@@ -390,13 +390,13 @@ def counts_places_after_dropping(patch: pytest.MonkeyPatch) -> None:
 
 def says_how_many(patch: pytest.MonkeyPatch) -> None:
     """The number of records is said before the charge."""
-    opened = campaign.open_account
+    opened = account.open_account
 
     def told(ledger: Any, config: Any, study: Any, queries: Any, units: Any) -> Any:
         sys.stderr.write(f"{len(list(units.known_by))} hashes\n")
         return opened(ledger, config, study, queries, units)
 
-    patch.setattr(campaign, "open_account", told)
+    patch.setattr(account, "open_account", told)
 
 
 def says_what_is_wrong(patch: pytest.MonkeyPatch) -> None:

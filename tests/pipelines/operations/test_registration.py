@@ -18,9 +18,9 @@ from pate.student.export import save_exported
 from pate.values import Released
 from pipelines.cli.app import run
 from pipelines.operations.registration import check_alias
-from pipelines.run import summary
+from pipelines.outcome import summary
 from pipelines.storage.audit_file import keep_audit
-from pipelines.storage.run_folder import RunStore
+from pipelines.storage.run_folder import RunFolder
 from pipelines.tracking.tracker import Evaluation, ModelCard, Tracker
 
 PUBLIC = Released.public
@@ -45,9 +45,9 @@ def charge(home: Path, account: str, campaign: str, units: list[bytes]) -> str:
     return head
 
 
-def finish(home: Path, *, run_id: str = RUN, head: str, insecure: bool = False) -> RunStore:
+def finish(home: Path, *, run_id: str = RUN, head: str, insecure: bool = False) -> RunFolder:
     """What a run leaves behind, as far as registering looks at it."""
-    store = RunStore(home, run_id)
+    store = RunFolder(home, run_id)
     store.create()
     (store.private / "tracking.json").write_text("{}")
     (store.public / "config.json").write_text(json.dumps({"data": {"data_id": "ward"}}))

@@ -78,7 +78,7 @@ def test_a_row_holds_mean_deviation_and_students_interval(member: Member) -> Non
 
 @pytest.mark.xdist_group("finished")
 def test_what_holders_and_a_pooled_model_reach_stands_beside_the_student(member: Member) -> None:
-    row, figures = row_of([member], "x").benchmark.value, member.figures.value
+    row, figures = row_of([member], "x").benchmark.value, member.metrics.value
     assert (row.single_teacher_accuracy, row.pooled_accuracy) == (
         figures.single_teacher_accuracy,
         figures.pooled_accuracy,

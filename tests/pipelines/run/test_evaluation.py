@@ -14,7 +14,8 @@ from pate.errors import PrivacyViolation
 from pate.student import Student
 from pate.student.metrics import class_metrics
 from pate.values import Private, Released
-from pipelines.run.evaluation import SEED, evaluate, figures_of, hides_a_class, words
+from pipelines.outcome.metrics import hides_a_class, metrics_of, words
+from pipelines.run.evaluation import SEED, measure
 
 ROWS = np.random.default_rng(0).normal(size=(120, 3)).astype(np.float32)
 
@@ -44,8 +45,8 @@ def labelled(classes: int, units: bool = False) -> EvaluationSet:
 @pytest.mark.parametrize("units", [False, True])
 def test_figures_are_those_of_the_library_with_a_public_seed(units: bool) -> None:
     held = labelled(2, units)
-    content = evaluate(student(2), held)
-    figures = figures_of(content).value
+    content = measure(student(2), held)
+    figures = metrics_of(content).value
     measured = class_metrics(student(2).value.predict_proba(ROWS), held.labels_E, seed=SEED, units_E=held.units_E)
     assert measured.auroc is not None
     assert figures["student_accuracy"] == content.value["accuracy"] == measured.accuracy.value
@@ -55,13 +56,13 @@ def test_figures_are_those_of_the_library_with_a_public_seed(units: bool) -> Non
     assert set(figures) == {"student_log_loss"} | {
         f"student_{name}{end}" for name in ("accuracy", "balanced_accuracy", "auroc") for end in ("", "_low", "_high")
     }
-    assert figures_of(Released.public(json.loads(json.dumps(content.value)))).value == figures
+    assert metrics_of(Released.public(json.loads(json.dumps(content.value)))).value == figures
 
 
 def test_figures_that_are_not_defined_are_left_out() -> None:
-    assert not any("auroc" in name for name in figures_of(evaluate(student(3), labelled(3))).value)
+    assert not any("auroc" in name for name in metrics_of(measure(student(3), labelled(3))).value)
     one_record = EvaluationSet(inputs=ROWS[:5], labels_E=np.array([0, 0, 0, 0, 1]))
-    figures = figures_of(evaluate(student(2), one_record)).value
+    figures = metrics_of(measure(student(2), one_record)).value
     assert {"student_auroc", "student_accuracy_low"} <= set(figures)
     assert "student_auroc_low" not in figures
 
@@ -90,4 +91,4 @@ def test_words_give_auroc_and_balance_for_two_classes_or_a_rare_one() -> None:
 
 def test_a_private_student_is_not_evaluated_in_public() -> None:
     with pytest.raises(PrivacyViolation):
-        evaluate(Private(student(2).value), labelled(2))  # type: ignore[arg-type]
+        measure(Private(student(2).value), labelled(2))  # type: ignore[arg-type]

@@ -18,10 +18,11 @@ from pate.features import PackedEncoder
 from pate.student.export import load_exported
 from pipelines.config.experiment import Config, load
 from pipelines.data.sources import load_study
-from pipelines.run import features as representation
+from pipelines.progress import Quiet
 from pipelines.run.benchmark import train_pooled
-from pipelines.run.progress import Quiet
-from pipelines.storage.run_folder import RunStore
+from pipelines.run.features import fit_encoder
+from pipelines.run.queries import choose_queries
+from pipelines.storage.run_folder import RunFolder
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 GRAPH = {"kind": "inputs", "diffusion": {"neighbours": 6, "components": 40, "width": 40}}
@@ -61,22 +62,22 @@ def test_other_private_records_give_the_same_encoder_and_the_same_queries(
     study = load_study(config)
     found = []
     for number, own in enumerate((study, with_other_private_records(study))):
-        store = RunStore(tmp_path / str(number), config.run_id)
+        store = RunFolder(tmp_path / str(number), config.run_id)
         store.create()
-        encoder = representation.represent(config, own, "mark", store, Quiet())
+        encoder = fit_encoder(config, own, store, Quiet())
         assert encoder is not None
-        found.append((encoder.sha256, representation.choose_queries(config, own, encoder).value))
+        found.append((encoder.sha256, choose_queries(config, own, encoder)))
     assert found[0] == found[1]
 
 
 def test_an_encoder_is_made_once(tmp_path: Path) -> None:
     config = configuration(tmp_path, features=GRAPH)
-    study, store = load_study(config), RunStore(tmp_path, config.run_id)
+    study, store = load_study(config), RunFolder(tmp_path, config.run_id)
     store.create()
-    first = representation.represent(config, study, "mark", store, Quiet())
-    path = store.public / "features" / representation.ENCODER_FILE
+    first = fit_encoder(config, study, store, Quiet())
+    path = store.encoder_file
     before = path.stat().st_mtime_ns
-    again = representation.represent(config, study, "mark", store, Quiet())
+    again = fit_encoder(config, study, store, Quiet())
     assert first is not None
     assert again is not None
     assert (again.content, path.stat().st_mtime_ns) == (first.content, before)
@@ -85,10 +86,7 @@ def test_an_encoder_is_made_once(tmp_path: Path) -> None:
 def test_random_queries_are_what_they_were_without_a_representation(tmp_path: Path) -> None:
     plain, graph = configuration(tmp_path), configuration(tmp_path, features=GRAPH)
     study = load_study(plain)
-    assert (
-        representation.choose_queries(plain, study, None).value
-        == representation.choose_queries(graph, study, None).value
-    )
+    assert choose_queries(plain, study, None) == choose_queries(graph, study, None)
 
 
 def test_a_student_that_begins_with_features_needs_them(tmp_path: Path) -> None:
@@ -154,7 +152,7 @@ def test_a_student_on_features_is_a_head_behind_the_encoder(
     student, study = load_exported(public / "student"), load_study(config)
     images = study.evaluation.inputs
     encoder = config.features.build().empty(images.shape[1:])
-    packed = (public / "features" / representation.ENCODER_FILE).read_bytes()
+    packed = (public / "features" / "encoder.safetensors").read_bytes()
     digest = hashlib.sha256(packed).hexdigest()
     encoder.unpack(packed, digest)
     with torch.inference_mode():

@@ -16,9 +16,10 @@ from pate.ledger import Account, PrivacyLedger
 from pate.values import Released
 from pate.votes import VoteMatrix
 from pipelines.config.experiment import Config, load
-from pipelines.run import labels as campaign
-from pipelines.run.progress import Quiet
-from pipelines.run.spend_tracking import track_spend
+from pipelines.outcome.spend import cost_of, spend_curve, track_spend
+from pipelines.progress import Quiet
+from pipelines.run import account
+from pipelines.run.labels import charge_and_answer
 from pipelines.teachers.holders import units_of
 from pipelines.tracking.outbox import read_events
 from pipelines.tracking.tracker import CAMPAIGN, TRACKING_FOLDER, Tracker
@@ -47,7 +48,7 @@ def study(records: int = 30, *, ids: str | None = None, flip: bool = False) -> S
 
 
 def open_account(ledger: PrivacyLedger, config: Config, study: Study) -> Account:
-    return campaign.open_account(ledger, config, study, list(range(40)), units_of(study.held_here, ledger.key))
+    return account.open_account(ledger, config, study, list(range(40)), units_of(study.held_here, ledger.key))
 
 
 @pytest.fixture
@@ -149,7 +150,7 @@ def released(ledger: PrivacyLedger, config: Config, study: Study, queries: list[
     open_account(ledger, config, study)
     votes_TQ = np.full((20, len(queries)), -1, dtype=np.int8)
     votes_TQ[:, [at for at, query in enumerate(queries) if query % 2 == 0]] = 1
-    return campaign.label(ledger, config, study, VoteMatrix(labels_TQ=votes_TQ, classes=2), queries, Quiet())
+    return charge_and_answer(ledger, config, study, VoteMatrix(labels_TQ=votes_TQ, classes=2), queries, Quiet())
 
 
 def metrics_of(folder: Path, config: Config, answers: Released[Answers]) -> dict[str, dict[int, float]]:
@@ -177,8 +178,8 @@ def test_no_metric_named_epsilon_lies_below_the_charge_where_answers_are_fewer_t
     found = metrics_of(tmp_path / "public", own, answers)
     for name in (name for name in found if "epsilon" in name):
         assert set(found[name].values()) == {charged}, name
-    assert campaign.spend_curve(own, answers).value[-1]["spent"] == charged
-    assert campaign.cost_of(own, answers).value == own.campaign_epsilon()
+    assert spend_curve(own, answers).value[-1]["spent"] == charged
+    assert cost_of(own, answers).value == own.campaign_epsilon()
 
 
 def test_answers_of_an_earlier_campaign_are_not_said_to_cost_what_the_later_one_does(
@@ -193,9 +194,9 @@ def test_answers_of_an_earlier_campaign_are_not_said_to_cost_what_the_later_one_
     released(ledger, first, study(), list(range(40)))
     answers = released(ledger, second, study(), list(range(5, 45)))
     assert second.campaign_epsilon().epsilon < first.campaign_epsilon().epsilon
-    cost = campaign.cost_of(second, answers).value.epsilon
+    cost = cost_of(second, answers).value.epsilon
     assert cost == ledger.spent("ward").epsilon >= first.campaign_epsilon().epsilon
-    assert {row["spent"] for row in campaign.spend_curve(second, answers).value} == {cost}
+    assert {row["spent"] for row in spend_curve(second, answers).value} == {cost}
 
 
 def load_with(folder: Path, line: str, sigma: int) -> Config:
@@ -216,7 +217,7 @@ def test_the_spend_ends_at_the_campaigns_cost_with_its_figure(tmp_path: Path) ->
         total = own.campaign_epsilon()
         labels_Q = np.zeros(40, dtype=np.int64)
         answers = Answers(labels_Q=labels_Q, event=own.campaign_event(), total=total, secure=True)
-        curves.append(campaign.spend_curve(own, Released.public(answers)).value)
+        curves.append(spend_curve(own, Released.public(answers)).value)
         assert curves[-1][-1]["planned"] == curves[-1][-1]["spent"] == total.epsilon
     for row, other in zip(*curves, strict=True):
         assert row["spent"] > other["spent"]

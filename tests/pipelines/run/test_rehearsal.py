@@ -10,12 +10,13 @@ import pytest
 from pate.errors import InputError
 from pate.ledger import PrivacyLedger
 from pipelines.config.experiment import Config, load
-from pipelines.data.sources import load_study, marks
-from pipelines.run.features import represent
-from pipelines.run.progress import Quiet
+from pipelines.data.sources import load_study
+from pipelines.progress import Quiet
+from pipelines.run.context import Run
+from pipelines.run.features import fit_encoder
 from pipelines.run.rehearsal import rehearse
-from pipelines.run.steps import Run
-from pipelines.storage.run_folder import RunStore
+from pipelines.storage.home import Home
+from pipelines.storage.run_folder import RunFolder
 from pipelines.tracking.destination import destination
 
 SMOKE = (Path(__file__).parents[3] / "configs" / "smoke.yaml").read_text()
@@ -31,13 +32,13 @@ def config_of(folder: Path, student: str, more: str = "") -> Config:
 
 
 def run_of(config: Config, base: Path) -> Run:
-    study, store = load_study(config), RunStore(base, config.run_id)
+    study, store = load_study(config), RunFolder(base, config.run_id)
     store.create()
-    encoder = represent(config, study, marks(study)["pool"], store, Quiet())
+    encoder = fit_encoder(config, study, store, Quiet())
     where = destination(None, home=base)
     return Run(
-        config=config, base=base, store=store, study=study, tracker=cast(Any, None), progress=Quiet(), where=where,
-        encoder=encoder,
+        config=config, home=Home(base), folder=store, study=study, tracker=cast(Any, None), progress=Quiet(),
+        where=where, encoder=encoder,
     )  # fmt: skip
 
 

@@ -10,19 +10,21 @@ import pytest
 
 from pate.errors import InputError
 from pate.files import write_atomically
-from pipelines.run.progress import Quiet
+from pipelines.progress import Quiet
 from pipelines.run.stages import Done, run_stage
-from pipelines.storage.run_folder import RunStore, find_run, write_incident
+from pipelines.storage.home import Home
+from pipelines.storage.incidents import write_incident
+from pipelines.storage.run_folder import RunFolder
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> RunStore:
-    made = RunStore(tmp_path, "demo-12345678")
+def store(tmp_path: Path) -> RunFolder:
+    made = RunFolder(tmp_path, "demo-12345678")
     made.create()
     return made
 
 
-def work(store: RunStore, counter: list[int], text: str = "x"):
+def work(store: RunFolder, counter: list[int], text: str = "x"):
     def do() -> Done:
         counter.append(1)
         path = store.private_folder("part") / "out.txt"
@@ -32,14 +34,14 @@ def work(store: RunStore, counter: list[int], text: str = "x"):
     return do
 
 
-def test_a_finished_stage_is_skipped_and_its_note_kept(store: RunStore) -> None:
+def test_a_finished_stage_is_skipped_and_its_note_kept(store: RunFolder) -> None:
     counter: list[int] = []
     for _ in range(3):
         note = run_stage(store, "s", {"a": 1}, work(store, counter), Quiet())
     assert (len(counter), note) == (1, {"n": 1})
 
 
-def test_a_stage_that_failed_is_done_again(store: RunStore) -> None:
+def test_a_stage_that_failed_is_done_again(store: RunFolder) -> None:
     counter: list[int] = []
 
     def fail() -> Done:
@@ -52,44 +54,44 @@ def test_a_stage_that_failed_is_done_again(store: RunStore) -> None:
     assert len(counter) == 2
 
 
-def test_other_inputs_are_refused_rather_than_recomputed(store: RunStore) -> None:
+def test_other_inputs_are_refused_rather_than_recomputed(store: RunFolder) -> None:
     run_stage(store, "s", {"a": 1}, work(store, []), Quiet())
     with pytest.raises(InputError, match="inputs of stage 's'"):
         run_stage(store, "s", {"a": 2}, work(store, []), Quiet())
 
 
 @pytest.mark.parametrize("damage", ["alter", "remove"])
-def test_a_changed_output_is_found_and_its_path_not_shown(store: RunStore, damage: str) -> None:
+def test_a_changed_output_is_found_and_its_path_not_shown(store: RunFolder, damage: str) -> None:
     run_stage(store, "s", {}, work(store, []), Quiet())
     path = store.private / "part" / "out.txt"
     path.write_text("y") if damage == "alter" else path.unlink()
     with pytest.raises(InputError, match="missing or altered") as error:
         run_stage(store, "s", {}, work(store, []), Quiet())
-    assert str(store.folder) not in str(error.value)
+    assert str(store.path) not in str(error.value)
 
 
-def test_the_private_side_is_for_the_owner_alone(store: RunStore) -> None:
+def test_the_private_side_is_for_the_owner_alone(store: RunFolder) -> None:
     assert stat.S_IMODE(store.private.stat().st_mode) == 0o700
     assert stat.S_IMODE(store.private_folder("votes").stat().st_mode) == 0o700
 
 
-def test_a_run_belongs_to_one_process_at_a_time(store: RunStore) -> None:
+def test_a_run_belongs_to_one_process_at_a_time(store: RunFolder) -> None:
     with (
         store.locked(),
         pytest.raises(InputError, match="another process"),
-        RunStore(store.folder.parents[1], store.run_id).locked(),
+        RunFolder(store.path.parents[1], store.run_id).locked(),
     ):
         pass
     with store.locked():
         pass
 
 
-def test_a_run_is_found_by_id_by_folder_and_by_mlflow_id(store: RunStore, tmp_path: Path) -> None:
+def test_a_run_is_found_by_id_by_folder_and_by_mlflow_id(store: RunFolder, tmp_path: Path) -> None:
     (store.public_folder("tracking") / "mlflow_run_id").write_text("abc123\n")
-    for name in (store.run_id, str(store.folder), "abc123"):
-        assert find_run(tmp_path, name).folder == store.folder
+    for name in (store.run_id, str(store.path), "abc123"):
+        assert Home(tmp_path).find(name).path == store.path
     with pytest.raises(InputError, match=store.run_id):
-        find_run(tmp_path, "other")
+        Home(tmp_path).find("other")
 
 
 def test_incidents_are_for_the_owner_alone(tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ def test_incidents_are_for_the_owner_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("writes", range(5))
 def test_outputs_that_are_replaced_are_old_or_new_wherever_it_is_cut_short(
-    store: RunStore, writes: int, monkeypatch: pytest.MonkeyPatch
+    store: RunFolder, writes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = [store.public / name for name in ("page", "plain")]
     for path in paths:

@@ -13,31 +13,30 @@ from typing import Any, final
 from pate.accounting.rounding import up
 from pate.files import write_atomically
 from pate.values import BenchmarkOnly, Released, released_value
-from pipelines.run import benchmark
-from pipelines.run.evaluation import words
-from pipelines.storage.run_folder import RunStore
-
-SUMMARY_FILE = "summary.json"
+from pipelines.outcome import benchmark_metrics
+from pipelines.outcome.benchmark_metrics import BenchmarkMetrics
+from pipelines.outcome.metrics import words
+from pipelines.storage.run_folder import RunFolder
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What a run says at its end.
+    """The result of a run.
 
     Attributes:
-        released: public facts and figures, by name.
-        figures: on a public benchmark, how it compares with the truth.
+        released: public facts and metrics, by name.
+        metrics: on a public benchmark, the comparison with the truth.
     """
 
     released: Released[dict[str, Any]]
-    figures: BenchmarkOnly[benchmark.Figures] | None
+    metrics: BenchmarkOnly[BenchmarkMetrics] | None
 
     def to_dict(self) -> dict[str, Any]:
-        """For ``--json``: the figures stand under ``benchmark_only``."""
+        """For ``--json``: benchmark-only metrics are under ``benchmark_only``."""
         content = dict(self.released.value)
-        if self.figures is not None:
-            content["benchmark_only"] = {"source": self.figures.source.name, **asdict(self.figures.value)}
+        if self.metrics is not None:
+            content["benchmark_only"] = {"source": self.metrics.source.name, **asdict(self.metrics.value)}
         return content
 
     def lines(self) -> list[tuple[str, str]]:
@@ -55,26 +54,26 @@ class Summary:
         ]
         if facts.get("sanitised") is not None:
             rows.append(("sanitised", sanitised_words(facts["sanitised"])))
-        if self.figures is not None:
-            rows.append(("labels right", f"{self.figures.value.label_accuracy:.1%} of those answered *"))
+        if self.metrics is not None:
+            rows.append(("label accuracy", f"{self.metrics.value.label_accuracy:.1%} of those answered *"))
         rows.append(("student", words(facts, what=" evaluation records")))
-        if self.figures is not None:
-            rows.append(("one teacher", f"{self.figures.value.single_teacher_accuracy:.1%} on average *"))
-            rows.append(("pooled", f"{self.figures.value.pooled_accuracy:.1%} with all private records, no privacy *"))
+        if self.metrics is not None:
+            rows.append(("one teacher", f"{self.metrics.value.single_teacher_accuracy:.1%} on average *"))
+            rows.append(("pooled", f"{self.metrics.value.pooled_accuracy:.1%} with all private records, no privacy *"))
         rows.append(("report", str(facts["report"])))
         look = "" if facts["tracking"].startswith("http") else f"; look at it with: {_command('ui')}"
         rows.append(("tracking", facts["tracking"] + look))
         if facts["secure_noise"]:
-            rows.append(("next", f"name the student the one in use: {_command('register', facts['run_id'])}"))
+            rows.append(("next", f"register the student: {_command('register', facts['run_id'])}"))
         else:
             rows.append(("warning", "insecure, seeded noise: no guarantee, not registered"))
-        if self.figures is not None:
-            rows.append(("", f"* known only because {self.figures.source.name} is a public benchmark"))
+        if self.metrics is not None:
+            rows.append(("", f"* known only because {self.metrics.source.name} is a public benchmark"))
         return rows
 
 
 def sanitised_words(shown: Mapping[str, Any]) -> str:
-    """A sanitised figure in words, with its scatter and what it is not."""
+    """A sanitised estimate in words, with its spread and its limits."""
     return (
         f"{up(shown['epsilon'], 2)} ± {up(shown['standard_deviation'], 2)}, below {up(shown['upper'], 2)} with "
         f"{shown['confidence']:.0%} confidence ({shown['basis']}): a noisy estimate for these votes, no guarantee"
@@ -95,21 +94,15 @@ def _command(*words: str) -> str:
     return " ".join([*([f"PATE_HOME={here}"] if here else []), str(shown), *words])
 
 
-def save(store: RunStore, released: Released[dict[str, Any]]) -> None:
+def save(folder: RunFolder, released: Released[dict[str, Any]]) -> None:
     """Keep the public part."""
-    write_atomically(store.public / SUMMARY_FILE, json.dumps(released_value(released), indent=1))
+    write_atomically(folder.summary_file, json.dumps(released_value(released), indent=1))
 
 
-def load(store: RunStore) -> Summary | None:
+def load(folder: RunFolder) -> Summary | None:
     """The summary of a finished run, or ``None``."""
-    path = store.public / SUMMARY_FILE
+    path = folder.summary_file
     if not path.exists():
         return None
-    return Summary(
-        released=Released.public(json.loads(path.read_text())), figures=benchmark.load(benchmark_file(store))
-    )
-
-
-def benchmark_file(store: RunStore) -> Path:
-    """Where the run keeps its ``BenchmarkOnly`` figures."""
-    return store.private / "benchmark.json"
+    metrics = benchmark_metrics.load(folder.benchmark_file)
+    return Summary(released=Released.public(json.loads(path.read_text())), metrics=metrics)

@@ -8,7 +8,7 @@ import pytest
 from pate.accounting import EpsilonBound
 from pate.student.export import ModelSpec
 from pipelines.config.experiment import load
-from pipelines.run.model_card import card_text
+from pipelines.outcome.model_card import card_text
 from pipelines.tracking.cards import MAX_TEXT
 
 CONFIG = load(Path(__file__).parents[3] / "configs" / "smoke.yaml")

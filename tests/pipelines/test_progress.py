@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.run.progress import Terminal
+from pipelines.progress import Terminal
 
 
 def test_in_a_file_a_bar_leaves_no_empty_line(capsys: pytest.CaptureFixture[str]) -> None:

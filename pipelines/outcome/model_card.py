@@ -14,7 +14,6 @@ from pipelines.config.experiment import Config
 from pipelines.config.relation import neighbours_of
 from pipelines.tracking.cards import MAX_TEXT
 
-CARD_FILE = "model_card.md"
 _MOST_CLASSES = 40
 _CUT = "\n\n(shortened)\n"
 _LARGEST = 700.0  # e to this power is still a float
@@ -47,7 +46,7 @@ def card_text(
         benchmark: the public set that stood in for private data, or ``None``.
         secure: noise came from operating-system entropy.
     """
-    name = config.tracking.registered_model or f"pate-{config.name}"
+    name = registered_name(config)
     parts = [
         f"# {name}, run {config.run_id}",
         f"A classifier trained on {counts['answered']} labels that {config.partition.teachers} teachers, trained on "
@@ -111,3 +110,8 @@ def _data(config: Config, public_data: Sequence[Mapping[str, Any]]) -> str:
 def _evaluation(figures: Mapping[str, float], records: int) -> str:
     head = [f"On {records} labelled public records, used once, at the end:", "", "| figure | value |", "|---|---|"]
     return "\n".join([*head, *(f"| {name} | {value:.4f} |" for name, value in figures.items())])
+
+
+def registered_name(config: Config) -> str:
+    """The student's name in the model registry."""
+    return config.tracking.registered_model or f"pate-{config.name}"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pate.values import Released
-from pipelines.run.summary import Summary
+from pipelines.outcome.summary import Summary
 
 FACTS: dict[str, Any] = {
     "run_id": "ward-1a2b3c4d", "teachers": 20, "asked": 40, "answered": 40, "epsilon": 1.5, "delta": 1e-5,

@@ -1,4 +1,4 @@
-"""What the stages record, apart from running them."""
+"""The record of a run's configuration."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 
 from pipelines.config.experiment import load
 from pipelines.data.sources import load_study
-from pipelines.run import steps
-from pipelines.run.progress import Quiet
-from pipelines.storage.run_folder import RunStore
+from pipelines.progress import Quiet
+from pipelines.run import context
+from pipelines.storage.home import Home
+from pipelines.storage.run_folder import RunFolder
 from pipelines.tracking.destination import destination
 from pipelines.tracking.tracker import Tracker
 
@@ -34,14 +35,20 @@ def test_what_changes_no_result_may_change_while_a_run_is_resumed(
     )
     for number, change in enumerate(changes):
         config = load(SMOKE, change)
-        store = RunStore(tmp_path, config.run_id)
+        store = RunFolder(tmp_path, config.run_id)
         assert store.exists() == (number > 0), "the same run"
         store.create()
-        monkeypatch.setattr(steps, "versions", lambda number=number: {"torch": f"2.{number}"})
+        monkeypatch.setattr(context, "versions", lambda number=number: {"torch": f"2.{number}"})
         with Tracker.open(store.public, run_id=config.run_id, insecure=False) as tracker:
             where = destination(config.tracking.uri, home=tmp_path, experiment="pate")
-            run = steps.Run(
-                config=config, base=tmp_path, store=store, study=study, tracker=tracker, progress=Quiet(), where=where
+            run = context.Run(
+                config=config,
+                home=Home(tmp_path),
+                folder=store,
+                study=study,
+                tracker=tracker,
+                progress=Quiet(),
+                where=where,
             )
-            steps.record_configuration(run)
-    assert json.loads((store.public / "config.json").read_text())["faults"]["quorum_teachers"] == 3
+            context.record_configuration(run)
+    assert json.loads((store.settings_file).read_text())["faults"]["quorum_teachers"] == 3

@@ -1,0 +1,118 @@
+"""The context of a run: what every stage needs, and what is recorded before the first stage."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, final
+
+from pate.data import Study
+from pate.errors import RecordsRefused
+from pate.features import PackedEncoder
+from pate.files import write_atomically
+from pate.values import Released
+from pipelines.config.experiment import Config
+from pipelines.data.sources import marks, place_fingerprint
+from pipelines.progress import Progress
+from pipelines.run.stages import Done, run_stage
+from pipelines.storage.home import Home
+from pipelines.storage.run_folder import RunFolder
+from pipelines.tracking.destination import Destination
+from pipelines.tracking.tracker import DatasetCard, Tracker
+
+PACKAGES = ("pate", "torch", "torchvision", "ray", "mlflow", "numpy", "scipy", "opendp")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Everything that the stages of one run share."""
+
+    config: Config
+    home: Home
+    folder: RunFolder
+    study: Study
+    tracker: Tracker
+    progress: Progress
+    where: Destination
+    encoder: PackedEncoder | None = None
+
+    def stage(self, name: str, work: Callable[[], Done]) -> dict[str, Any]:
+        """Do a stage once; its inputs are the configuration and the data."""
+        inputs = {"config": self.config.digest(), **marks(self.study)}
+        return run_stage(self.folder, name, inputs, work, self.progress)
+
+    @property
+    def teachers_encoder(self) -> PackedEncoder | None:
+        """The encoder applied to teachers' inputs; ``None``: they see the inputs themselves."""
+        return self.encoder if self.config.teachers.see == "features" else None
+
+    @property
+    def student_encoder(self) -> PackedEncoder | None:
+        """The first part of the student; ``None``: it sees the inputs themselves."""
+        return self.encoder if self.config.student.see == "features" else None
+
+    @property
+    def secure(self) -> bool:
+        """True where noise comes from operating-system entropy."""
+        return self.config.labelling.insecure_seeded_noise is None
+
+    @property
+    def evaluation_set(self) -> str:
+        """Name of the evaluation set, for trackers and reports."""
+        return f"{self.config.data.source}-evaluation"
+
+    def public_sets(self) -> list[dict[str, Any]]:
+        """Name, records and fingerprint of the pool and of the evaluation set."""
+        found, study = marks(self.study), self.study
+        return [
+            {"name": f"{self.config.data.source}-pool", "records": len(study.pool), "fingerprint": found["pool"]},
+            {"name": self.evaluation_set, "records": len(study.evaluation), "fingerprint": found["evaluation"]},
+        ]
+
+
+def require_same_records(run: Run) -> None:
+    """Refuse to resume a run whose private records have changed since it began.
+
+    Raises:
+        RecordsRefused: they have; nobody is told what changed.
+    """
+    if run.study.private is None:
+        return  # each task at a site sees to it
+    mark, path = place_fingerprint(run.study.private), run.folder.records_file
+    if not path.exists():
+        write_atomically(path, mark)
+    if path.read_text() != mark:
+        raise RecordsRefused(
+            f"Expected the private records of run {run.folder.run_id} as when it began, got others; restore them, or "
+            "start a new run under another name or seed"
+        )
+
+
+def record_configuration(run: Run) -> None:
+    """Record configuration, software and public data for the tracker."""
+    tracker = run.tracker
+    settings = run.config.model_dump(mode="json", exclude={"tracking", "ray"})  # addresses are nobody else's business
+    write_atomically(run.folder.settings_file, json.dumps(settings, indent=1))
+    tracker.params(Released.public(run.config.content()))
+    tracker.tags(Released.public({"environment": versions()}))  # no parameter: a run may be resumed after an upgrade
+    for row in run.public_sets():
+        tracker.dataset(
+            Released.public(
+                DatasetCard(
+                    name=row["name"],
+                    fingerprint=row["fingerprint"],
+                    source=run.config.data.source,
+                    rows=row["records"],
+                    context=row["name"].rsplit("-", 1)[-1],
+                )
+            )
+        )
+
+
+def versions() -> dict[str, str]:
+    """Versions of the software that the guarantee rests on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}

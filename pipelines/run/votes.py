@@ -1,0 +1,34 @@
+"""Stage ``votes``: one vote of each teacher on each query. Private."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pate.values import Released
+from pate.votes import VoteMatrix
+from pipelines.cluster.session import OnDemand
+from pipelines.run.context import Run
+from pipelines.run.features import encoded
+from pipelines.run.stages import Done
+from pipelines.run.teachers import ensemble_of
+from pipelines.teachers import ensemble
+from pipelines.teachers.holders import Holder
+
+
+def votes(run: Run, holder: Holder, asked: Released[list[int]], ray: OnDemand) -> VoteMatrix:
+    """Collect the votes; they are persisted before the first answer and never recomputed."""
+    path = run.folder.made(run.folder.votes_file)
+    team = ensemble_of(run, holder)
+
+    def work() -> Done:
+        inputs = encoded(run.study.pool.inputs[asked.value], run.teachers_encoder)
+        with run.progress.bars("votes", ensemble.places_of(team)) as on_done:
+            voted = ensemble.collect_votes(path, replace(team, on_done=on_done), inputs, ray.session())
+        line = f"{run.config.partition.teachers} teachers asked about {len(inputs)} inputs"
+        if voted.unreachable:
+            line += f", {voted.unreachable} could no longer be reached: they abstain"
+        return Done(outputs=[path], note={"sha256": voted.sha256}, line=line)
+
+    note = run.stage("votes", work)
+    ensemble.forget_parts(path)
+    return VoteMatrix.load(path, len(run.study.classes), note["sha256"])

@@ -1,0 +1,77 @@
+"""``PATE_HOME``: the ledger, the runs, MLflow's store and the private incidents."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from pate.errors import expected
+from pate.ledger import PrivacyLedger
+from pipelines.storage.incidents import write_incident
+from pipelines.storage.run_folder import RunFolder
+
+
+def home() -> Path:
+    """``PATE_HOME`` (default ``./.pate``), absolute."""
+    return Path(os.environ.get("PATE_HOME", ".pate")).absolute()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folders below ``PATE_HOME``.
+
+    Attributes:
+        path: the folder itself.
+    """
+
+    path: Path
+
+    @property
+    def ledger_folder(self) -> Path:
+        """The folder of the ledger; it need not exist."""
+        return self.path / "ledger"
+
+    def ledger(self) -> PrivacyLedger:
+        """The ledger, opened; a context manager."""
+        return PrivacyLedger(self.ledger_folder)
+
+    def run(self, run_id: str) -> RunFolder:
+        """The folder of a run, begun or not."""
+        return RunFolder(self.path, run_id)
+
+    def runs(self) -> Iterator[RunFolder]:
+        """Every run that was begun, by name."""
+        folder = self.path / "runs"
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            if (path / "private").is_dir():
+                yield RunFolder(self.path, path.name)
+
+    def find(self, run: str) -> RunFolder:
+        """The run that a command line names: by id, by folder, or by MLflow run id.
+
+        Raises:
+            InputError: there is no such run.
+        """
+        if (Path(run) / "private").is_dir():
+            return RunFolder(Path(run).absolute().parent.parent, Path(run).absolute().name)
+        known = list(self.runs())
+        for found in known:
+            if run in {found.run_id, found.mlflow_run()}:
+                return found
+        names = ", ".join(found.run_id for found in known) or "none"
+        raise expected("a run id, a run's folder or an MLflow run id", f"known runs: {names}", run=run)
+
+    def private_folder(self) -> Path:
+        """The folder of incidents of no run, for its owner alone; made if it is not there."""
+        folder = self.path / "private"
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        return folder
+
+    def incident(self, text: str) -> str:
+        """Keep the private side of an error; returns the incident's id."""
+        return write_incident(self.private_folder(), text)
