@@ -13,13 +13,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PATE_ORDER = [
     "errors", "arrays", "files", "plain_text", "npy_file", "randomness", "public_sets", "values", "torchvision_cpu",
-    "accounting", "data", "models", "features", "votes", "teachers", "ledger", "aggregation", "student", "auditing",
-    "report",
+    "votes", "accounting", "data", "models", "features", "teachers", "ledger", "aggregation", "student", "auditing",
+    "report", "shortcuts", "run_result",
 ]  # fmt: skip
 ACCOUNTING_ORDER = ["data_independent", "laws", "data_dependent", "sanitised", "planning"]
 PIPELINES_ORDER = [
-    "progress", "tracking", "config", "authoring", "storage", "data", "cluster", "teachers", "outcome", "run", "results",
-    "operations", "cli",
+    "progress", "tracking", "config", "authoring", "storage", "data", "cluster", "teachers", "outcome", "run",
+    "results", "operations", "cli",
 ]  # fmt: skip
 MOST_LINES = 300
 MOST_MODULES = 16

@@ -50,7 +50,7 @@ def purge(store: RunFolder, base: Path, *, days: int | None, now: float | None =
         for path in incidents:
             path.unlink()
         for name in old:
-            store.forget(name)
+            store.stages.forget(name)
             shutil.rmtree(store.private / name)
     return removed
 

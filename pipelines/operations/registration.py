@@ -66,7 +66,7 @@ def check(store: RunFolder, base: Path) -> Registrable:
     found = summary.load(store)
     if found is None:
         raise expected("a finished run", "go on with it by `pate run` on its configuration", run=store.run_id)
-    if store.unaltered("report") is None:
+    if store.stages.unaltered("report") is None:
         raise InputError(
             f"Expected run {store.run_id} with its privacy report, got one without; restore the run's folder"
         )

@@ -43,13 +43,13 @@ def renew_reports(base: Path, audit: Released[Mapping[str, Any]]) -> tuple[list[
 def _renew(folder: RunFolder, audit: Released[Mapping[str, Any]], *, insecure: bool) -> bool:
     """Put an audit into one run's report; whether that changed it."""
     page, plain = folder.report_html, folder.report_json
-    if folder.unaltered("report") is None:
+    if folder.stages.unaltered("report") is None:
         raise expected("a run with its privacy report", "restore the run's folder", run=folder.run_id)
     content, html = with_audit(plain.read_text(encoding="utf-8"), audit)
     texts = {page: html, plain: content}
     changed = any(file.read_text(encoding="utf-8") != text for file, text in texts.items())
     if changed:
-        folder.rewrite("report", texts)
+        folder.stages.rewrite("report", texts)
     with Tracker.open(folder.public, run_id=folder.run_id, insecure=insecure) as tracker:
         for file in texts:
             tracker.artifact(Released.public(file.name))

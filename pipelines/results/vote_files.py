@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pate.accounting.data_dependent.costs import VoteCounts
 from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent, SanitisedReleaseEvent
 from pate.errors import InputError, expected
 from pate.npy_file import load_npy
-from pate.votes import VoteMatrix
+from pate.votes import VoteHistogram, VoteMatrix
 from pipelines.storage.run_folder import RunFolder
 
 
@@ -44,21 +43,20 @@ def read_numbers(path: Path, what: str) -> npt.NDArray[np.float64]:
     return table
 
 
-def votes_of_run(folder: RunFolder) -> tuple[VoteCounts, GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent]:
+def votes_of_run(folder: RunFolder) -> tuple[VoteHistogram, GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent]:
     """The histograms of a run's queries and what each query released.
 
     Raises:
         InputError: the run has not evaluated its student yet.
     """
     try:
-        note = folder.note("votes")
+        note = folder.stages.note("votes")
         classes = len(json.loads(folder.evaluation_file.read_text())["class_accuracy"])
         config = folder.settings()
     except OSError as error:
         raise expected("a finished run", "finish it with `pate run`", run=folder.run_id) from error
     histogram = VoteMatrix.load(folder.votes_file, classes, note["sha256"]).histogram()
-    votes = VoteCounts(counts_QC=histogram.counts_QC, teachers=histogram.teachers, fixed_in_advance=True)
-    return votes, _mechanism(config["labelling"]["mechanism"], len(histogram))
+    return histogram, _mechanism(config["labelling"]["mechanism"], len(histogram))
 
 
 def release_of_run(folder: RunFolder) -> SanitisedReleaseEvent | None:

@@ -32,7 +32,7 @@ def rehearse(run: Run) -> None:
     Raises:
         InputError: the student cannot be trained on these inputs with these settings.
     """
-    if run.folder.was_finished("labels"):
+    if run.folder.stages.was_finished("labels"):
         return
     study, classes = run.study, len(run.study.classes)
     labels_M = np.full(min(len(study.pool), MOST_INPUTS), -1, dtype=np.int64)

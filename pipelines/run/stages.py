@@ -41,11 +41,11 @@ def run_stage(
         The stage's note.
     """
     digest = content_hash(dict(inputs))
-    note = folder.finished(name, digest)
+    note = folder.stages.finished(name, digest)
     if note is not None:
         progress.line(name, "finished before")
         return note
     done = work()
-    folder.complete(name, digest, done.outputs, done.note)
+    folder.stages.complete(name, digest, done.outputs, done.note)
     progress.line(name, done.line)
     return dict(done.note)

@@ -1,23 +1,20 @@
-"""The files of a run: the private and the public folder, and the markers of finished stages.
+"""The files of a run: ``runs/<run_id>/private`` (mode 0700) and ``runs/<run_id>/public`` below ``PATE_HOME``.
 
-``runs/<run_id>/private`` (mode 0700) and ``runs/<run_id>/public`` lie below ``PATE_HOME``. A stage is finished when its
-marker is there; the marker is written last, atomically, and names the hash of the stage's inputs and of each output.
 Every file name of a run is a property here.
 """
 
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
-from pate.errors import InputError, Unavailable, expected
-from pate.files import file_hash, write_atomically
+from pate.errors import InputError, Unavailable
 from pate.ledger import PrivacyLedger
+from pipelines.storage.stage_markers import StageMarkers
 
 
 @final
@@ -206,101 +203,10 @@ class RunFolder:
         folder.mkdir(exist_ok=True)
         return folder
 
-    def note(self, stage: str) -> dict[str, Any]:
-        """The note of a finished stage.
-
-        Raises:
-            InputError: it is still to be done.
-        """
-        if not self.was_finished(stage):
-            raise expected(f"a run with finished stage {stage!r}", "finish it with `pate run`", run=self.run_id)
-        note: dict[str, Any] = json.loads(self._marker(stage).read_text())["note"]
-        return note
-
-    def forget(self, stage: str) -> None:
-        """Remove a stage's marker, so that it counts as not done."""
-        self._marker(stage).unlink(missing_ok=True)
-
-    def was_finished(self, stage: str) -> bool:
-        """True if a stage was ever finished, whatever its inputs were."""
-        return self._marker(stage).exists()
-
-    def finished(self, stage: str, inputs: str) -> dict[str, Any] | None:
-        """What a finished stage noted, or ``None`` if it is still to be done.
-
-        Args:
-            stage: its name.
-            inputs: hash of its inputs.
-
-        Raises:
-            InputError: it was finished with other inputs, or an output is no longer what it wrote.
-        """
-        marker = self._marker(stage)
-        if not marker.exists():
-            return None
-        content = json.loads(marker.read_text())
-        if content["inputs"] != inputs:
-            raise InputError(
-                f"Expected the inputs of stage {stage!r} of run {self.run_id} as when it was finished, got others; the "
-                "data or the software changed since: use another name or seed in the configuration"
-            )
-        return self.unaltered(stage)
-
-    def unaltered(self, stage: str) -> dict[str, Any] | None:
-        """What a finished stage noted, whatever its inputs were, or ``None`` if it is still to be done.
-
-        Raises:
-            InputError: an output is no longer what it wrote.
-        """
-        marker = self._marker(stage)
-        if not marker.exists():
-            return None
-        content = json.loads(marker.read_text())
-        for name, digests in content["outputs"].items():
-            path = self.path / name
-            if not path.exists() or file_hash(path) not in digests.split():
-                raise InputError(
-                    f"Expected the outputs of stage {stage!r} of run {self.run_id} as they were written, got at least "
-                    "one that is missing or altered; restore the run's folder",
-                    private_detail=str(path),
-                )
-        note: dict[str, Any] = content["note"]
-        return note
-
-    def complete(self, stage: str, inputs: str, outputs: list[Path], note: Mapping[str, Any]) -> None:
-        """Mark a stage as finished.
-
-        Args:
-            stage: its name.
-            inputs: hash of its inputs.
-            outputs: files it wrote, below the run's folder.
-            note: small plain JSON that later stages need; kept on the private side.
-        """
-        hashes = {str(path.relative_to(self.path)): file_hash(path) for path in outputs}
-        content = {"stage": stage, "inputs": inputs, "outputs": hashes, "note": dict(note)}
-        write_atomically(self._marker(stage), json.dumps(content, indent=1))
-
-    def rewrite(self, stage: str, files: Mapping[Path, str]) -> None:
-        """Replace outputs of a finished stage; cut short, it leaves each of them old or new, and the stage finished.
-
-        Args:
-            stage: its name.
-            files: outputs that it wrote, below the run's folder, and what is to stand in them.
-        """
-        marker = self._marker(stage)
-        content = json.loads(marker.read_text())
-        before: dict[str, str] = content["outputs"]
-        after = {
-            str(path.relative_to(self.path)): hashlib.sha256(text.encode()).hexdigest() for path, text in files.items()
-        }
-        either = {name: f"{before[name]} {digest}" for name, digest in after.items()}
-        write_atomically(marker, json.dumps({**content, "outputs": {**before, **either}}, indent=1))
-        for path, text in files.items():
-            write_atomically(path, text)
-        write_atomically(marker, json.dumps({**content, "outputs": {**before, **after}}, indent=1))
-
-    def _marker(self, stage: str) -> Path:
-        return self.private_folder("stages") / f"{stage}.json"
+    @property
+    def stages(self) -> StageMarkers:
+        """The markers of finished stages."""
+        return StageMarkers(self.path, self.private / "stages")
 
 
 def simulated_account(data_id: str, run_id: str) -> str:

@@ -33,9 +33,9 @@ def store(tmp_path: Path) -> RunFolder:
     for name in ("partition", "teachers", "votes"):
         path = store.private_folder(name) / "content"
         path.write_text("private")
-        store.complete(name, "inputs", [path], {"abstained": 3})
+        store.stages.complete(name, "inputs", [path], {"abstained": 3})
     path = store.public / "labels.json"
-    store.complete("labels", "inputs", [path], {})
+    store.stages.complete("labels", "inputs", [path], {})
     (store.private / "tracking.json").write_text("{}")
     write_incident(store.private, "old")
     long_ago = time.time() - 40 * DAY

@@ -53,7 +53,7 @@ def finish(home: Path, *, run_id: str = RUN, head: str, insecure: bool = False) 
     (store.public / "config.json").write_text(json.dumps({"data": {"data_id": "ward"}}))
     report = store.public / "report.json"
     report.write_text("{}")
-    store.complete("report", "inputs", [report], {})
+    store.stages.complete("report", "inputs", [report], {})
     save_exported(PUBLIC(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)).eval()), PUBLIC(ROWS), store.public / "student")
     card = ModelCard(
         name="pate-study", epsilon=0.4, delta=1e-5, privacy_unit="patient", accountant="gaussian", benchmark=None,

@@ -108,7 +108,7 @@ def test_outputs_that_are_replaced_are_old_or_new_wherever_it_is_cut_short(
     paths = [store.public / name for name in ("page", "plain")]
     for path in paths:
         write_atomically(path, "old")
-    store.complete("report", "inputs", paths, {"n": 1})
+    store.stages.complete("report", "inputs", paths, {"n": 1})
     done = 0
 
     def interrupted(path: Path, content: str | bytes) -> None:
@@ -119,14 +119,14 @@ def test_outputs_that_are_replaced_are_old_or_new_wherever_it_is_cut_short(
         write_atomically(path, content)
 
     with monkeypatch.context() as patched:
-        patched.setattr("pipelines.storage.run_folder.write_atomically", interrupted)
+        patched.setattr("pipelines.storage.stage_markers.write_atomically", interrupted)
         with suppress(KeyboardInterrupt):
-            store.rewrite("report", dict.fromkeys(paths, "new"))
-    assert store.unaltered("report") == {"n": 1}
+            store.stages.rewrite("report", dict.fromkeys(paths, "new"))
+    assert store.stages.unaltered("report") == {"n": 1}
     assert {path.read_text() for path in paths} <= {"old", "new"}
-    store.rewrite("report", dict.fromkeys(paths, "new"))
-    assert store.finished("report", "inputs") == {"n": 1}
+    store.stages.rewrite("report", dict.fromkeys(paths, "new"))
+    assert store.stages.finished("report", "inputs") == {"n": 1}
     assert {path.read_text() for path in paths} == {"new"}
     paths[0].write_text("old")
     with pytest.raises(InputError, match="altered"):
-        store.unaltered("report")
+        store.stages.unaltered("report")
