@@ -1,4 +1,4 @@
-"""What a person sees while a run works: a bar for each long stage, one line for each finished one."""
+"""Progress of a run on the terminal: a bar for each long stage, one line for each finished one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Progress(Protocol):
     """Told of work done; its texts are public."""
 
     def warn(self, text: str) -> None:
-        """What the user must know even when all else is quiet."""
+        """Show a warning even when all else is quiet."""
         ...
 
     def line(self, stage: str, text: str) -> None:

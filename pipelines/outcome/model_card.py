@@ -1,4 +1,4 @@
-"""The model card: what somebody who finds the student in the registry has to know, in Markdown."""
+"""The model card of a student in the registry, in Markdown."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def card_text(
         classes: names, in the order of the student's outputs.
         cost: the campaign's bound.
         counts: ``asked``, ``answered`` and ``refused``.
-        figures: the student's figures on the evaluation set, by name.
+        figures: the student's metrics on the evaluation set, by name.
         evaluation_records: size of that set.
         public_data: rows of ``name``, ``records`` and ``fingerprint``.
-        benchmark: the public set that stood in for private data, or ``None``.
+        benchmark: the public set used in place of private data, or ``None``.
         secure: noise came from operating-system entropy.
     """
     name = registered_name(config)
@@ -61,9 +61,9 @@ def card_text(
         "## Evaluation",
         _evaluation(figures, evaluation_records),
         "## Limits",
-        "The guarantee covers what the labels and everything computed from them tell about one "
-        f"{markdown(config.privacy.unit)}. It says nothing about the truth of the labels, about fairness, or about "
-        f"what the population as a whole shows. {markdown(neighbours_of(config))} Inputs unlike the public pool "
+        "The guarantee covers everything that the labels, and everything computed from them, reveal about one "
+        f"{markdown(config.privacy.unit)}. It covers neither the correctness of the labels, nor fairness, nor "
+        f"what is true of the population as a whole. {markdown(neighbours_of(config))} Inputs unlike the public pool "
         "were not tested.",
     ]
     text = "\n\n".join(parts) + "\n"
@@ -76,14 +76,14 @@ def _privacy(config: Config, cost: EpsilonBound, counts: Mapping[str, int], benc
         f"- epsilon {up(cost.epsilon)} at delta {cost.delta:g} per {unit}, {cost.kind}, accountant "
         f"`{cost.accountant}`; budget of the data: {config.privacy.epsilon:g}",
         f"- meaning: whether one {unit} took part changes the probability of anything that the labels "
-        f"can show by a factor of at most {factor(math.exp(min(cost.epsilon, _LARGEST)))}, and by delta besides",
+        f"can show by a factor of at most {factor(math.exp(min(cost.epsilon, _LARGEST)))}, plus delta",
         f"- mechanism: {', '.join(f'{k} {v}' for k, v in config.labelling.mechanism.model_dump().items())}; "
         f"{counts['asked']} asked, {counts['answered']} answered, {counts['refused']} refused",
     ]
     if not secure:
         lines.append("- **insecure, seeded noise: no guarantee**")
     if benchmark is not None:
-        lines.append(f"- simulation: the public set `{benchmark}` stood in for private records")
+        lines.append(f"- simulation: the public set `{benchmark}` was used in place of private records")
     return "\n".join(lines)
 
 
@@ -102,13 +102,13 @@ def _model(config: Config, spec: ModelSpec, classes: Sequence[str]) -> str:
 
 
 def _data(config: Config, public_data: Sequence[Mapping[str, Any]]) -> str:
-    rows = [f"- private: `{config.data.data_id}`, in {config.partition.teachers} disjoint parts"]
+    rows = [f"- private: `{config.data.data_id}`, in {config.partition.teachers} disjoint partitions"]
     rows += [f"- public: `{r['name']}`, {r['records']} records, fingerprint {r['fingerprint']}" for r in public_data]
     return "\n".join(rows)
 
 
 def _evaluation(figures: Mapping[str, float], records: int) -> str:
-    head = [f"On {records} labelled public records, used once, at the end:", "", "| figure | value |", "|---|---|"]
+    head = [f"On {records} labelled public records, used once, at the end:", "", "| metric | value |", "|---|---|"]
     return "\n".join([*head, *(f"| {name} | {value:.4f} |" for name, value in figures.items())])
 
 

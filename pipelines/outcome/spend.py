@@ -85,6 +85,6 @@ def _given(asked: float, answered: float) -> dict[str, float]:
 
 
 def _label_counts(answers: Answers) -> dict[str, float]:
-    """How often each class was released."""
+    """Number of released labels of each class."""
     counts_C = np.bincount(answers.labels_Q[answers.labels_Q >= 0])
     return {f"label_count_{label}": int(count) for label, count in enumerate(counts_C)}

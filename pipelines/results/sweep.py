@@ -41,7 +41,7 @@ class ReleasedRow:
         dataset: the public set.
         config: the configuration's name.
         epsilon_data_independent: what the campaign costs at most, by ``accountant``.
-        epsilon_sanitised: mean of the runs' noisy figures, where they bought one.
+        epsilon_sanitised: mean of the runs' sanitised estimates, where they bought one.
         delta: failure probability.
         accuracy_mean: of the students.
         accuracy_std: standard deviation over runs.
@@ -105,7 +105,7 @@ class BenchmarkRow:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class SweepRow:
     """Several runs of one configuration on a public benchmark; ``released`` alone may reach a tracker."""
 
     released: Released[ReleasedRow]
@@ -119,7 +119,7 @@ class Row:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """What a finished run adds to a row.
+    """A finished run's contribution to a row.
 
     Attributes:
         facts: public ones, of its summary.
@@ -157,7 +157,9 @@ def members(path: Path, seeds: int) -> list[Config]:
     return found
 
 
-def sweep(configs: list[Config], base: Path, command: str, *, parallel: int = 1) -> Iterator[tuple[Row, list[Member]]]:
+def sweep(
+    configs: list[Config], base: Path, command: str, *, parallel: int = 1
+) -> Iterator[tuple[SweepRow, list[Member]]]:
     """Do the runs, some at a time, each as a Ray task, and yield the row of all that are finished after each.
 
     Args:
@@ -188,13 +190,13 @@ def sweep(configs: list[Config], base: Path, command: str, *, parallel: int = 1)
 
 
 def run_member(config: Config, base: Path) -> Member:
-    """Bring one run to its end and read its figures: a Ray task."""
+    """Finish one run and read its metrics: a Ray task."""
     label_and_train(config, base=base, progress=Quiet())
     return member_of(RunFolder(base, config.run_id))
 
 
 def member_of(folder: RunFolder) -> Member:
-    """The figures of a finished run.
+    """The metrics of a finished run.
 
     Raises:
         InputError: it is not finished, or not on a public benchmark.
@@ -213,10 +215,10 @@ def member_of(folder: RunFolder) -> Member:
     )
 
 
-def row_of(done: list[Member], command: str) -> Row:
+def row_of(done: list[Member], command: str) -> SweepRow:
     """The row of finished runs of one configuration."""
     source = done[0].metrics.source
-    return Row(
+    return SweepRow(
         released=_released(done, source.name, command),
         benchmark=BenchmarkOnly(_against_truth(done), source),
     )
@@ -264,7 +266,7 @@ def _against_truth(done: list[Member]) -> BenchmarkRow:
     )
 
 
-def merge(path: Path, row: Row) -> list[dict[str, Any]]:
+def merge(path: Path, row: SweepRow) -> list[dict[str, Any]]:
     """Put a row into the list of results, in place of an older one of the same configuration; returns the list.
 
     Raises:

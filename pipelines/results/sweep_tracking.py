@@ -1,4 +1,4 @@
-"""What a sweep tells the tracker: the released part of its row, through a record of its own as a run has one."""
+"""The released part of a sweep's row, recorded for the tracker as a run is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gathers what the privacy report is made from: the campaign, public configuration, public files of runs."""
+"""The facts of the privacy report, from the campaign, public configuration and public files of runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PARTITION = {
 
 
 def _partition(config: Config) -> str:
-    """How records were dealt, and where they are read."""
+    """The rule by which records were assigned, and the machines that read them."""
     whole = config.sites is not None and config.sites.protects == "site"
     dealt = "each site is one privacy unit and one teacher" if whole else PARTITION[config.partition.by]
     return f"{dealt}; records are read on their site's machines alone" if config.held_at_sites else dealt
@@ -113,7 +113,7 @@ def _task(data: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _evaluation(run: Run) -> dict[str, Any]:
-    """Figures on the public evaluation set; ``null`` stands for a class that does not occur there."""
+    """Metrics on the public evaluation set; ``null`` for a class that does not occur there."""
     found = json.loads((run.folder.evaluation_file).read_text())
     counts = np.bincount(run.study.evaluation.labels_E, minlength=len(run.study.classes)).tolist()
     of_class = zip(run.study.classes, counts, found["class_accuracy"], strict=True)
@@ -134,7 +134,7 @@ def _evaluation(run: Run) -> dict[str, Any]:
 
 
 def _origin(config: Config, *, evaluation: bool) -> str:
-    """Where a public set comes from, as far as the configuration says; files have no names in public."""
+    """The origin of a public set, as far as the configuration gives it; files have no names in public."""
     data = config.data
     if isinstance(data, DigitsData):
         return "the handwritten digits that come with scikit-learn (UCI), public"

@@ -1,4 +1,4 @@
-"""A stage: a name, what it depends on, and the function that does it once."""
+"""Stages: work that is done once, identified by a name and the hash of its inputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipelines.storage.run_folder import RunFolder
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """What a stage leaves: files below the run's folder, a small note for later stages, one line for people.
+    """The outcome of a stage: files below the run's folder, a small note for later stages, one line for people.
 
     The line is public: it may hold configuration, released values and counts of work, nothing private.
     """

@@ -1,4 +1,4 @@
-"""What `pate audit` found last, kept beside the runs for their reports."""
+"""The result of the last `pate audit`, kept beside the runs for their reports."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def keep_audit(base: Path, findings: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def read_audit(base: Path) -> dict[str, Any] | None:
-    """What ``keep_audit`` kept last, or ``None``."""
+    """The result that ``keep_audit`` kept last, or ``None``."""
     path = base / AUDIT_FILE
     if not path.exists():
         return None

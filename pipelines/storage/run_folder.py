@@ -167,7 +167,7 @@ class RunFolder:
             ) from error
 
     def exists(self) -> bool:
-        """Whether the run was ever was_finished."""
+        """True if the run was ever begun."""
         return self.private.is_dir()
 
     @contextmanager

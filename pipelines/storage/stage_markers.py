@@ -48,7 +48,7 @@ class StageMarkers:
         return self._marker(stage).exists()
 
     def finished(self, stage: str, inputs: str) -> dict[str, Any] | None:
-        """What a finished stage noted, or ``None`` if it is still to be done.
+        """The note of a finished stage, or ``None`` if it is still to be done.
 
         Args:
             stage: its name.
@@ -69,7 +69,7 @@ class StageMarkers:
         return self.unaltered(stage)
 
     def unaltered(self, stage: str) -> dict[str, Any] | None:
-        """What a finished stage noted, whatever its inputs were, or ``None`` if it is still to be done.
+        """The note of a finished stage, whatever its inputs were, or ``None`` if it is still to be done.
 
         Raises:
             InputError: an output is no longer what it wrote.

@@ -45,7 +45,7 @@ def test_a_card_states_guarantee_data_figures_and_limits() -> None:
 
 def test_a_privacy_loss_is_never_rounded_down() -> None:
     assert "epsilon 1.001 at" in card()
-    assert "by a factor of at most 2.8, and by delta besides" in card()
+    assert "by a factor of at most 2.8, plus delta" in card()
 
 
 def test_insecure_noise_and_simulations_are_said() -> None:
