@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-slow test-all bench bench-scale lint format type all-checks clean
+.PHONY: demo test test-slow test-all bench bench-scale docs lint format type all-checks clean
 
 demo: $(READY)            ## run the main job on the embedded data; FRESH=1 makes a new run
 	$(BIN)/pate run configs/digits.yaml $(if $(FRESH),--fresh)
@@ -26,6 +26,9 @@ bench-scale: $(READY)     ## teachers per second and the scaling curve, into doc
 	$(BIN)/python tests/benchmarks/scaling_curve.py --readme docs/reference/scaling.md --plot docs/reference/scaling.svg
 	$(BIN)/python tests/benchmarks/many_teachers.py --readme docs/reference/scaling.md
 
+docs: $(READY)            ## the documentation site, into build/docs; a warning or a broken link is an error
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs 2 -b html -d build/doctrees docs build/docs
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -42,7 +45,7 @@ all-checks: lint type test-all
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("pate needs Python 3.11 or newer, got " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
 	touch $@
 
 clean:

@@ -1,4 +1,4 @@
-"""The README's section on serving, word for word, on a finished run: MLflow serves the student, without a network."""
+"""The guide to serving, as shown, on a finished run: MLflow serves the student, without a network."""
 
 from __future__ import annotations
 
@@ -21,18 +21,17 @@ import torch
 from pate.student.export import load_exported
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("finished")]
-README = Path(__file__).parents[4] / "README.md"
+GUIDE = Path(__file__).parents[4] / "docs" / "how_to" / "serving.md"
 
 
 def blocks(language: str) -> list[str]:
-    """The examples of the README's section on serving."""
-    (section,) = re.findall(r"^## Serving.*?\n(.*?)^## ", README.read_text(), flags=re.DOTALL | re.MULTILINE)
-    return re.findall(rf"^```{language}\n(.*?)^```", section, flags=re.DOTALL | re.MULTILINE)
+    """The examples of the guide."""
+    return re.findall(rf"^```{language}\n(.*?)^```", GUIDE.read_text(), flags=re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Place:
-    """A folder as the README's reader has it, with this run in place of the demo's."""
+    """A folder as the guide's reader has it, with this run in place of the demo's."""
 
     folder: Path
     run_id: str
@@ -122,6 +121,6 @@ def test_any_number_of_records_is_answered_as_in_process(finished, served: Place
         np.testing.assert_allclose(found, in_process(finished, rows), rtol=1e-5, atol=1e-6)
 
 
-def test_the_section_needs_nothing_but_what_is_installed() -> None:
+def test_the_guide_needs_nothing_but_what_is_installed() -> None:
     words = set(re.findall(r"^(\w+) ", "\n".join(blocks("bash")), flags=re.MULTILINE))
     assert words == {"pate", "export", "mlflow", "curl"}

@@ -1,0 +1,115 @@
+"""The documents hold together: links, commands, files and letters that they name exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from pipelines.cli.app import app
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+EXPLANATION = DOCS / "explanation"
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def prose(text: str) -> str:
+    """The text without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(path: Path) -> set[str]:
+    """Anchors of a page's headings, as GitHub and the site make them."""
+    titles = re.findall(r"^#+ (.*)$", prose(path.read_text()), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose(page.read_text())):
+        if link.startswith(("http://", "https://")):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_page_is_reached_from_the_index() -> None:
+    for index in (DOCS / "index.md", DOCS / "reference" / "api" / "index.md"):
+        listed = re.findall(r"^([\w/]+)$", "".join(index.read_text().split("```{toctree}")[1:]), flags=re.MULTILINE)
+        for name in listed:
+            assert (index.parent / f"{name}.md").is_file(), name
+        pages = {path.relative_to(index.parent).with_suffix("").as_posix() for path in index.parent.rglob("*.md")}
+        own = {page for page in pages if "api" in index.parts or not page.startswith("reference/api/")}
+        assert own - {"index", *listed} == set()
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """The commands of ``pate`` that a page shows, each as its words."""
+    text = page.read_text().replace("\\\n", " ")
+    shown = [line for block in re.findall(r"^```.*?\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+             for line in block.splitlines()]  # fmt: skip
+    shown += re.findall(r"`(pate [^`]*)`", prose(text))
+    for line in shown:
+        for found in re.findall(r"(?:^|[ ;(])pate ((?:[a-z]|--).*)", line.strip()):
+            yield shlex.split(found.replace("`", ""), comments=True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_that_a_page_shows_exists_with_its_options(page: Path) -> None:
+    root: Any = typer.main.get_command(app)
+    for words in commands(page):
+        command, rest = root, words
+        while rest and hasattr(command, "commands") and not rest[0].startswith("-"):
+            assert rest[0] in command.commands, f"pate {' '.join(words)}"
+            command, rest = command.commands[rest[0]], rest[1:]
+        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        used = {word.partition("=")[0].strip("[],.") for word in rest if word.startswith("--") and word != "--"}
+        assert used <= known | {"--help"}, f"pate {' '.join(words)}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_file_of_the_project_that_a_page_names_exists(page: Path) -> None:
+    text = page.read_text()
+    for named in re.findall(r"`((?:pate|pipelines|configs|docs|tests|notebooks)/[\w./]+)`", text):
+        assert (ROOT / named).exists(), named
+    tests = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    assert set(re.findall(r"`(test_\w+\.py)`", text)) <= tests
+
+
+def test_every_letter_of_an_array_is_in_the_legend() -> None:
+    """Letters of the axes that the library's arrays are named by."""
+    legend = set(re.findall(r"^\| `([A-Z])` \|", (EXPLANATION / "shapes.md").read_text(), flags=re.MULTILINE))
+    used = "".join(
+        suffix
+        for path in (ROOT / "pate").rglob("*.py")
+        for suffix in re.findall(r"\b[a-z][a-z0-9_]*_([NMEQTCABFDKUOGJSXRZYVH]{2})\b", path.read_text())
+    )
+    assert set(used) <= legend
+
+
+def test_the_architecture_lists_every_folder() -> None:
+    text = (EXPLANATION / "architecture.md").read_text()
+    for package in ("pate", "pipelines"):
+        for folder in (ROOT / package).iterdir():
+            if (folder / "__init__.py").exists():
+                assert f"`{folder.name}/`" in text, f"{package}/{folder.name}"
+
+
+def test_files_on_the_way_of_a_vote_exist() -> None:
+    text = (EXPLANATION / "architecture.md").read_text()
+    (section,) = re.findall(r"^## Follow one vote\n(.*?)(?=^## |\Z)", text, flags=re.DOTALL | re.MULTILINE)
+    files = re.findall(r"^\d+\. `([\w/]+\.py)`", section, flags=re.MULTILINE)
+    assert files
+    assert all((ROOT / file).is_file() for file in files), files
