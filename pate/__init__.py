@@ -1,3 +1,99 @@
-"""pate: private aggregation of teacher ensembles (Papernot et al. 2017, 2018)."""
+"""pate: private aggregation of teacher ensembles (Papernot et al. 2017, 2018).
+
+The names below are loaded when they are first used, so that ``import pate`` alone loads neither numpy nor torch.
+
+>>> import pate
+>>> pate.epsilon(pate.GNMax(sigma=40), 1e-5, queries=286).accountant
+'worst_case'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pydantic import BaseModel
+
+    from pate import errors
+    from pate.aggregation import ConfidentGNMax, ExactNoise, GNMax, LNMax, release
+    from pate.ledger import Account, PrivacyLedger
+    from pate.report import PrivacyReport
+    from pate.run_result import RunResult
+    from pate.shortcuts import audit, calibrate, compare, epsilon, plan
+    from pate.votes import VoteMatrix
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Account",
+    "ConfidentGNMax",
+    "ExactNoise",
+    "GNMax",
+    "LNMax",
+    "PrivacyLedger",
+    "PrivacyReport",
+    "VoteMatrix",
+    "audit",
+    "calibrate",
+    "compare",
+    "epsilon",
+    "errors",
+    "plan",
+    "release",
+    "run",
+]
+
+_MODULES = {
+    "pate.aggregation": ("ConfidentGNMax", "ExactNoise", "GNMax", "LNMax", "release"),
+    "pate.ledger": ("Account", "PrivacyLedger"),
+    "pate.report": ("PrivacyReport",),
+    "pate.shortcuts": ("audit", "calibrate", "compare", "epsilon", "plan"),
+    "pate.votes": ("VoteMatrix",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def run(
+    config: str | Path | Mapping[str, Any] | BaseModel,
+    *,
+    seed: int | None = None,
+    home: str | Path | None = None,
+    quiet: bool = False,
+) -> RunResult:
+    """Run an experiment to its end: teachers, votes, released labels, a student and a privacy report.
+
+    A run that was interrupted is resumed and a finished one is read again; nothing is released or charged twice.
+
+    Args:
+        config: name of a shipped configuration, path of a YAML file, its content as a mapping, or a ``Config``.
+        seed: replaces the seed of the configuration.
+        home: folder of the ledger, the runs and MLflow's store; default: ``PATE_HOME``, else ``./.pate``.
+        quiet: print no line per finished stage.
+
+    Raises:
+        InputError, Unavailable: found before anything was written or released.
+        BudgetExceeded: the account of the data has too little left.
+
+    >>> pate.run("digits").epsilon  # doctest: +SKIP
+    4.987
+    """
+    found: RunResult = import_module("pipelines.api").run(config, seed=seed, home=home, quiet=quiet)
+    return found
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return import_module("pate.errors")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'pate' has no attribute {name!r}")
+    value = getattr(import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,80 @@
+"""The whole pipeline from Python: ``pate.run``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pate.errors import InputError, expected
+from pate.run_result import RunResult
+from pipelines.config import yaml_file
+from pipelines.config.experiment import Config, load
+from pipelines.config.shipped import find_config
+from pipelines.outcome.campaign import read_labels
+from pipelines.outcome.summary import Summary
+from pipelines.progress import Quiet, Terminal
+from pipelines.run.label_and_train import label_and_train
+from pipelines.storage.home import home as default_home
+from pipelines.storage.run_folder import RunFolder
+
+_PREFIX = "student_"
+
+
+def run(
+    config: str | Path | Mapping[str, Any] | Config,
+    *,
+    seed: int | None = None,
+    home: str | Path | None = None,
+    quiet: bool = False,
+) -> RunResult:
+    """Run an experiment to its end, see ``pate.run``."""
+    base = default_home() if home is None else Path(home).absolute()
+    chosen = configuration(config, seed)
+    summary = label_and_train(chosen, base=base, progress=Quiet() if quiet else Terminal())
+    return _result(RunFolder(base, chosen.run_id), summary)
+
+
+def configuration(config: str | Path | Mapping[str, Any] | Config, seed: int | None = None) -> Config:
+    """A configuration out of what ``pate.run`` takes; relative paths of a mapping start at the working folder.
+
+    Raises:
+        InputError: one line that names the key, the value and what was expected.
+    """
+    overrides = {} if seed is None else {"seed": seed}
+    if isinstance(config, Config):
+        return config if seed is None else _with_seed(config, seed)
+    if isinstance(config, Mapping):
+        return _validated({**config, **overrides})
+    if isinstance(config, str | Path):
+        return load(find_config(config), overrides)
+    raise expected("a Config, a mapping, a path or a shipped name", "give one of them", config=type(config).__name__)
+
+
+def _validated(content: dict[str, Any]) -> Config:
+    try:
+        return Config.model_validate(content, context={"folder": Path.cwd()})
+    except ValidationError as error:
+        raise InputError(yaml_file.one_line(Path("configuration"), content, error.errors())) from error
+
+
+def _with_seed(config: Config, seed: int) -> Config:
+    if seed < 0:
+        raise expected("seed >= 0", "choose another seed", seed=seed)
+    return config.model_copy(update={"seed": seed})
+
+
+def _result(folder: RunFolder, summary: Summary) -> RunResult:
+    facts = summary.released.value
+    metrics = {name.removeprefix(_PREFIX): facts[name] for name in facts if name.startswith(_PREFIX)}
+    inputs_Q, labels_Q = read_labels(folder.labels_file)
+    return RunResult(
+        **{name: facts[name] for name in ("run_id", "epsilon", "delta", "accountant", "unit", "secure_noise")},
+        accuracy=metrics["accuracy"],
+        metrics=metrics,
+        inputs_Q=inputs_Q,
+        labels_Q=labels_Q,
+        folder=folder.public,
+    )

@@ -1,0 +1,39 @@
+"""Shipped configurations by name: files that travel with the package."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pate.errors import expected
+
+FOLDER = Path(__file__).parents[1] / "configs"
+"""In a checkout a link to ``configs/`` at its top."""
+
+
+def shipped() -> dict[str, Path]:
+    """Every shipped configuration by its name, in alphabetical order."""
+    return {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
+
+
+def find_config(config: str | os.PathLike[str]) -> Path:
+    """The file of a configuration that a user names by its path or, if it is shipped, by its name.
+
+    A file at that path comes first.
+
+    Raises:
+        InputError: there is neither such a file nor such a name.
+    """
+    path = Path(config)
+    if path.is_file():
+        return path
+    known = shipped()
+    if path.name != str(config) or path.suffix:
+        return path
+    if path.name not in known:
+        raise expected(
+            "the path of a YAML file or the name of a shipped configuration",
+            f"shipped: {', '.join(known)}",
+            CONFIG=str(config),
+        )
+    return known[path.name]
