@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from pate.errors import expected
-from pate.ledger import PrivacyLedger
 from pipelines.storage.incidents import write_incident
 from pipelines.storage.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from pate.ledger import PrivacyLedger
 
 
 def home() -> Path:
@@ -37,6 +39,8 @@ class Home:
 
     def ledger(self) -> PrivacyLedger:
         """The ledger, opened; a context manager."""
+        from pate.ledger import PrivacyLedger  # noqa: PLC0415 - loads numpy and scipy, which a folder's path needs not
+
         return PrivacyLedger(self.ledger_folder)
 
     def run(self, run_id: str) -> RunFolder:

@@ -10,11 +10,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 from pate.errors import InputError, Unavailable
-from pate.ledger import PrivacyLedger
 from pipelines.storage.stage_markers import StageMarkers
+
+if TYPE_CHECKING:
+    from pate.ledger import PrivacyLedger
 
 
 @final
