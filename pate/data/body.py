@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
+from pate.arrays import IdArray, IntArray
 from pate.data.ids import match_keys, require_unambiguous
 from pate.data.origin import Origin
 from pate.data.private_side import private_side
-from pate.data.records import FloatArray, IdArray, IntArray
+from pate.data.records import FloatArray
 from pate.errors import InputError, PrivacyViolation, expected
 from pate.randomness import generator
 from pate.values import Redacted

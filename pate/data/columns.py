@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pate.arrays import IdArray, IntArray
 from pate.data.body import UNLABELLED, rows_refused
 from pate.data.id_text import composed, has_lost_digits
 from pate.data.ids import canonical_ids
-from pate.data.records import IdArray, IntArray
 from pate.data.refusal import refused
 from pate.errors import expected
 

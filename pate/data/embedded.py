@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pate.data.records import Benchmark, EvaluationSet, FloatArray, IdArray, IntArray, PrivateRecords, PublicPool, Study
+from pate.arrays import IdArray, IntArray
+from pate.data.records import Benchmark, EvaluationSet, FloatArray, PrivateRecords, PublicPool, Study
 from pate.errors import expected
 from pate.public_sets import recognise
 from pate.randomness import generator

@@ -129,9 +129,8 @@ def _distinct(values: Ids, place: str) -> tuple[list[str], IntArray]:
 
 def _texts(values: Ids, place: str) -> npt.NDArray[np.object_]:
     """Every id as text, missing ones as empty text. Shape ``[N]``."""
-    array: Any = values.to_numpy() if hasattr(values, "to_numpy") else values
-    if not isinstance(array, np.ndarray):
-        array = np.fromiter(array, dtype=object, count=len(array))
+    given: Any = values.to_numpy() if hasattr(values, "to_numpy") else values
+    array = given if isinstance(given, np.ndarray) else np.fromiter(given, dtype=object, count=len(given))
     if array.ndim != 1:
         raise refused(f"one id for each record in {place}", "store them in one dimension", detail=f"{array.shape}")
     if array.dtype.kind in "iuU":

@@ -18,8 +18,9 @@ from typing import Literal, TypeAlias, final
 
 import numpy as np
 
+from pate.arrays import IntArray
 from pate.data.ids import match_keys
-from pate.data.records import IntArray, PrivateRecords
+from pate.data.records import PrivateRecords
 from pate.errors import InputError, expected
 from pate.randomness import generator
 from pate.values import Redacted

@@ -13,7 +13,7 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
-from pate.data.records import IntArray
+from pate.arrays import IntArray
 from pate.errors import expected
 from pate.randomness import generator
 

@@ -7,8 +7,9 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from pate.arrays import IntArray
 from pate.data.pixels import to_inputs
-from pate.data.records import Benchmark, EvaluationSet, IntArray, PrivateRecords, PublicPool, Study
+from pate.data.records import Benchmark, EvaluationSet, PrivateRecords, PublicPool, Study
 from pate.errors import InputError, expected
 from pate.public_sets import recognise
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, final
@@ -18,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pate.errors import PrivacyViolation, expected
-from pate.features.diffusion import Diffusion, DiffusionMap
-from pate.models.architectures import Shape
+from pate.features.diffusion import Diffusion
+from pate.features.diffusion_map import DiffusionMap
+from pate.models.specs import Shape
 from pate.models.training import AfterStep, FloatArray, as_inputs
 from pate.values import Redacted
 
@@ -187,34 +187,6 @@ class Representation(Protocol):
     ) -> Encoder:
         """An encoder made from the public pool ``[M, *input_shape]`` alone."""
         ...
-
-
-class Untrained(ABC):
-    """A representation of which nothing is trained and nothing is random."""
-
-    @abstractmethod
-    def made_from(self, pool_M: Tensor, device: str | torch.device) -> Encoder:
-        """An encoder made from the public pool ``[M, *input_shape]``."""
-
-    def updates(self, inputs: int) -> int:
-        """None."""
-        return 0
-
-    def fit(
-        self,
-        pool: FloatArray | Tensor,
-        *,
-        seed: int = 0,
-        device: str | torch.device = "cpu",
-        after_step: AfterStep | None = None,
-    ) -> Encoder:
-        """See ``Representation``; seed and ``after_step`` have nothing to do.
-
-        Raises:
-            PrivacyViolation: private-tagged data.
-            InputError: inputs that this representation cannot use, or fewer than two.
-        """
-        return self.made_from(public_inputs(pool), device)
 
 
 @torch.inference_mode()

@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import final
-
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from pate.features.diffusion import Diffusion
-from pate.features.encoder import Encoder, Untrained
-from pate.models.architectures import Shape
+from pate.features.encoder import Encoder
+from pate.models.specs import Shape
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs(Untrained):
-    """Each number of an input is a feature; nothing is trained.
-
-    Attributes:
-        diffusion: whether and how features are placed on the graph of the pool.
-    """
-
-    diffusion: Diffusion | None = None
-
-    def empty(self, input_shape: Shape) -> Encoder:
-        """An encoder of this kind; see ``Representation``."""
-        return Encoder(nn.Flatten(), input_shape, self.diffusion)
-
-    def made_from(self, pool_M: Tensor, device: str | torch.device) -> Encoder:
-        """Standardised over the public pool ``[M, ...]``; nothing is random."""
-        return self.empty(tuple(pool_M.shape[1:])).standardise(pool_M, device)
+def empty(input_shape: Shape, diffusion: Diffusion | None) -> Encoder:
+    """An encoder of this kind; see ``pate.features.encoder.Representation``."""
+    return Encoder(nn.Flatten(), input_shape, diffusion)

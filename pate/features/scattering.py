@@ -1,8 +1,7 @@
-"""Scattering: what wavelets tell of an image, with nothing to learn but which directions of it matter in the pool."""
+"""Scattering coefficients of images, and their principal directions over the public pool."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import final
 
 import numpy as np
@@ -13,63 +12,47 @@ from torch.nn import functional
 
 from pate.errors import expected
 from pate.features.diffusion import Diffusion
-from pate.features.encoder import Encoder, Untrained, in_pieces
+from pate.features.encoder import Encoder, in_pieces
 from pate.features.principal import principal_components
-from pate.models.architectures import Shape
+from pate.models.specs import Shape
 
 _FREQUENCY = 3 * np.pi / 4  # of the finest wavelet, radians per pixel
 _SPREAD = 0.8  # of the finest envelope, pixels
 _FLOOR = 0.01  # added before logarithms, for pixels of the order of 1
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scattering(Untrained):
-    """Principal components of the logarithms of an image's scattering coefficients.
+def empty(input_shape: Shape, scales: int, angles: int, components: int, diffusion: Diffusion | None) -> Encoder:
+    """An encoder of this kind without directions; see ``pate.features.encoder.Representation``."""
+    parts = _parts(input_shape, scales, angles, components)
+    return Encoder(nn.Sequential(*parts), input_shape, diffusion)
 
-    Coefficients are local means of ``|image * wavelet|`` and of ``||image * wavelet| * coarser wavelet|``: they change
-    little when the image is shifted or bent a little, and keep what pixels' means lose (Bruna, Mallat 2013, "Invariant
-    scattering convolution networks"). Under differential privacy, linear models on them beat networks trained end to
-    end at moderate budgets (Tramer, Boneh 2021).
 
-    Attributes:
-        scales: J; wavelets of ``2 ** 0 .. 2 ** (J - 1)`` pixels, means over ``2 ** J``.
-        angles: L; directions of the wavelets over half a turn.
-        components: principal components that are kept.
-        diffusion: whether and how features are placed on the graph of the pool.
+def made_from(
+    pool_M: Tensor,
+    scales: int,
+    angles: int,
+    components: int,
+    diffusion: Diffusion | None,
+    device: str | torch.device,
+) -> Encoder:
+    """Take the directions from the public images ``[M, channels, height, width]``; nothing is random.
+
+    Raises:
+        InputError: no images, too small ones, or fewer than components.
     """
+    shape = tuple(pool_M.shape[1:])
+    coefficients, directions = _parts(shape, scales, angles, components)
+    encoder = Encoder(nn.Sequential(coefficients, directions), shape, diffusion)
+    raw = in_pieces(coefficients.to(device), pool_M, device)
+    directions.weight.copy_(principal_components(raw, components))
+    return encoder.standardise_features(directions(raw))
 
-    scales: int = 2
-    angles: int = 8
-    components: int = 100
-    diffusion: Diffusion | None = None
 
-    def __post_init__(self) -> None:
-        if min(self.scales, self.angles, self.components) < 1:
-            raise expected("scales, angles and components >= 1", "2, 8 and 100 are usual", scales=self.scales)
-
-    def empty(self, input_shape: Shape) -> Encoder:
-        """An encoder of this kind without directions; see ``Representation``."""
-        return Encoder(nn.Sequential(*self._parts(input_shape)), input_shape, self.diffusion)
-
-    def made_from(self, pool_M: Tensor, device: str | torch.device) -> Encoder:
-        """Take the directions from the public images ``[M, channels, height, width]``; nothing is random.
-
-        Raises:
-            InputError: no images, too small ones, or fewer than components.
-        """
-        shape = tuple(pool_M.shape[1:])
-        coefficients, directions = self._parts(shape)
-        encoder = Encoder(nn.Sequential(coefficients, directions), shape, self.diffusion)
-        raw = in_pieces(coefficients.to(device), pool_M, device)
-        directions.weight.copy_(principal_components(raw, self.components))
-        return encoder.standardise_features(directions(raw))
-
-    def _parts(self, input_shape: Shape) -> tuple[LogScattering, nn.Linear]:
-        coefficients = LogScattering(input_shape, self.scales, self.angles)
-        directions = nn.Linear(coefficients.width, self.components, bias=False, device="meta")
-        empty = directions.requires_grad_(requires_grad=False).to_empty(device="cpu")  # its weights come from the pool
-        return coefficients, empty
+def _parts(input_shape: Shape, scales: int, angles: int, components: int) -> tuple[LogScattering, nn.Linear]:
+    coefficients = LogScattering(input_shape, scales, angles)
+    directions = nn.Linear(coefficients.width, components, bias=False, device="meta")
+    empty = directions.requires_grad_(requires_grad=False).to_empty(device="cpu")  # its weights come from the pool
+    return coefficients, empty
 
 
 @final

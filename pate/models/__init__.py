@@ -1,8 +1,41 @@
-"""Networks by name, the one loop that fits them, and boosted trees."""
+"""Networks by name, the one loop that fits them, and boosted trees.
 
-from pate.models.architectures import ModelSpec, build
-from pate.models.boosted_trees import TreesSpec, fit_trees
-from pate.models.bundle import fit_bundle
-from pate.models.training import Records, TrainSpec, fit
+Settings are importable without torch; what computes is loaded when it is first asked for.
+"""
 
-__all__ = ["ModelSpec", "Records", "TrainSpec", "TreesSpec", "build", "fit", "fit_bundle", "fit_trees"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pate.models.specs import Augmentation, ModelSpec, TrainSpec, TreesSpec
+
+if TYPE_CHECKING:
+    from pate.models.architectures import build
+    from pate.models.boosted_trees import fit_trees
+    from pate.models.bundle import fit_bundle
+    from pate.models.training import Records, fit
+
+__all__ = [
+    "Augmentation",
+    "ModelSpec",
+    "Records",
+    "TrainSpec",
+    "TreesSpec",
+    "build",
+    "fit",
+    "fit_bundle",
+    "fit_trees",
+]
+
+_MODULE_OF = {
+    "Records": "training",
+    "build": "architectures",
+    "fit": "training",
+    "fit_bundle": "bundle",
+    "fit_trees": "boosted_trees",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

@@ -3,60 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, TypeAlias, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
 
 from pate.errors import expected
-
-Kind: TypeAlias = Literal["logistic", "mlp", "cnn", "strided_cnn", "resnet18"]
-Shape: TypeAlias = tuple[int, ...]
-
-DEFAULT_HIDDEN: dict[str, tuple[int, ...]] = {
-    "logistic": (), "mlp": (64,), "cnn": (16, 32), "strided_cnn": (32, 64, 128), "resnet18": ()
-}  # fmt: skip
-"""Kind -> hidden widths: units of each hidden layer (mlp), channels of each block (cnn, strided_cnn)."""
+from pate.models.specs import ModelSpec, Shape, as_tuple
 
 _SMALL_IMAGE = 64  # up to this side, resnet18 starts at full resolution (He et al. 2016, section 4.2)
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSpec:
-    """Which network.
-
-    Attributes:
-        kind: ``logistic`` (one linear layer), ``mlp``, ``cnn`` (blocks of convolution, group norm, pooling
-            and ReLU), ``strided_cnn`` (convolutions that halve the side themselves, Springenberg et al. 2015: about
-            three times the images a second of ``cnn`` on a processor) or ``resnet18`` (He et al. 2016, with group
-            norm).
-        hidden: widths, see ``DEFAULT_HIDDEN``; ``None`` takes the kind's default.
-        input_mean: subtracted from the input: one number, or one per channel (images) or feature.
-        input_std: then divided by, same form. Both are fixed by the public configuration and become part of
-            the network; they are never fitted on private records.
-    """
-
-    kind: Kind = "logistic"
-    hidden: tuple[int, ...] | None = None
-    input_mean: float | tuple[float, ...] = 0.0
-    input_std: float | tuple[float, ...] = 1.0
-
-    def __post_init__(self) -> None:
-        if self.kind not in DEFAULT_HIDDEN:
-            raise expected(f"a model kind out of {sorted(DEFAULT_HIDDEN)}", "choose one of them", kind=self.kind)
-        if self.kind in ("logistic", "resnet18") and self.hidden:
-            raise expected(f"no hidden widths for {self.kind}", "leave hidden out", hidden=self.hidden)
-        if any(width < 1 for width in self.widths):
-            raise expected("hidden widths >= 1", "give units or channels per layer", hidden=self.hidden)
-        if not all(std > 0 for std in _as_tuple(self.input_std)):
-            raise expected("input_std > 0", "give the fixed scale of the inputs", input_std=self.input_std)
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """The hidden widths, with the kind's default filled in."""
-        return DEFAULT_HIDDEN[self.kind] if self.hidden is None else self.hidden
 
 
 def build(spec: ModelSpec, input_shape: Shape, classes: int, seed: int) -> nn.Module:
@@ -101,7 +56,7 @@ class FixedScaling(nn.Module):
 
     def __init__(self, mean: float | tuple[float, ...], std: float | tuple[float, ...], input_shape: Shape) -> None:
         super().__init__()
-        for name, values in (("mean", _as_tuple(mean)), ("std", _as_tuple(std))):
+        for name, values in (("mean", as_tuple(mean)), ("std", as_tuple(std))):
             if len(values) not in (1, input_shape[0]):
                 raise expected(
                     f"one input_{name} or {input_shape[0]} of them",
@@ -114,10 +69,6 @@ class FixedScaling(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Scaled inputs, same shape."""
         return (inputs - self.mean) / self.std
-
-
-def _as_tuple(value: float | tuple[float, ...]) -> tuple[float, ...]:
-    return value if isinstance(value, tuple) else (value,)
 
 
 def _check_shape(spec: ModelSpec, input_shape: Shape, classes: int) -> None:

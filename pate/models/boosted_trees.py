@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,51 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from pate.errors import expected
-from pate.models.architectures import Shape
+from pate.models.specs import Shape, TreesSpec
 from pate.models.training import FloatArray, IntArray
 from pate.models.trees_format import OBJECTIVE, check_trees, read_json
 
 _HALF = 0.5  # records added to each class, so that a class that was not seen keeps a finite score
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreesSpec:
-    """Which trees, and how they are fitted.
-
-    Attributes:
-        rounds: each adds one tree per class.
-        depth: most splits between root and leaf.
-        learning_rate: part of each tree's answer that is added.
-        min_child_weight: least sum of second derivatives in a leaf; ``2 p (1 - p)`` for each of its records, so 1 asks
-            for at least two.
-        reg_lambda: squared penalty on the leaves' answers.
-        subsample: part of the records that each tree sees.
-        colsample: part of the features that each tree may split on.
-        balanced: whether classes weigh alike, however many records each has.
-    """
-
-    kind: Literal["boosted-trees"] = "boosted-trees"
-    rounds: int = 50
-    depth: int = 3
-    learning_rate: float = 0.1
-    min_child_weight: float = 1.0
-    reg_lambda: float = 1.0
-    subsample: float = 1.0
-    colsample: float = 1.0
-    balanced: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("rounds", "depth"):
-            if getattr(self, name) < 1:
-                raise expected(f"{name} >= 1", "give a whole number", **{name: getattr(self, name)})
-        for name in ("min_child_weight", "reg_lambda"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise expected(f"a finite {name} >= 0", "0 turns it off", **{name: value})
-        for name in ("learning_rate", "subsample", "colsample"):
-            if not 0 < getattr(self, name) <= 1:
-                raise expected(f"0 < {name} <= 1", "1 is the whole", **{name: getattr(self, name)})
 
 
 @final

@@ -10,7 +10,8 @@ from torch import nn
 
 from pate.errors import expected
 from pate.models.fused import fit_fused
-from pate.models.training import Loss, Records, Strategy, TrainSpec, fit
+from pate.models.specs import Strategy, TrainSpec
+from pate.models.training import Loss, Records, fit, loss_of
 
 
 def fit_bundle(
@@ -53,7 +54,7 @@ def fit_bundle(
         raise expected("a strategy out of ['sequential', 'fused']", "choose one", strategy=strategy)
     with _repeatable():
         if strategy == "fused":
-            return fit_fused(models, records, spec, seeds=seeds, loss=loss or spec.loss(), device=device)
+            return fit_fused(models, records, spec, seeds=seeds, loss=loss or loss_of(spec), device=device)
         return [
             fit(model, own, spec, seed=seed, loss=loss, device=device)
             for model, own, seed in zip(models, records, seeds, strict=True)

@@ -15,7 +15,21 @@ import torch
 from torch import Tensor, nn
 
 from pate.models.architectures import FixedScaling
+from pate.models.specs import Strategy
 from pate.models.training import Loss
+
+DENSE_KINDS = ("logistic", "mlp")
+"""Kinds of models that a ``DenseStack`` holds."""
+
+
+def best_strategy(kind: str, device: str) -> Strategy:
+    """Return the faster way of training a bundle of models of a kind.
+
+    Measured on 2 cores: linear models and MLPs are faster fused; of a small CNN two single-threaded tasks, each with
+    one model after the other, are 1.7 times as fast as two fused ones. Not measured: on a GPU everything is fused,
+    since one small model keeps only a small part of it busy.
+    """
+    return "fused" if kind in DENSE_KINDS or device == "cuda" else "sequential"
 
 
 @final
@@ -42,7 +56,7 @@ class DenseStack:
 
     @staticmethod
     def suits(model: nn.Module) -> bool:
-        """Whether a network is of this form."""
+        """Return ``True`` for a network of this form."""
         layers = _children(model)
         kinds = [type(layer) for layer in layers]
         hidden = kinds[2:-1]

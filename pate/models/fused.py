@@ -28,7 +28,8 @@ from torch.func import functional_call, vmap
 from pate.models.dense_stack import DenseStack
 from pate.models.slot_optimiser import SlotOptimiser
 from pate.models.slots import updates
-from pate.models.training import Loss, Records, TrainSpec
+from pate.models.specs import TrainSpec
+from pate.models.training import Loss, Records
 
 CACHE_BYTES = 8 * 2**20
 """Parameters, gradients and moments of the models stepped together on a CPU: more would not stay in its cache."""

@@ -9,7 +9,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from pate.models.training import TrainSpec, optimiser_of
+from pate.models.specs import TrainSpec
+from pate.models.training import optimiser_of
 
 
 @final

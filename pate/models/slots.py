@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pate.models.batches import padded_batches
-from pate.models.training import TrainSpec
+from pate.models.specs import TrainSpec
 from pate.randomness import derive_seed
 
 NOTHING = 0

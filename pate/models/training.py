@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, final
+from typing import TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,77 +14,15 @@ from torch.nn import functional
 
 from pate.errors import expected
 from pate.models.batches import shuffled_batches
+from pate.models.specs import TrainSpec
 from pate.randomness import derive_seed
 
-Strategy: TypeAlias = Literal["sequential", "fused"]
 Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """(logits ``[B, C]``, labels ``[B]``) -> loss of each record ``[B]``."""
 AfterStep: TypeAlias = Callable[[int, float], None]
 """Called with (updates done, batch loss) after each update of one model."""
 FloatArray: TypeAlias = npt.NDArray[np.floating]
 IntArray: TypeAlias = npt.NDArray[np.integer]
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainSpec:
-    """How to fit.
-
-    Attributes:
-        epochs: passes over the records; exactly one of ``epochs`` and ``steps`` is given.
-        steps: updates, however many records there are.
-        batch_size: records per update.
-        learning_rate: of the first update.
-        weight_decay: decoupled for ``adamw``, L2 for ``sgd``.
-        optimiser: ``adamw`` (Loshchilov, Hutter 2019) or ``sgd`` (Nesterov momentum 0.9).
-        schedule: ``constant``, or ``cosine`` from the learning rate down to 0 at the last update.
-        label_smoothing: mass that cross-entropy spreads over all classes (Szegedy et al. 2016).
-    """
-
-    epochs: int | None = None
-    steps: int | None = None
-    batch_size: int = 32
-    learning_rate: float = 0.01
-    weight_decay: float = 0.0
-    optimiser: Literal["adamw", "sgd"] = "adamw"
-    schedule: Literal["constant", "cosine"] = "cosine"
-    label_smoothing: float = 0.0
-
-    def __post_init__(self) -> None:
-        if (self.epochs is None) == (self.steps is None):
-            raise expected("exactly one of epochs and steps", "give one", epochs=self.epochs, steps=self.steps)
-        if (self.epochs or self.steps or 0) < 1:
-            raise expected("epochs or steps >= 1", "give how long to fit", epochs=self.epochs, steps=self.steps)
-        if self.batch_size < 1:
-            raise expected("batch_size >= 1", "give the records per update", batch_size=self.batch_size)
-        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
-            raise expected("a finite learning_rate > 0", "give the step size", learning_rate=self.learning_rate)
-        if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
-            raise expected("a finite weight_decay >= 0", "0 turns it off", weight_decay=self.weight_decay)
-        if self.optimiser not in ("adamw", "sgd"):
-            raise expected("an optimiser out of ['adamw', 'sgd']", "choose one", optimiser=self.optimiser)
-        if self.schedule not in ("constant", "cosine"):
-            raise expected("a schedule out of ['constant', 'cosine']", "choose one", schedule=self.schedule)
-        if not 0 <= self.label_smoothing < 1:
-            raise expected("0 <= label_smoothing < 1", "0 turns it off", label_smoothing=self.label_smoothing)
-
-    def updates(self, records: int) -> int:
-        """Number of updates for so many records."""
-        if self.steps is not None:
-            return self.steps
-        return (self.epochs or 0) * math.ceil(records / self.batch_size)
-
-    def rate(self, step: int, steps: int) -> float:
-        """Learning rate of update ``step`` (from 0) out of ``steps``."""
-        if self.schedule == "constant":
-            return self.learning_rate
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-    def loss(self) -> Loss:
-        """Cross-entropy with this label smoothing."""
-        return lambda logits, labels: functional.cross_entropy(
-            logits, labels, reduction="none", label_smoothing=self.label_smoothing
-        )
 
 
 @final
@@ -126,6 +63,13 @@ def as_labels(labels: IntArray | Tensor) -> Tensor:
     return labels.to(torch.int64)
 
 
+def loss_of(spec: TrainSpec) -> Loss:
+    """Cross-entropy with the label smoothing of ``spec``."""
+    return lambda logits, labels: functional.cross_entropy(
+        logits, labels, reduction="none", label_smoothing=spec.label_smoothing
+    )
+
+
 def optimiser_of(parameters: Iterable[Tensor], spec: TrainSpec) -> torch.optim.Optimizer:
     """A fresh optimiser; both kinds work element by element."""
     if spec.optimiser == "adamw":
@@ -164,7 +108,7 @@ def fit(
         device: where to compute.
         after_step: progress; may read the model.
     """
-    per_record = loss or spec.loss()
+    per_record = loss or loss_of(spec)
     model.to(device).train()
     _lay_out(model, torch.channels_last)
     inputs, labels = records.inputs.to(device), records.labels.to(device)

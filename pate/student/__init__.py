@@ -1,12 +1,18 @@
-"""Students: trained on public inputs and released labels, never on votes."""
+"""Students: trained on public inputs and released labels, never on votes.
 
-from pate.student.boosted_trees import BoostedTrees
-from pate.student.fixmatch import FixMatch
-from pate.student.learning import Learner, OnProgress, StudentSpec
-from pate.student.pool import LabeledPool
-from pate.student.pseudo_label import PseudoLabel
-from pate.student.student import CurvePoint, Evaluation, Student, evaluate
-from pate.student.supervised import Supervised
+Learners are importable without torch; what computes is loaded when it is first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pate.student.learners import BoostedTrees, FixMatch, Learner, NetworkLearner, PseudoLabel, Supervised
+from pate.student.specs import StudentSpec
+
+if TYPE_CHECKING:
+    from pate.student.learning import OnProgress
+    from pate.student.pool import LabeledPool
+    from pate.student.student import CurvePoint, Evaluation, Student, evaluate
 
 __all__ = [
     "BoostedTrees",
@@ -15,6 +21,7 @@ __all__ = [
     "FixMatch",
     "LabeledPool",
     "Learner",
+    "NetworkLearner",
     "OnProgress",
     "PseudoLabel",
     "Student",
@@ -22,3 +29,18 @@ __all__ = [
     "Supervised",
     "evaluate",
 ]
+
+_MODULE_OF = {
+    "CurvePoint": "student",
+    "Evaluation": "student",
+    "LabeledPool": "pool",
+    "OnProgress": "learning",
+    "Student": "student",
+    "evaluate": "student",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

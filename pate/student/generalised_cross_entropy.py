@@ -33,7 +33,7 @@ class GeneralisedCrossEntropy:
 
     def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Logits ``[B, C]``, labels ``[B]`` -> loss of each record ``[B]``."""
-        surprise = functional.cross_entropy(logits, labels, reduction="none")
+        cross_entropy = functional.cross_entropy(logits, labels, reduction="none")
         if self.q == 0:
-            return surprise
-        return -torch.expm1(-self.q * surprise) / self.q
+            return cross_entropy
+        return -torch.expm1(-self.q * cross_entropy) / self.q

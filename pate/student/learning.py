@@ -1,80 +1,27 @@
-"""The loop that every learner shares, and what a learner is."""
+"""The training loop that every learner of networks shares."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeAlias, final
+from typing import NamedTuple, TypeAlias, final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pate.errors import expected
 from pate.features.encoder import Encoder, copy_body
-from pate.models.architectures import ModelSpec, build
+from pate.models.architectures import build
 from pate.models.batches import shuffled_batches
-from pate.models.training import TrainSpec, optimiser_of, set_rate
+from pate.models.training import optimiser_of, set_rate
 from pate.randomness import derive_seed
 from pate.student.ema import MovingAverage
 from pate.student.pool import LabeledPool
+from pate.student.specs import StudentSpec
 from pate.student.student import CurvePoint, Student
 
 OnProgress: TypeAlias = Callable[[CurvePoint], None]
-
-
-class Learner(Protocol):
-    """Turns a pool into a student. Sees public inputs and released labels, never votes or evaluation data."""
-
-    def fit(
-        self,
-        pool: LabeledPool,
-        *,
-        seed: int,
-        device: str | torch.device = "cpu",
-        on_progress: OnProgress | None = None,
-        start: Encoder | None = None,
-    ) -> Student:
-        """Train a student; deterministic given pool, seed, device and number of threads.
-
-        With ``start``, its network begins with the weights of that public encoder, all layers but the last.
-        """
-        ...
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudentSpec:
-    """What all learners need to know.
-
-    Attributes:
-        model: the network.
-        train: how to fit; ``epochs`` count passes over the labelled part.
-        robustness: ``q`` of the generalised cross-entropy on released labels; 0 is cross-entropy.
-        ema_decay: of the averaged weights that become the student; 0 keeps the last weights.
-        held_out: part of the released labels that choose the best point of training instead of teaching; 0
-            takes the last point.
-        report_every: updates between points of the training curve.
-    """
-
-    model: ModelSpec
-    train: TrainSpec
-    robustness: float = 0.0
-    ema_decay: float = 0.0
-    held_out: float = 0.0
-    report_every: int = 50
-
-    def __post_init__(self) -> None:
-        for name in ("ema_decay", "held_out"):
-            value = getattr(self, name)
-            if not 0 <= value < 1:
-                raise expected(f"0 <= {name} < 1", "0 turns it off", **{name: value})
-        if not 0 <= self.robustness <= 1:
-            raise expected("0 <= robustness <= 1", "0 is cross-entropy", robustness=self.robustness)
-        if self.report_every < 1:
-            raise expected("report_every >= 1", "give updates between points", report_every=self.report_every)
 
 
 class Batch(NamedTuple):
@@ -104,59 +51,31 @@ TRIES = 3
 _SAME = 1e-6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetworkLearner(ABC):
-    """A learner of networks: says what to minimise, and shares how.
+ObjectiveOf: TypeAlias = Callable[[LabeledPool, int, str | torch.device], Objective]
+"""(pool, seed of the fit, device) -> what that fit minimises."""
 
-    Attributes:
-        spec: network, fit, loss on labels and averaging.
+
+def fit_network(
+    pool: LabeledPool,
+    spec: StudentSpec,
+    objective_of: ObjectiveOf,
+    *,
+    seed: int,
+    device: str | torch.device,
+    on_progress: OnProgress | None,
+    start: Encoder | None,
+) -> Student:
+    """Train a student; see ``pate.student.learners.NetworkLearner.fit``.
+
+    Few labels and a robust loss, which stops pulling where the network is sure, can end in one that gives every
+    input the same answer. That shows on the released labels alone, and the fit begins again from other weights.
     """
-
-    spec: StudentSpec
-
-    @abstractmethod
-    def objective(self, pool: LabeledPool, seed: int, device: str | torch.device) -> Objective:
-        """What one fit minimises; made anew for each, so that nothing that it remembers outlives a fit.
-
-        Args:
-            pool: public inputs and released labels.
-            seed: of the fit.
-            device: where it computes.
-
-        Raises:
-            InputError: inputs that this learner cannot use.
-        """
-
-    def fit(
-        self,
-        pool: LabeledPool,
-        *,
-        seed: int,
-        device: str | torch.device = "cpu",
-        on_progress: OnProgress | None = None,
-        start: Encoder | None = None,
-    ) -> Student:
-        """Train a student; see ``Learner``.
-
-        Few labels and a robust loss, which stops pulling where the network is sure, can end in one that gives every
-        input the same answer. That shows on the released labels alone, and the fit begins again from other weights.
-
-        Args:
-            pool: public inputs and released labels.
-            seed: of weights, order and held-out labels.
-            device: where to compute.
-            on_progress: called with each point of the curve; steps begin again where a fit does.
-            start: a public encoder of the same architecture to begin with.
-
-        Raises:
-            InputError: the encoder is of another architecture, or the inputs are not for this learner.
-        """
-        for attempt in range(TRIES):
-            own = derive_seed(seed, "again", attempt) if attempt else seed
-            student = _fit(pool, self.spec, self.objective(pool, own, device), own, device, on_progress, start)
-            if not _tells_nothing_apart(student, pool):
-                break
-        return student
+    for attempt in range(TRIES):
+        own = derive_seed(seed, "again", attempt) if attempt else seed
+        student = _fit(pool, spec, objective_of(pool, own, device), own, device, on_progress, start)
+        if not _tells_nothing_apart(student, pool):
+            break
+    return student
 
 
 def _tells_nothing_apart(student: Student, pool: LabeledPool) -> bool:

@@ -15,10 +15,11 @@ import torch
 from torch import nn
 
 from pate.errors import expected
-from pate.models.architectures import ModelSpec, Shape, build
-from pate.models.boosted_trees import Abstainer, Trees, TreesSpec, fit_trees
+from pate.models.architectures import build
+from pate.models.boosted_trees import Abstainer, Trees, fit_trees
 from pate.models.bundle import fit_bundle
-from pate.models.training import FloatArray, IntArray, Records, Strategy, TrainSpec
+from pate.models.specs import ModelSpec, Shape, Strategy, TrainSpec, TreesSpec
+from pate.models.training import FloatArray, IntArray, Records
 from pate.randomness import derive_seed
 from pate.teachers.tree_weights import pack_trees, unpack_trees
 from pate.teachers.weights import BundleWeights, pack, unpack

@@ -8,8 +8,8 @@ import torch
 
 from pate.errors import expected
 from pate.features.encoder import PackedEncoder
-from pate.models.architectures import Shape
-from pate.models.training import FloatArray, IntArray, Strategy, TrainSpec, as_inputs
+from pate.models.specs import Shape, Strategy, TrainSpec
+from pate.models.training import FloatArray, IntArray, as_inputs
 from pate.randomness import derive_seed
 from pate.teachers.kinds import Fitting, TeacherSpec, fit_teachers
 from pate.teachers.weights import BundleWeights

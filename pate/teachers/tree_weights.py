@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from torch import nn
 
 from pate.errors import expected
-from pate.models.architectures import Shape
 from pate.models.boosted_trees import Abstainer, Trees, features_of
+from pate.models.specs import Shape
 from pate.models.trees_format import read_json
 from pate.teachers.weights import BundleWeights
 

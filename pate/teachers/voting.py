@@ -1,4 +1,4 @@
-"""What teachers say about public inputs: one vote each per query, or an abstention."""
+"""Votes of teachers on public inputs: one each per query, or an abstention."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pate.errors import expected
 from pate.models.training import FloatArray, as_inputs
 from pate.teachers.kinds import TeacherSpec, read_teachers
 from pate.teachers.weights import BundleWeights
-from pate.votes import ABSTAIN, VoteArray
+from pate.votes import ABSTAIN, VoteArray, as_votes, narrowest
 
 
 def vote(
@@ -58,13 +58,12 @@ def _votes(
         votes_of_logits(network(batch.to(device, copy=True)).cpu().numpy(), classes)  # products round by address
         for batch in inputs_Q.split(batch_size)  # type: ignore[no-untyped-call]
     ]
-    return np.concatenate(votes) if votes else np.zeros(0, dtype=np.int16)
+    return np.concatenate(votes) if votes else np.zeros(0, dtype=narrowest(classes))
 
 
 def votes_of_logits(logits_QC: FloatArray, classes: int) -> VoteArray:
-    """The class of the largest logit, ties to the lowest; -1 where a logit is not finite or the class is not
+    """Return the class of the largest logit, ties to the lowest; -1 where a logit is not finite or the class is not
     in ``0..C-1``.
     """
-    choice_Q = logits_QC.argmax(axis=1)
-    valid_Q = np.isfinite(logits_QC).all(axis=1) & (choice_Q < classes)
-    return np.where(valid_Q, choice_Q, ABSTAIN).astype(np.int16)
+    finite_Q = np.isfinite(logits_QC).all(axis=1)
+    return as_votes(np.where(finite_Q, logits_QC.argmax(axis=1), ABSTAIN), classes)

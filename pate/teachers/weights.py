@@ -14,7 +14,8 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from pate.errors import expected
-from pate.models.architectures import ModelSpec, Shape, build
+from pate.models.architectures import build
+from pate.models.specs import ModelSpec, Shape
 
 TEACHERS_KEY = "teachers"
 """Name of the tensor that holds the teachers' numbers; parameter names contain a dot, so it cannot collide."""

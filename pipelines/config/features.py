@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, PrivateAttr
 
-from pate.features import Backbone, Diffusion, Inputs, Representation, Scattering, SimCLR
-from pate.features.backbone import Architecture
+from pate.features import Backbone, Diffusion, Inputs, Scattering, SimCLR
+from pate.features.representations import Architecture
 from pate.models import ModelSpec, TrainSpec
-from pate.models.augmentation import Augmentation
+from pate.models.specs import Augmentation
 from pipelines.config.fields import Count, Positive, Section, Threads
+
+if TYPE_CHECKING:
+    from pate.features import Representation
 
 _DIFFUSION: Any = Field(None, description="place features on the graph of the pool's nearest neighbours")
 

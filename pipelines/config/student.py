@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, ValidationInfo, field_validator
 
 from pate.models import TreesSpec
-from pate.models.augmentation import Augmentation
+from pate.models.specs import Augmentation
 from pate.student import BoostedTrees, FixMatch, Learner, PseudoLabel, StudentSpec, Supervised
 from pipelines.config.fields import MOST, Count, Positive, Section, Threads
 

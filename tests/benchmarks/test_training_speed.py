@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pate.models import ModelSpec, TrainSpec
-from pate.models.training import Strategy
+from pate.models.specs import Strategy
 from pate.teachers import train_bundle
 
 pytestmark = pytest.mark.benchmark

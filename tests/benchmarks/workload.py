@@ -14,13 +14,13 @@ from torch import nn
 
 from pate.models import ModelSpec, TrainSpec, build
 from pate.models.batches import shuffled_batches
-from pate.models.training import Strategy
+from pate.models.dense_stack import best_strategy
+from pate.models.specs import Strategy
 from pate.randomness import derive_seed, generator
 from pate.teachers import BundleWeights, train_bundle
 from pate.teachers.weights import unpack
 from pipelines.cluster.job import Job
 from pipelines.cluster.session import RaySession, ray_session
-from pipelines.teachers.ensemble import best_strategy
 
 CLASSES = 10
 CORES = len(os.sched_getaffinity(0))

@@ -11,13 +11,14 @@ from typing import final
 import numpy as np
 import pandas as pd
 
+from pate.arrays import IdArray
 from pate.data.body import UNLABELLED, Body, Split, divide, require_one_spelling, rows_refused
 from pate.data.columns import LabelRule, ids
 from pate.data.files.table_file import FileFormat, read_table
 from pate.data.origin import FILE_BITS, Origin, file_digest
 from pate.data.pixels import to_inputs
 from pate.data.private_side import private_side
-from pate.data.records import FloatArray, IdArray, PrivateRecords, Study
+from pate.data.records import FloatArray, PrivateRecords, Study
 from pate.data.refusal import refused, require_file
 from pate.data.study import records_of, study_of
 from pate.errors import expected

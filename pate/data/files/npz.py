@@ -9,13 +9,14 @@ from typing import final
 import numpy as np
 import numpy.typing as npt
 
+from pate.arrays import IdArray
 from pate.data.body import Body, Split, divide, require_one_spelling
 from pate.data.files.archive import read_arrays
 from pate.data.ids import canonical_ids
 from pate.data.origin import Origin, array_digests, file_digest, joined
 from pate.data.pixels import to_inputs, to_labels
 from pate.data.private_side import private_side
-from pate.data.records import IdArray, PrivateRecords, Study
+from pate.data.records import PrivateRecords, Study
 from pate.data.refusal import refused, require_file
 from pate.data.study import records_of, study_of
 from pate.errors import expected

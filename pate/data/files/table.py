@@ -10,6 +10,7 @@ from typing import final
 import numpy as np
 import pandas as pd
 
+from pate.arrays import IdArray
 from pate.data.body import UNLABELLED, Body, Split, divide, require_one_spelling, rows_refused
 from pate.data.columns import LabelRule, canonical, ids
 from pate.data.encoding import CategoricalColumns, Encoder, NumericColumns, fit_encoder
@@ -17,7 +18,7 @@ from pate.data.files.table_file import FileFormat, Join, interpret, join_tables,
 from pate.data.ids import canonical_ids
 from pate.data.origin import Origin, file_digest, joined, rows_digests
 from pate.data.private_side import private_side
-from pate.data.records import IdArray, PrivateRecords, Study
+from pate.data.records import PrivateRecords, Study
 from pate.data.refusal import refused, require_file
 from pate.data.study import records_of, study_of
 from pate.errors import expected

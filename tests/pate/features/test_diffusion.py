@@ -11,7 +11,7 @@ import torch
 from pate.data.embedded import digits_study
 from pate.errors import InputError
 from pate.features import Diffusion, Inputs
-from pate.features.diffusion import DiffusionMap
+from pate.features.diffusion_map import DiffusionMap
 from pate.models import ModelSpec, TrainSpec
 from pate.teachers import train_bundle, vote
 

@@ -14,7 +14,7 @@ from pate.errors import InputError, PrivacyViolation
 from pate.features import Encoder, PackedEncoder, SimCLR
 from pate.features.encoder import body_of, copy_body, public_inputs
 from pate.models import ModelSpec, TrainSpec, build
-from pate.models.augmentation import Augmentation
+from pate.models.specs import Augmentation
 from pate.values import Private
 
 IMAGES = np.random.default_rng(0).random((40, 1, 8, 8), dtype=np.float32)

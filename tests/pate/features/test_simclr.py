@@ -12,7 +12,7 @@ from pate.data.embedded import digits_study
 from pate.features import SimCLR
 from pate.features.simclr import nt_xent
 from pate.models import ModelSpec, TrainSpec
-from pate.models.augmentation import Augmentation
+from pate.models.specs import Augmentation
 
 CHANGES = Augmentation(shift=0.15, rotate=20, zoom=0.2)
 

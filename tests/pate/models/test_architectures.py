@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from pate.errors import InputError
-from pate.models.architectures import FixedScaling, ModelSpec, build
+from pate.models.architectures import FixedScaling, build
+from pate.models.specs import ModelSpec
 
 IMAGES = [(1, 8, 8), (1, 28, 28), (3, 32, 32)]
 

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pate.errors import InputError
-from pate.models.boosted_trees import Abstainer, Trees, TreesSpec, fit_trees
+from pate.models.boosted_trees import Abstainer, Trees, fit_trees
+from pate.models.specs import TreesSpec
 from pate.models.trees_format import check_trees, read_json
 from pate.teachers.tree_weights import pack_trees, unpack_trees
 

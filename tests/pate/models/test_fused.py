@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from pate.models import fused
-from pate.models.architectures import ModelSpec, build
+from pate.models.architectures import build
 from pate.models.bundle import fit_bundle
-from pate.models.dense_stack import DenseStack
+from pate.models.dense_stack import DENSE_KINDS, DenseStack
 from pate.models.fused import MappedStack
-from pate.models.training import Records, TrainSpec
+from pate.models.specs import ModelSpec, TrainSpec
+from pate.models.training import Records, loss_of
 
 SHAPE = (1, 4, 4)
 SCALED = {"input_mean": 0.3, "input_std": 0.7}
@@ -36,7 +37,7 @@ def squared(logits: Tensor, labels: Tensor) -> Tensor:
 def test_dense_gradients_are_those_of_autograd(hidden: tuple[int, ...], loss: str) -> None:
     """Each gradient within 1e-5, on batches of unequal size."""
     models = bundle(ModelSpec(kind="mlp", hidden=hidden, **SCALED), 3)
-    per_record = TrainSpec(steps=1, label_smoothing=0.1).loss() if loss == "smoothed" else squared
+    per_record = loss_of(TrainSpec(steps=1, label_smoothing=0.1)) if loss == "smoothed" else squared
     data = records([4, 4, 4])
     weight = torch.tensor([[0.25] * 4, [0.5, 0.5, 0, 0], [1, 0, 0, 0]])
     stack = DenseStack(models, "cpu")
@@ -83,6 +84,7 @@ def test_written_out_and_mapped_stacks_agree() -> None:
 def test_only_dense_networks_have_their_gradients_written_out(kind: str, dense: bool) -> None:
     spec = ModelSpec(kind=kind, hidden=(4,) if kind.endswith("cnn") else None)
     assert DenseStack.suits(build(spec, SHAPE, 3, 0)) is dense
+    assert (kind in DENSE_KINDS) is dense
 
 
 def test_a_network_of_another_form_is_not_taken_for_a_dense_one() -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pate.models.batches import shuffled_batches
 from pate.models.slot_optimiser import SlotOptimiser
 from pate.models.slots import CHUNK, NOTHING, updates
-from pate.models.training import TrainSpec, optimiser_of, set_rate
+from pate.models.specs import TrainSpec
+from pate.models.training import optimiser_of, set_rate
 from pate.randomness import derive_seed
 
 SPEC = TrainSpec(epochs=2, batch_size=4, learning_rate=0.1)

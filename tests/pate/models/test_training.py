@@ -8,9 +8,10 @@ import torch
 from sklearn.datasets import load_digits
 
 from pate.errors import InputError
-from pate.models.architectures import ModelSpec, build
+from pate.models.architectures import build
 from pate.models.bundle import fit_bundle
-from pate.models.training import Records, TrainSpec, fit
+from pate.models.specs import ModelSpec, TrainSpec
+from pate.models.training import Records, fit
 
 SPEC = TrainSpec(steps=60, batch_size=16, learning_rate=0.02, weight_decay=0.01)
 

@@ -8,7 +8,7 @@ import xgboost
 
 from pate.errors import InputError
 from pate.features import Encoder
-from pate.models.boosted_trees import TreesSpec
+from pate.models.specs import TreesSpec
 from pate.randomness import derive_seed
 from pate.student import BoostedTrees, LabeledPool
 

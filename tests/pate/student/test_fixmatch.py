@@ -7,14 +7,13 @@ import pytest
 import torch
 
 from pate.errors import InputError
-from pate.models.architectures import ModelSpec
-from pate.models.augmentation import Augmentation
-from pate.models.training import TrainSpec
-from pate.student.fixmatch import FixMatch, _Alignment
-from pate.student.learning import Batch, StudentSpec
+from pate.models.specs import Augmentation, ModelSpec, TrainSpec
+from pate.student.fixmatch import _Alignment
+from pate.student.learners import FixMatch, Supervised
+from pate.student.learning import Batch
 from pate.student.pool import LabeledPool
+from pate.student.specs import StudentSpec
 from pate.student.student import evaluate
-from pate.student.supervised import Supervised
 
 WEAK = Augmentation(shift=0.06)
 STRONG = Augmentation(shift=0.12, rotate=15, zoom=0.15, shear=10, erase=0.3, noise=0.1)

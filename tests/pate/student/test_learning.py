@@ -5,14 +5,11 @@ import pytest
 import torch
 
 from pate.errors import InputError
-from pate.models.architectures import ModelSpec
-from pate.models.augmentation import Augmentation
-from pate.models.training import TrainSpec
-from pate.student.fixmatch import FixMatch
-from pate.student.learning import TRIES, Batch, NetworkLearner, Objective, StudentSpec
+from pate.models.specs import Augmentation, ModelSpec, TrainSpec
+from pate.student.learners import FixMatch, NetworkLearner, PseudoLabel, Supervised
+from pate.student.learning import TRIES, Batch, Objective
 from pate.student.pool import LabeledPool
-from pate.student.pseudo_label import PseudoLabel
-from pate.student.supervised import Supervised
+from pate.student.specs import StudentSpec
 
 TRAIN = TrainSpec(steps=30, batch_size=16, learning_rate=0.02)
 SHIFT = Augmentation(shift=0.1)

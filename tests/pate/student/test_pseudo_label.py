@@ -3,12 +3,10 @@
 import pytest
 
 from pate.errors import InputError
-from pate.models.architectures import ModelSpec
-from pate.models.training import TrainSpec
-from pate.student.learning import StudentSpec
-from pate.student.pseudo_label import PseudoLabel
+from pate.models.specs import ModelSpec, TrainSpec
+from pate.student.learners import PseudoLabel, Supervised
+from pate.student.specs import StudentSpec
 from pate.student.student import evaluate
-from pate.student.supervised import Supervised
 
 SPEC = StudentSpec(model=ModelSpec(kind="mlp"), train=TrainSpec(steps=300, batch_size=16, learning_rate=0.02))
 

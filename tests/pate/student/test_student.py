@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from pate.errors import InputError
-from pate.models.architectures import ModelSpec, build
+from pate.models.architectures import build
+from pate.models.specs import ModelSpec
 from pate.student.student import Student, evaluate
 
 

@@ -2,12 +2,10 @@
 
 import time
 
-from pate.models.architectures import ModelSpec
-from pate.models.augmentation import Augmentation
-from pate.models.training import TrainSpec
-from pate.student.learning import StudentSpec
+from pate.models.specs import Augmentation, ModelSpec, TrainSpec
+from pate.student.learners import Supervised
+from pate.student.specs import StudentSpec
 from pate.student.student import evaluate
-from pate.student.supervised import Supervised
 
 
 def test_it_learns_digits_from_eighty_labels_of_which_five_are_wrong(digits) -> None:

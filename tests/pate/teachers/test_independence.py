@@ -19,13 +19,11 @@ from hypothesis import strategies as st
 from safetensors.torch import load
 
 from pate.models import fused
-from pate.models.architectures import ModelSpec
-from pate.models.boosted_trees import TreesSpec
 from pate.models.bundle import fit_bundle
 from pate.models.dense_stack import DenseStack
 from pate.models.slot_optimiser import SlotOptimiser
 from pate.models.slots import Update, updates
-from pate.models.training import TrainSpec
+from pate.models.specs import ModelSpec, TrainSpec, TreesSpec
 from pate.teachers import BundleWeights, kinds, train_bundle, vote
 
 SHAPE, CLASSES = (1, 8, 8), 4

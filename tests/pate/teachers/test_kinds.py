@@ -7,9 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from pate.errors import InputError
-from pate.models.architectures import ModelSpec
-from pate.models.boosted_trees import TreesSpec
-from pate.models.training import TrainSpec
+from pate.models.specs import ModelSpec, TrainSpec, TreesSpec
 from pate.teachers import BundleWeights, train_bundle, vote
 from pate.teachers.kinds import fit_teachers, read_teachers
 

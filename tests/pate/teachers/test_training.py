@@ -8,9 +8,9 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from pate.errors import InputError
-from pate.features.encoder import Encoder, PackedEncoder, Untrained
-from pate.models.architectures import ModelSpec
-from pate.models.training import TrainSpec
+from pate.features.encoder import Encoder, PackedEncoder
+from pate.features.representations import Untrained
+from pate.models.specs import ModelSpec, TrainSpec
 from pate.teachers.training import train_bundle
 from pate.teachers.voting import vote
 from pate.teachers.weights import BundleWeights

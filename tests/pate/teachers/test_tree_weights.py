@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from pate.errors import InputError
-from pate.models.boosted_trees import Abstainer, Trees, TreesSpec, fit_trees
+from pate.models.boosted_trees import Abstainer, Trees, fit_trees
+from pate.models.specs import TreesSpec
 from pate.teachers.tree_weights import pack_trees, unpack_trees
 from pate.teachers.weights import BundleWeights
 

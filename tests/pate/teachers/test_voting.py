@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pate.errors import InputError
-from pate.models.architectures import ModelSpec, build
+from pate.models.architectures import build
+from pate.models.specs import ModelSpec
 from pate.teachers.voting import vote, votes_of_logits
 from pate.teachers.weights import pack
+from pate.votes import narrowest
 
 MODEL = ModelSpec(kind="mlp", hidden=(8,))
 
@@ -25,7 +27,7 @@ def bundle(count: int = 3):
 def test_any_logits_give_one_valid_vote_each(logits_QC) -> None:
     votes_Q = votes_of_logits(logits_QC, logits_QC.shape[1])
     assert votes_Q.shape == logits_QC.shape[:1]
-    assert votes_Q.dtype == np.int16
+    assert votes_Q.dtype == narrowest(logits_QC.shape[1])
     for vote_, logits in zip(votes_Q, logits_QC, strict=True):
         if np.isfinite(logits).all():
             assert vote_ == min(c for c in range(len(logits)) if logits[c] == logits.max())

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import save
 
 from pate.errors import InputError, PateError
-from pate.models.architectures import ModelSpec, build
+from pate.models.architectures import build
+from pate.models.specs import ModelSpec
 from pate.teachers.weights import BundleWeights, pack, unpack
 
 SPEC, SHAPE = ModelSpec(kind="mlp", hidden=(5,)), (3,)

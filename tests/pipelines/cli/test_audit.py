@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pate.arrays import IntArray
 from pate.data import Partition, Study
-from pate.data.records import IntArray
 from pipelines.cli.app import run
 from pipelines.config.experiment import Config, load
 from pipelines.data.sources import deal, load_study
@@ -40,7 +40,7 @@ def study() -> tuple[Config, Study]:
 def each_record_teaches_one_teacher(study: Study, parts: Partition) -> bool:
     """The invariant of the training tasks, over what is handed to them."""
     holder = HeldHere(study.held_here, parts)
-    bundles, _ = make_bundles(holder.places(), size=10, slots=1)
+    bundles, _ = make_bundles(holder.sites(), size=10, slots=1)
     dealt = Counter(
         row.tobytes()
         for bundle in bundles

@@ -20,7 +20,7 @@ from pate.errors import RecordsRefused
 from pate.models import ModelSpec, TrainSpec
 from pate.teachers import train_bundle, vote
 from pipelines.config.experiment import Config, load
-from pipelines.data.sources import deal, load_study, marks
+from pipelines.data.sources import deal, fingerprints, load_study
 
 Row: TypeAlias = list[str]
 TEACHERS, QUERIES = 5, 20
@@ -104,7 +104,7 @@ def votes_of(config: Config) -> tuple[Any, Any]:
         seed=config.seed, strategy="fused",
     )  # fmt: skip
     votes_TQ = vote(weights, found.pool.inputs[:QUERIES], model=model, classes=2)
-    return votes_TQ, (found.classes, found.encoding, marks(found)["pool"], marks(found)["evaluation"])
+    return votes_TQ, (found.classes, found.encoding, fingerprints(found)["pool"], fingerprints(found)["evaluation"])
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
