@@ -12,7 +12,6 @@ html_title = f"pate {release}"
 html_show_copyright = False
 html_show_sourcelink = False
 html_copy_source = False
-html_extra_path = ["how_to/kuberay.yaml"]
 myst_heading_anchors = 4
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

@@ -69,7 +69,7 @@ class Machines:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "PATE_HOME"))}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         text = (ROOT / "docs" / "how_to" / "consortium.md").read_text()
-        (said,) = re.findall(r"Everywhere, before Ray: `export (.*?)`", text)
+        (said,) = re.findall(r"On every machine, before starting Ray: `export (.*?)`", text)
         return {**kept, **dict(word.split("=") for word in said.split()), "PATH": path, "HOME": str(self.folder)}
 
     def run(self, words: list[str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
