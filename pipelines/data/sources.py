@@ -54,8 +54,8 @@ def load_study(config: Config) -> Study:
     return study
 
 
-def place_names(config: Config) -> tuple[str, ...]:
-    """The sites that hold the files of records, in the order of the configuration."""
+def file_sites(config: Config) -> tuple[str, ...]:
+    """The sites that hold the files of private records, in the order of the configuration."""
     files = config.data.private_files if isinstance(config.data, FilesData) else ()
     return tuple(dict.fromkeys(str(file.site) for file in files))
 
@@ -87,7 +87,7 @@ def _shares(config: Config, study: Study) -> tuple[SiteShare, ...]:
     files = config.data.private_files if isinstance(config.data, FilesData) else ()
     column = getattr(config.data, "site", None) or getattr(config.data, "site_array", None)
     if files and all(file.site is not None for file in files) and column is None:
-        return site_shares(place_names(config), teachers=teachers, declared=declared)
+        return site_shares(file_sites(config), teachers=teachers, declared=declared)
     if declared is not None:
         return site_shares(config.partition.site_names(), teachers=teachers, declared=declared)
     if study.benchmark is not None and study.private is not None and study.private.sites_N is not None:
@@ -98,12 +98,12 @@ def _shares(config: Config, study: Study) -> tuple[SiteShare, ...]:
     )
 
 
-def load_records(config: Config, *, place: str, encoding: str | None, classes: tuple[str, ...]) -> PrivateRecords:
+def load_records(config: Config, *, site: str, encoding: str | None, classes: tuple[str, ...]) -> PrivateRecords:
     """The records of one site, on a node of that site.
 
     Args:
         config: the experiment.
-        place: the site.
+        site: the site.
         encoding: of the study, for tables.
         classes: of the study.
 
@@ -113,7 +113,7 @@ def load_records(config: Config, *, place: str, encoding: str | None, classes: t
     data = config.data
     if not isinstance(data, FilesData):
         raise expected("data in files", "declare them", source=data.source)
-    own = data.model_copy(update={"private_files": tuple(file for file in data.private_files if file.site == place)})
+    own = data.model_copy(update={"private_files": tuple(file for file in data.private_files if file.site == site)})
     root = data.folder if data.set is None else folder_of(data.set)
     if isinstance(own, NpzData):
         return npz_records(_npz(own.private_files, root), arrays=npz_arrays(own), classes=classes)
@@ -177,7 +177,7 @@ def equal_records(config: Config, *, benchmark: bool) -> Literal["refuse", "diff
     return config.data.equal_records
 
 
-def marks(study: Study) -> dict[str, str]:
+def fingerprints(study: Study) -> dict[str, str]:
     """Fingerprints of the three sets; that of the private one is private, and taken at the sites where it is there."""
     return {
         "private": "held at the sites" if study.private is None else fingerprint_of(study.private),
@@ -186,8 +186,8 @@ def marks(study: Study) -> dict[str, str]:
     }
 
 
-def place_fingerprint(records: PrivateRecords) -> str:
-    """Fingerprint of private records and of all that deals them: without ids, their places in their files. Private."""
+def fingerprint_with_positions(records: PrivateRecords) -> str:
+    """Fingerprint of private records and of what deals them: without ids, their positions in the files. Private."""
     if records.units_N is not None:
         return fingerprint_of(records)
     return f"{fingerprint_of(records)} at {fingerprint(records.positions())}"
@@ -285,11 +285,13 @@ def refuse_shared_files(data: FilesData, root: Path) -> None:
     private = {(file.prefix, _identity(root / file.path)): n for n, file in enumerate(data.private_files)}
     for name, files in (("pool_files", data.pool_files), ("evaluation_files", data.evaluation_files)):
         for number, file in enumerate(files):
-            mark = _identity(root / file.path)
+            identity = _identity(root / file.path)
             same = [
-                n for (prefix, own), n in private.items() if own == mark and (data.set is None or prefix == file.prefix)
+                n
+                for (prefix, own), n in private.items()
+                if own == identity and (data.set is None or prefix == file.prefix)
             ]
-            if mark is not None and same:
+            if identity is not None and same:
                 raise PrivacyViolation(
                     f"Expected public files as data.{name}, got data.{name}[{number}] which is "
                     f"data.private_files[{same[0]}]; name a public file"

@@ -29,7 +29,8 @@ from pipelines.run.evaluation import SEED
 from pipelines.run.features import encoded
 from pipelines.run.stages import Done
 from pipelines.run.teachers import ensemble_of
-from pipelines.teachers import ensemble
+from pipelines.teachers import voting
+from pipelines.teachers.ensemble import teachers_per_site
 from pipelines.teachers.holders import Holder
 
 POOLED_PASSES = 4
@@ -58,9 +59,9 @@ def _evaluation_votes(run: Run, holder: Holder, ray: OnDemand) -> VoteMatrix:
     """Votes of the teachers on the evaluation set, ``[T, E]``."""
     path, team = run.folder.evaluation_votes_file, ensemble_of(run, holder)
     inputs = encoded(run.study.evaluation.inputs, run.teachers_encoder)
-    with run.progress.bars("benchmark", ensemble.places_of(team)) as on_done:
-        voted = ensemble.collect_votes(path, replace(team, on_done=on_done), inputs, ray.session(), quorum=False)
-    ensemble.forget_parts(path)
+    with run.progress.bars("benchmark", teachers_per_site(team)) as on_done:
+        voted = voting.collect_votes(path, replace(team, on_done=on_done), inputs, ray.session(), quorum=False)
+    voting.forget_parts(path)
     return VoteMatrix.load(path, len(run.study.classes), voted.sha256)
 
 

@@ -15,7 +15,7 @@ from pate.features import PackedEncoder
 from pate.files import write_atomically
 from pate.values import Released
 from pipelines.config.experiment import Config
-from pipelines.data.sources import marks, place_fingerprint
+from pipelines.data.sources import fingerprint_with_positions, fingerprints
 from pipelines.progress import Progress
 from pipelines.run.stages import Done, run_stage
 from pipelines.storage.home import Home
@@ -42,7 +42,7 @@ class Run:
 
     def stage(self, name: str, work: Callable[[], Done]) -> dict[str, Any]:
         """Do a stage once; its inputs are the configuration and the data."""
-        inputs = {"config": self.config.digest(), **marks(self.study)}
+        inputs = {"config": self.config.digest(), **fingerprints(self.study)}
         return run_stage(self.folder, name, inputs, work, self.progress)
 
     @property
@@ -67,7 +67,7 @@ class Run:
 
     def public_sets(self) -> list[dict[str, Any]]:
         """Name, records and fingerprint of the pool and of the evaluation set."""
-        found, study = marks(self.study), self.study
+        found, study = fingerprints(self.study), self.study
         return [
             {"name": f"{self.config.data.source}-pool", "records": len(study.pool), "fingerprint": found["pool"]},
             {"name": self.evaluation_set, "records": len(study.evaluation), "fingerprint": found["evaluation"]},
@@ -82,10 +82,10 @@ def require_same_records(run: Run) -> None:
     """
     if run.study.private is None:
         return  # each task at a site sees to it
-    mark, path = place_fingerprint(run.study.private), run.folder.records_file
+    found, path = fingerprint_with_positions(run.study.private), run.folder.records_file
     if not path.exists():
-        write_atomically(path, mark)
-    if path.read_text() != mark:
+        write_atomically(path, found)
+    if path.read_text() != found:
         raise RecordsRefused(
             f"Expected the private records of run {run.folder.run_id} as when it began, got others; restore them, or "
             "start a new run under another name or seed"

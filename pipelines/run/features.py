@@ -13,7 +13,7 @@ from pate.features import PackedEncoder
 from pate.files import write_atomically
 from pate.randomness import derive_seed
 from pipelines.config.experiment import Config
-from pipelines.data.sources import marks
+from pipelines.data.sources import fingerprints
 from pipelines.progress import Progress
 from pipelines.run.context import Run
 from pipelines.run.stages import Done, run_stage
@@ -53,7 +53,7 @@ def fit_encoder(config: Config, study: Study, folder: RunFolder, progress: Progr
         line = f"{encoder.width} features by {settings.kind}, from {len(pool)} public inputs"
         return Done(outputs=[path], note={"sha256": hashlib.sha256(content).hexdigest()}, line=line)
 
-    inputs = {"features": settings.model_dump(mode="json"), "seed": config.seed, "pool": marks(study)["pool"]}
+    inputs = {"features": settings.model_dump(mode="json"), "seed": config.seed, "pool": fingerprints(study)["pool"]}
     note = run_stage(folder, "features", inputs, work, progress)
     return PackedEncoder(
         representation=representation, input_shape=study.input_shape, content=path.read_bytes(), sha256=note["sha256"]

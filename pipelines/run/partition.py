@@ -7,7 +7,8 @@ from pate.files import write_atomically
 from pipelines.cluster.session import OnDemand
 from pipelines.run.context import Run
 from pipelines.run.stages import Done
-from pipelines.teachers import enrolment, ensemble
+from pipelines.teachers import enrolment
+from pipelines.teachers.ensemble import JOURNAL
 from pipelines.teachers.holders import HeldHere, Holder
 
 
@@ -24,7 +25,7 @@ def partition(run: Run, parts: Partition | None, ray: OnDemand) -> Holder:
     def work() -> Done:
         if parts is None:
             with run.home.ledger() as ledger:
-                journal = path.with_name(ensemble.JOURNAL)
+                journal = path.with_name(JOURNAL)
                 found = enrolment.survey_sites(run.config, run.study, ledger.key, ray.session(), journal)
             write_atomically(path, enrolment.manifest_of(run.config, found))
         else:

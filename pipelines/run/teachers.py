@@ -8,8 +8,8 @@ from pate.values import Released
 from pipelines.cluster.session import OnDemand
 from pipelines.run.context import Run
 from pipelines.run.stages import Done
-from pipelines.teachers import ensemble
-from pipelines.teachers.ensemble import Ensemble
+from pipelines.teachers import training
+from pipelines.teachers.ensemble import ROSTER, Ensemble, teachers_per_site
 from pipelines.teachers.holders import Holder
 from pipelines.teachers.roster import Roster
 
@@ -19,9 +19,9 @@ def teachers(run: Run, holder: Holder, ray: OnDemand) -> None:
     team = ensemble_of(run, holder)
 
     def work() -> Done:
-        totals = ensemble.places_of(team)
+        totals = teachers_per_site(team)
         with run.tracker.phase("teachers") as tracker, run.progress.bars("teachers", totals) as on_done:
-            roster = ensemble.train_teachers(
+            roster = training.train_teachers(
                 replace(team, on_done=on_done), ray.session(), encoder=run.teachers_encoder
             )
             counts = Released.public({"teachers_enrolled": roster.enrolled, "teachers_lost": len(roster.lost)})
@@ -30,17 +30,17 @@ def teachers(run: Run, holder: Holder, ray: OnDemand) -> None:
         line = f"{roster.enrolled - len(roster.lost)} teachers trained"
         if roster.lost:
             line += f", {len(roster.lost)} lost to infrastructure: they abstain"
-        return Done(outputs=ensemble.outputs(team, roster), note={}, line=line)
+        return Done(outputs=training.training_files(team, roster), note={}, line=line)
 
     run.stage("teachers", work)
 
 
 def ensemble_of(run: Run, holder: Holder) -> Ensemble:
     """The run's ensemble."""
-    folder = run.folder.made(run.folder.teachers / ensemble.ROSTER).parent
+    folder = run.folder.made(run.folder.teachers / ROSTER).parent
     return Ensemble(folder=folder, config=run.config, study=run.study, holder=holder)
 
 
 def teachers_lost(run: Run) -> int:
     """Number of teachers that the infrastructure lost before the roster was frozen."""
-    return len(Roster.load(run.folder.teachers / ensemble.ROSTER).lost)
+    return len(Roster.load(run.folder.teachers / ROSTER).lost)

@@ -11,7 +11,8 @@ from pipelines.run.context import Run
 from pipelines.run.features import encoded
 from pipelines.run.stages import Done
 from pipelines.run.teachers import ensemble_of
-from pipelines.teachers import ensemble
+from pipelines.teachers import voting
+from pipelines.teachers.ensemble import teachers_per_site
 from pipelines.teachers.holders import Holder
 
 
@@ -22,13 +23,13 @@ def votes(run: Run, holder: Holder, asked: Released[list[int]], ray: OnDemand) -
 
     def work() -> Done:
         inputs = encoded(run.study.pool.inputs[asked.value], run.teachers_encoder)
-        with run.progress.bars("votes", ensemble.places_of(team)) as on_done:
-            voted = ensemble.collect_votes(path, replace(team, on_done=on_done), inputs, ray.session())
+        with run.progress.bars("votes", teachers_per_site(team)) as on_done:
+            voted = voting.collect_votes(path, replace(team, on_done=on_done), inputs, ray.session())
         line = f"{run.config.partition.teachers} teachers asked about {len(inputs)} inputs"
         if voted.unreachable:
             line += f", {voted.unreachable} could no longer be reached: they abstain"
         return Done(outputs=[path], note={"sha256": voted.sha256}, line=line)
 
     note = run.stage("votes", work)
-    ensemble.forget_parts(path)
+    voting.forget_parts(path)
     return VoteMatrix.load(path, len(run.study.classes), note["sha256"])

@@ -1,4 +1,4 @@
-"""What happens to a bundle of teachers inside a task, and where its weights are kept."""
+"""A bundle of teachers inside a task: trained, asked for votes, and its weights kept."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, final
 
-from pate.data.records import FloatArray, IntArray
+from pate.arrays import IntArray
+from pate.data.records import FloatArray
 from pate.errors import InputError
 from pate.files import file_hash, write_atomically
 from pate.teachers import BundleWeights, train_bundle, vote
-from pate.votes import VoteArray, as_votes
+from pate.votes import VoteArray
 
 Partitions: TypeAlias = list[tuple[FloatArray, IntArray]]
 
 
 class RecordSource(Protocol):
-    """Where the records of some teachers are; travels to a task and is loaded there."""
+    """The source of some teachers' records; travels to a task and is loaded there."""
 
     def load(self) -> Partitions:
-        """Inputs and labels of each teacher."""
+        """Load inputs and labels of each teacher."""
         ...
 
 
@@ -31,7 +32,7 @@ class SentRecords:
     partitions: Partitions
 
     def load(self) -> Partitions:
-        """Inputs and labels of each teacher."""
+        """Load inputs and labels of each teacher."""
         return self.partitions
 
 
@@ -55,7 +56,7 @@ class StoredBundle:
         return file.read_text() if file.exists() else None
 
     def is_whole(self) -> bool:
-        """Both files are there and agree; a bundle interrupted between them is trained again."""
+        """Return ``True`` if both files are there and agree; a bundle interrupted between them is trained again."""
         return self.recorded is not None and self.path.exists() and file_hash(self.path) == self.recorded
 
     def write(self, weights: BundleWeights) -> None:
@@ -69,7 +70,7 @@ class StoredBundle:
         write_atomically(self.path.with_suffix(".sha256"), sha256)
 
     def read(self) -> BundleWeights:
-        """The weights; whoever unpacks them checks the hash.
+        """Return the weights; their hash is checked when they are unpacked.
 
         Raises:
             InputError: they are not there.
@@ -103,7 +104,7 @@ def train_and_keep(*, source: RecordSource, keep: StoredBundle | None, **spec: A
     return weights.sha256
 
 
-def votes_of(*, weights: BundleWeights | StoredBundle, inputs: Any, classes: int, **spec: Any) -> VoteArray:
-    """The votes of a bundle, one or two bytes each. Shape ``[T, Q]``."""
+def vote_of_bundle(*, weights: BundleWeights | StoredBundle, inputs: Any, classes: int, **spec: Any) -> VoteArray:
+    """Return the votes of a bundle, one or two bytes each. Shape ``[T, Q]``."""
     read = weights.read() if isinstance(weights, StoredBundle) else weights
-    return as_votes(vote(read, inputs, classes=classes, **spec), classes)
+    return vote(read, inputs, classes=classes, **spec)

@@ -1,9 +1,9 @@
-"""Who holds the private records: this process, or the sites, whose records never leave them.
+"""The holder of the private records: this process, or the sites, whose records never leave them.
 
-A holder knows which teacher belongs to which site and gives each bundle of teachers a *source*: a description that is
-loaded inside the task. What the driver learns of records at sites is one survey of each: the keyed hashes of its
+A holder maps teachers to sites and gives each bundle of teachers a *source*: a description that is
+loaded inside the task. Of records at sites the driver learns one survey of each site: the keyed hashes of its
 privacy units with the teacher of each, and a fingerprint. Units are dealt where their records are, by the rule that
-holds everywhere. Places are node labels; in a rehearsal a place may play several hospitals.
+holds everywhere. A site is a node label; in a rehearsal one site may play several hospitals.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pate.data.private_side import private_side
 from pate.ledger.keys import LedgerKey
 from pate.values import Redacted
 from pipelines.teachers.bundles import RecordSource, SentRecords
-from pipelines.teachers.site_records import Place, SiteRecords, Survey
+from pipelines.teachers.site_records import SiteReader, SiteRecords, Survey
 
 
 @final
@@ -30,40 +30,40 @@ class Units(Redacted):
     """The privacy units of a body of data, as keyed hashes.
 
     Attributes:
-        known_by: by what they are known again under another name.
+        known_by: hashes that identify these records in another account.
     """
 
     known_by: list[bytes]
 
 
 def units_of(records: PrivateRecords, key: LedgerKey) -> Units:
-    """The units of records that this process holds."""
+    """Return the units of records that this process holds."""
     return Units(known_by=key.units(records.known_by()))
 
 
 class Holder(Protocol):
-    """Whoever holds the private records."""
+    """A holder of private records."""
 
     @property
     def teachers(self) -> int:
-        """How many teachers there are."""
+        """Number of teachers."""
         ...
 
     @property
-    def mark(self) -> str:
-        """What tells this body of records at sites from another, without saying what it holds."""
+    def fingerprint(self) -> str:
+        """Opaque fingerprint of records at sites; it reveals nothing about them."""
         ...
 
-    def places(self) -> list[str | None]:
-        """For each teacher the site whose nodes hold its records; ``None``: its records are sent to it."""
+    def sites(self) -> list[str | None]:
+        """Return for each teacher the site whose nodes hold its records; ``None``: its records are sent to it."""
         ...
 
     def source(self, teachers: Sequence[int]) -> RecordSource:
-        """Where the records of some teachers of one place are."""
+        """Return the source of the records of some teachers of one site."""
         ...
 
     def units(self, key: LedgerKey) -> Units:
-        """The privacy units, for the ledger."""
+        """Return the privacy units, for the ledger."""
         ...
 
 
@@ -75,9 +75,9 @@ class HeldHere(Redacted):
         self._records = records
         self._parts = parts
         self.teachers = parts.teachers
-        self.mark = "here"
+        self.fingerprint = "here"
 
-    def places(self) -> list[str | None]:
+    def sites(self) -> list[str | None]:
         """See ``Holder``."""
         return [None] * self.teachers
 
@@ -96,25 +96,25 @@ class HeldAtSites(Redacted):
     """The sites hold the records; a task reads those of its teachers on a node of their site.
 
     Args:
-        surveys: one of each place, in the order of the configuration.
-        places: what a task needs to read a place's records, with its teachers.
+        surveys: one of each site, in the order of the configuration.
+        readers: of the sites, in the same order; each knows its teachers.
         group_size: the most partitions that one privacy unit may sit in.
 
     Raises:
         RecordsRefused: a unit in more partitions than declared.
     """
 
-    def __init__(self, surveys: Sequence[Survey], places: Sequence[Place], *, group_size: int) -> None:
+    def __init__(self, surveys: Sequence[Survey], readers: Sequence[SiteReader], *, group_size: int) -> None:
         self._surveys = list(surveys)
-        self._place = {place.name: place for place in places}
+        self._reader = {reader.site: reader for reader in readers}
         self._at = {
-            teacher: place.name
-            for place in places
-            for share in place.shares
+            teacher: reader.site
+            for reader in readers
+            for share in reader.shares
             for teacher in range(share.first, share.first + share.teachers)
         }
         self.teachers = len(self._at)
-        self.mark = hashlib.sha256("".join(survey.fingerprint for survey in surveys).encode()).hexdigest()[:8]
+        self.fingerprint = hashlib.sha256("".join(survey.fingerprint for survey in surveys).encode()).hexdigest()[:8]
         units = [unit for survey in surveys for unit in survey.units[: len(survey.teachers)]]
         teachers = np.array([teacher for survey in surveys for teacher in survey.teachers], dtype=np.int64)
         with private_side():
@@ -122,16 +122,16 @@ class HeldAtSites(Redacted):
                 units, teachers, group_size, lambda row: "keyed hash " + hashlib.sha256(units[row]).hexdigest()[:16]
             )
 
-    def places(self) -> list[str | None]:
+    def sites(self) -> list[str | None]:
         """See ``Holder``."""
         return [self._at[teacher] for teacher in range(self.teachers)]
 
     def source(self, teachers: Sequence[int]) -> SiteRecords:
         """See ``Holder``."""
-        (place,) = {self._at[teacher] for teacher in teachers}
-        (survey,) = (survey for survey in self._surveys if survey.place == place)
+        (site,) = {self._at[teacher] for teacher in teachers}
+        (survey,) = (survey for survey in self._surveys if survey.site == site)
         return SiteRecords(
-            place=self._place[place],
+            reader=self._reader[site],
             salt=survey.salt,
             fingerprint=survey.fingerprint,
             teachers=tuple(teachers),
@@ -139,4 +139,4 @@ class HeldAtSites(Redacted):
 
     def units(self, key: LedgerKey) -> Units:
         """See ``Holder``; the hashes were made at the sites, under the same key."""
-        return Units(known_by=[mark for survey in self._surveys for mark in survey.known_by])
+        return Units(known_by=[known for survey in self._surveys for known in survey.known_by])

@@ -1,8 +1,8 @@
-"""The roster: what decides the teachers, who is enrolled, who was lost to infrastructure, and how few are too few.
+"""The training plan, the roster of enrolled and lost teachers, and the quorum.
 
-It is frozen before the first vote is asked for. Whoever was lost, or cannot be reached later, abstains: the matrix
-keeps its row, and one unit moves as many votes as before. Only what Ray reports of machines counts here; what data
-caused (an empty, tiny or one-class partition, weights that are not finite) is nobody's loss and decides nothing.
+The roster is frozen before the first vote is asked for. A teacher that was lost, or cannot be reached later, abstains:
+the matrix keeps its row, and one unit moves as many votes as before. Only what Ray reports of machines counts here;
+what data caused (an empty, tiny or one-class partition, weights that are not finite) is no loss and decides nothing.
 """
 
 from __future__ import annotations
@@ -17,23 +17,26 @@ from pate.errors import QuorumLost
 from pate.files import write_atomically
 from pipelines.config.experiment import FaultsConfig
 
+_IN_FILE = {"sites": "places"}
+"""Fields of a plan that have another name in its file."""
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What decides the teachers, fixed before the first is trained, so that a retried task gives the same.
+    """The training plan, fixed before the first teacher is trained, so that a retried task gives the same.
 
     Attributes:
         bundles: numbers of the teachers of each task, all of one site.
-        places: for each bundle the site on whose nodes it is trained and votes, or ``None``.
+        sites: for each bundle the site on whose nodes it is trained and votes, or ``None``.
         strategy: ``sequential`` or ``fused``.
         threads: torch threads in a task.
         device: ``cpu`` or ``cuda``.
-        rule: which rule dealt the units; plans without it were dealt by the first.
+        rule: number of the rule that dealt the units; plans without it were dealt by the first.
     """
 
     bundles: list[list[int]]
-    places: list[str | None]
+    sites: list[str | None]
     strategy: str
     threads: int
     device: str
@@ -41,17 +44,29 @@ class Plan:
 
     @property
     def teachers(self) -> int:
-        """How many there are."""
+        """Number of teachers."""
         return sum(len(bundle) for bundle in self.bundles)
+
+    def save(self, path: Path) -> None:
+        """Write to the private folder."""
+        content = asdict(self)
+        write_atomically(path, json.dumps({_IN_FILE.get(name, name): value for name, value in content.items()}))
+
+    @classmethod
+    def load(cls, path: Path) -> Plan:
+        """Read a plan that ``save`` wrote."""
+        content = json.loads(path.read_text())
+        names = {in_file: name for name, in_file in _IN_FILE.items()}
+        return cls(**{names.get(name, name): value for name, value in content.items()})
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roster:
-    """Who takes part, frozen before labelling.
+    """Enrolled and lost teachers, frozen before labelling.
 
     Attributes:
-        enrolled: teachers.
+        enrolled: number of teachers.
         lost: teachers lost to infrastructure before it was frozen; they abstain.
     """
 
@@ -64,26 +79,26 @@ class Roster:
 
     @classmethod
     def load(cls, path: Path) -> Roster:
-        """What ``save`` wrote."""
+        """Read a roster that ``save`` wrote."""
         content = json.loads(path.read_text())
         return cls(enrolled=content["enrolled"], lost=tuple(content["lost"]))
 
 
-def make_bundles(places: Sequence[str | None], *, size: int, slots: int) -> tuple[list[list[int]], list[str | None]]:
-    """Teachers in bundles of one site each, and the site of each bundle.
+def make_bundles(sites: Sequence[str | None], *, size: int, slots: int) -> tuple[list[list[int]], list[str | None]]:
+    """Put teachers into bundles of one site each; returns the bundles and the site of each.
 
     Args:
-        places: the site of each teacher.
+        sites: the site of each teacher.
         size: most teachers in a bundle.
         slots: tasks that run at once; bundles are made small enough that none is idle.
     """
-    size = min(size, max(1, -(-len(places) // slots)))
+    size = min(size, max(1, -(-len(sites) // slots)))
     bundles: list[list[int]] = []
     at: list[str | None] = []
-    for place in dict.fromkeys(places):
-        own = [teacher for teacher, where in enumerate(places) if where == place]
+    for site in dict.fromkeys(sites):
+        own = [teacher for teacher, where in enumerate(sites) if where == site]
         bundles += [own[first : first + size] for first in range(0, len(own), size)]
-        at += [place] * (len(bundles) - len(at))
+        at += [site] * (len(bundles) - len(at))
     return bundles, at
 
 
@@ -91,16 +106,16 @@ def require_quorum(faults: FaultsConfig, plan: Plan, present: Collection[int], *
     """Stop where too few teachers or sites are left.
 
     Args:
-        faults: the declared quorums; without one, everybody is needed.
-        plan: which teachers and sites there are.
+        faults: the declared quorums; without one, all are needed.
+        plan: the teachers and their sites.
         present: numbers of the bundles that are there.
         doing: what they did, for the error.
 
     Raises:
         QuorumLost: nothing was released.
     """
-    sites = {place for place in plan.places if place is not None}
-    left = {plan.places[number] for number in present} - {None}
+    sites = {site for site in plan.sites if site is not None}
+    left = {plan.sites[number] for number in present} - {None}
     teachers = sum(len(plan.bundles[number]) for number in present)
     needed_sites = len(sites) if faults.quorum_sites is None else min(faults.quorum_sites, len(sites))
     needed_teachers = faults.quorum_teachers

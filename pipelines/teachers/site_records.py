@@ -1,8 +1,7 @@
-"""What happens to records at their site: surveyed once, read again by each worker that trains on them.
+"""Records at their site: surveyed once, read again by each worker that trains on them.
 
 These functions run in tasks on the site's nodes. A survey sends keyed hashes to the driver; records are only ever
-handed to the training in the same process. Whatever is wrong with records is said in one sentence, the same at every
-site.
+handed to the training in the same process. An error about records is one sentence, the same at every site.
 """
 
 from __future__ import annotations
@@ -13,35 +12,36 @@ from typing import Any, final
 
 import numpy as np
 
+from pate.arrays import IdArray, IntArray
 from pate.data import PrivateRecords
 from pate.data.partition import SiteShare, deal
 from pate.data.private_side import private_side
-from pate.data.records import FloatArray, IdArray, IntArray, require_fitting
+from pate.data.records import FloatArray, require_fitting
 from pate.errors import RecordsRefused, expected
 from pate.ledger.keys import hash_units
 from pipelines.config.experiment import Config
-from pipelines.data.sources import equal_records, load_records, load_study, place_fingerprint
+from pipelines.data.sources import equal_records, fingerprint_with_positions, load_records, load_study
 
 _found: dict[str, tuple[PrivateRecords, IntArray]] = {}
-"""What this worker has read, by its salted fingerprint: records, and the teacher of each."""
+"""Records that this worker has read, and the teacher of each, by their salted fingerprint."""
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """What is needed to read the records of a place.
+class SiteReader:
+    """Reads the records of one site, on one of its nodes.
 
     Attributes:
-        name: value of the label of its nodes.
+        site: value of the label of its nodes.
         config: the experiment.
         classes: names of the classes.
         input_shape: shape of one input.
         encoding: for tables, how columns become features.
-        shares: the teachers of the hospitals of this place.
-        rehearsal: whether the place plays hospitals of a public set; else its files are those of one hospital.
+        shares: the teachers of the hospitals of this site.
+        rehearsal: ``True`` if the site plays hospitals of a public set; else its files are those of one hospital.
     """
 
-    name: str
+    site: str
     config: Config
     classes: tuple[str, ...]
     input_shape: tuple[int, ...]
@@ -50,7 +50,7 @@ class Place:
     rehearsal: bool = False
 
     def read(self) -> PrivateRecords:
-        """The records, on a node of the place, with the units that are protected.
+        """Return the records, with the units that are protected.
 
         Raises:
             RecordsRefused: they cannot be read, or do not fit the study.
@@ -58,12 +58,12 @@ class Place:
         return self.protected(self.found())
 
     def protected(self, found: PrivateRecords) -> PrivateRecords:
-        """Records whose unit is the hospital, where whole hospitals are protected."""
+        """Return records whose unit is the hospital, where whole hospitals are protected."""
         whole = self.config.sites is not None and self.config.sites.protects == "site"
         return replace(found, units_N=found.sites_N) if whole else found
 
     def found(self) -> PrivateRecords:
-        """The records as they are, on a node of the place.
+        """Return the records with the units that they come with.
 
         Raises:
             RecordsRefused: they cannot be read, or do not fit the study.
@@ -72,15 +72,15 @@ class Place:
             if self.rehearsal:
                 found = _only(load_study(self.config).held_here, [share.site for share in self.shares])
             else:
-                found = load_records(self.config, place=self.name, encoding=self.encoding, classes=self.classes)
+                found = load_records(self.config, site=self.site, encoding=self.encoding, classes=self.classes)
             require_fitting(found, self.input_shape, len(self.classes))
-            return replace(found, sites_N=_sites(found))
+            return replace(found, sites_N=_hospitals(found))
 
     def deal(self, records: PrivateRecords) -> IntArray:
-        """The teacher of each of its records. Shape ``[N]``.
+        """Return the teacher of each of its records. Shape ``[N]``.
 
         Raises:
-            RecordsRefused: a record of a hospital that is not of this place.
+            RecordsRefused: a record of a hospital that is not of this site.
         """
         with private_side():
             config = self.config
@@ -90,18 +90,18 @@ class Place:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Survey:
-    """What a place tells the driver. Private; it holds no record.
+    """A site's report to the driver. Private; it holds no record.
 
     Attributes:
-        place: its name.
+        site: its name.
         salt: of the fingerprint.
         fingerprint: of all its records, salted.
         units: keyed hashes of its privacy units, one for each teacher that a unit sits with.
         teachers: that teacher, for each of ``units``.
-        known_by: keyed hashes by which the records are known again under another name.
+        known_by: keyed hashes that identify these records in another account.
     """
 
-    place: str
+    site: str
     salt: bytes
     fingerprint: str
     units: list[bytes]
@@ -109,9 +109,9 @@ class Survey:
     known_by: list[bytes]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Convert to plain JSON."""
         return {
-            "place": self.place,
+            "place": self.site,
             "salt": self.salt.hex(),
             "fingerprint": self.fingerprint,
             "units": b"".join(self.units).hex(),
@@ -121,11 +121,11 @@ class Survey:
 
     @classmethod
     def from_dict(cls, row: dict[str, Any]) -> Survey:
-        """What ``to_dict`` wrote, or what an earlier pate wrote, which listed each hospital's units in their order."""
+        """Read what ``to_dict`` wrote, or an earlier pate, which listed each hospital's units in their order."""
         by_hospital = isinstance(row["units"], list)
         units = [unit for text in row["units"] for unit in _hashes(text)] if by_hospital else _hashes(row["units"])
         return cls(
-            place=row["place"],
+            site=row["place"],
             salt=bytes.fromhex(row["salt"]),
             fingerprint=row["fingerprint"],
             units=units,
@@ -137,47 +137,47 @@ class Survey:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SiteRecords:
-    """Records of some teachers of one place; loaded on a node of that place.
+    """Records of some teachers of one site; loaded on a node of that site.
 
     Attributes:
-        place: where.
+        reader: of the site.
         salt: of the fingerprint.
-        fingerprint: of all records of the place when it was surveyed.
+        fingerprint: of all records of the site when it was surveyed.
         teachers: their numbers.
     """
 
-    place: Place
+    reader: SiteReader
     salt: bytes
     fingerprint: str
     teachers: tuple[int, ...]
 
     def load(self) -> list[tuple[FloatArray, IntArray]]:
-        """Inputs and labels of each teacher.
+        """Load inputs and labels of each teacher.
 
         Raises:
             RecordsRefused: the records are not those that were surveyed.
         """
-        records, teacher_N = _read(self.place, self.salt, self.fingerprint)
+        records, teacher_N = _read(self.reader, self.salt, self.fingerprint)
         rows = [np.flatnonzero(teacher_N == teacher) for teacher in self.teachers]
         return [(records.features[row], records.labels_N[row]) for row in rows]
 
 
-def survey(place: Place, key: bytes, salt: bytes) -> Survey:
-    """Look through the records of a place, on one of its nodes.
+def survey(reader: SiteReader, key: bytes, salt: bytes) -> Survey:
+    """Survey the records of a site, on one of its nodes.
 
     Args:
-        place: where.
+        reader: of the site.
         key: the ledger's, under which units are hashed.
         salt: of the fingerprint.
     """
-    found = place.found()
-    records = place.protected(found)
-    teacher_N = place.deal(records)
-    apart = equal_records(place.config, benchmark=place.rehearsal) == "different_units"
+    found = reader.found()
+    records = reader.protected(found)
+    teacher_N = reader.deal(records)
+    apart = equal_records(reader.config, benchmark=reader.rehearsal) == "different_units"
     names = records.identities(positions=apart)
     held = sorted(set(zip(hash_units(key, names), teacher_N.tolist(), strict=True)))
     return Survey(
-        place=place.name,
+        site=reader.site,
         salt=salt,
         fingerprint=_salted(salt, records),
         units=[unit for unit, _ in held],
@@ -186,30 +186,30 @@ def survey(place: Place, key: bytes, salt: bytes) -> Survey:
     )
 
 
-def _read(place: Place, salt: bytes, fingerprint: str) -> tuple[PrivateRecords, IntArray]:
-    """Once in each worker, however many bundles it trains."""
+def _read(reader: SiteReader, salt: bytes, fingerprint: str) -> tuple[PrivateRecords, IntArray]:
+    """Read the records once in each worker, however many bundles it trains."""
     if fingerprint in _found:
         return _found[fingerprint]
-    records = place.read()
+    records = reader.read()
     if _salted(salt, records) != fingerprint:
         raise RecordsRefused(
-            f"Expected the records of site {place.name} as when the run began, got others; restore them, or start a "
+            f"Expected the records of site {reader.site} as when the run began, got others; restore them, or start a "
             "new run under another name or seed"
         )
     _found.clear()
-    _found[fingerprint] = records, place.deal(records)
+    _found[fingerprint] = records, reader.deal(records)
     return _found[fingerprint]
 
 
 def _salted(salt: bytes, records: PrivateRecords) -> str:
-    return hashlib.sha256(salt + place_fingerprint(records).encode()).hexdigest()
+    return hashlib.sha256(salt + fingerprint_with_positions(records).encode()).hexdigest()
 
 
 def _only(records: PrivateRecords, hospitals: list[str]) -> PrivateRecords:
-    return records.take(np.flatnonzero(np.isin(_sites(records), hospitals)))
+    return records.take(np.flatnonzero(np.isin(_hospitals(records), hospitals)))
 
 
-def _sites(records: PrivateRecords) -> IdArray:
+def _hospitals(records: PrivateRecords) -> IdArray:
     if records.sites_N is None:
         raise expected("a hospital of each record", "declare data.site, or a site for each of data.private_files")
     return records.sites_N

@@ -31,8 +31,10 @@ from pipelines.progress import Quiet
 from pipelines.results.table import machine, write
 from pipelines.run.features import encoded, fit_encoder
 from pipelines.storage.run_folder import RunFolder
-from pipelines.teachers.ensemble import Ensemble, collect_votes, train_teachers
+from pipelines.teachers.ensemble import Ensemble
 from pipelines.teachers.holders import HeldHere
+from pipelines.teachers.training import train_teachers
+from pipelines.teachers.voting import collect_votes
 
 START, END = "<!-- many teachers: written by a benchmark -->", "<!-- end of many teachers -->"
 ROOT = Path(__file__).parents[2]

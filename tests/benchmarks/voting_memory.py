@@ -18,8 +18,10 @@ from pate.data import EvaluationSet, PrivateRecords, PublicPool, Study, partitio
 from pate.votes import VoteMatrix
 from pipelines.cluster.session import ray_session
 from pipelines.config.experiment import load
-from pipelines.teachers.ensemble import Ensemble, collect_votes, train_teachers
+from pipelines.teachers.ensemble import Ensemble
 from pipelines.teachers.holders import HeldHere
+from pipelines.teachers.training import train_teachers
+from pipelines.teachers.voting import collect_votes
 
 CLASSES, FEATURES = 10, 16
 CONFIG = """

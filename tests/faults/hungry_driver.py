@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.cli import app
-from pipelines.teachers import ensemble
+from pipelines.teachers import training
 
 CONFIG, TIMES, TRACE = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
 HUNGRY = 2
@@ -54,5 +54,5 @@ def trained(**arguments: Any) -> Any:
 
 
 if __name__ == "__main__":
-    ensemble.train_and_keep = trained
+    training.train_and_keep = trained
     sys.exit(app.run(["run", CONFIG, "--quiet"]))

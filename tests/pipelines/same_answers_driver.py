@@ -22,7 +22,8 @@ from pipelines.cli import app
 from pipelines.cluster import session as ray_runtime
 from pipelines.run import labels
 from pipelines.run.account import request
-from pipelines.teachers import ensemble
+from pipelines.teachers import training, voting
+from pipelines.teachers.ensemble import ROSTER
 from pipelines.teachers.roster import Roster
 
 ANSWERED = 12
@@ -50,13 +51,13 @@ def main(config: Path, seed: int, inject: bool) -> int:
     def train_teachers(team: Any, *_: Any, **__: Any) -> Roster:
         (team.folder / "weights").write_bytes(rng.bytes(100))
         roster = Roster(enrolled=team.config.partition.teachers)
-        roster.save(team.folder / ensemble.ROSTER)
+        roster.save(team.folder / ROSTER)
         return roster
 
-    def collect_votes(path: Path, team: Any, inputs: Any, *_: Any, **__: Any) -> ensemble.Voted:
+    def collect_votes(path: Path, team: Any, inputs: Any, *_: Any, **__: Any) -> voting.Voted:
         classes = len(team.study.classes)
         votes = rng.integers(-1, classes, (team.config.partition.teachers, len(inputs)))
-        return ensemble.Voted(sha256=VoteMatrix.collect(votes, classes).save(path), unreachable=0)
+        return voting.Voted(sha256=VoteMatrix.collect(votes, classes).save(path), unreachable=0)
 
     def label(ledger: Any, settings: Any, study: Any, votes: Any, queries: Any, progress: Any) -> Any:
         """Charge and persist as the campaign would, then go on with it as after a crash."""
@@ -77,8 +78,8 @@ def main(config: Path, seed: int, inject: bool) -> int:
         ledger.persist_figure(intent, figure)
         return label_for_real(ledger, settings, study, votes, queries, progress)
 
-    ensemble.train_teachers, ensemble.collect_votes = train_teachers, collect_votes
-    ensemble.outputs = lambda team, _: [team.folder / "weights", team.folder / ensemble.ROSTER]
+    training.train_teachers, voting.collect_votes = train_teachers, collect_votes
+    training.training_files = lambda team, _: [team.folder / "weights", team.folder / ROSTER]
     ray_runtime.on_demand = without_ray
     if inject:
         labels.charge_and_answer = label

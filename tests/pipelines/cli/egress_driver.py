@@ -23,7 +23,7 @@ from pipelines.cli import app
 from pipelines.cli.egress import keep_private
 from pipelines.cluster import session as ray_runtime
 from pipelines.run import labels, student
-from pipelines.teachers import ensemble
+from pipelines.teachers import training, voting
 
 FAULT = "CANARY-EXCEPTION"
 
@@ -88,8 +88,8 @@ def _talk_and_run(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def sabotages() -> dict[str, Any]:
     return {
-        "teachers": (ensemble, "train_and_keep", _raise_row),
-        "votes": (ensemble, "votes_of", _raise_votes),
+        "teachers": (training, "train_and_keep", _raise_row),
+        "votes": (voting, "vote_of_bundle", _raise_votes),
         "door": (VoteMatrix, "histogram", _raise_histogram),
         "student": (student, "save_exported", _raise_row_of_student),
     }
@@ -116,7 +116,7 @@ def main(folder: Path) -> None:
         with replaced(*sabotage):
             pate("run", str(folder / "configs" / f"{name}.yaml"), "--quiet")
     with (
-        replaced(ensemble, "train_and_keep", _noisy_teacher),
+        replaced(training, "train_and_keep", _noisy_teacher),
         replaced(labels, "track_spend", _talk_and_run(labels.track_spend)),
     ):
         pate("run", str(folder / "configs" / "good.yaml"))

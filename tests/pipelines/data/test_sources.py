@@ -16,7 +16,7 @@ import yaml
 from pate.errors import InputError, PrivacyViolation, RecordsRefused
 from pipelines.cli.app import run
 from pipelines.config.experiment import Config, load
-from pipelines.data.sources import deal, load_study, marks, place_fingerprint
+from pipelines.data.sources import deal, fingerprint_with_positions, fingerprints, load_study
 from pipelines.run.context import require_same_records
 from pipelines.storage.run_folder import RunFolder
 
@@ -92,11 +92,11 @@ def test_the_run_id_does_not_follow_the_path_and_the_mark_follows_the_content(tm
     second.mkdir()
     one, two = load(write(first, {})), load(write(second, {}))
     assert one.run_id == two.run_id
-    assert marks(load_study(one)) == marks(load_study(two))
+    assert fingerprints(load_study(one)) == fingerprints(load_study(two))
     other = frame(120, 0)
     other["hospital"] = "north"
     other.to_csv(second / "private" / "patients.csv", index=False)
-    assert marks(load_study(one))["private"] != marks(load_study(two))["private"]
+    assert fingerprints(load_study(one))["private"] != fingerprints(load_study(two))["private"]
 
 
 @pytest.mark.parametrize("how", ["same", "link", "hard link", "dots"])
@@ -299,8 +299,8 @@ def test_records_that_moved_in_their_file_are_others_where_places_deal_them(
     file.write_text("\n".join(lines) + "\n")
     after = load_study(load(path))
     assert np.array_equal(before.held_here.features, after.held_here.features)
-    assert marks(before)["private"] == marks(after)["private"], "nothing else tells them apart"
-    assert place_fingerprint(before.held_here) != place_fingerprint(after.held_here)
+    assert fingerprints(before)["private"] == fingerprints(after)["private"], "nothing else tells them apart"
+    assert fingerprint_with_positions(before.held_here) != fingerprint_with_positions(after.held_here)
     store = RunFolder(tmp_path / "home", "r")
     store.create()
     require_same_records(SimpleNamespace(study=before, store=store))

@@ -77,9 +77,9 @@ def test_an_encoder_of_another_network_is_no_start(tmp_path: Path) -> None:
 )
 def test_a_student_that_fits_leaves_no_trace(tmp_path: Path, student: str) -> None:
     run = run_of(config_of(tmp_path, student), tmp_path / "home")
-    before = {path: path.stat().st_mtime_ns for path in run.store.folder.rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in run.folder.path.rglob("*")}
     rehearse(run)
-    assert {path: path.stat().st_mtime_ns for path in run.store.folder.rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in run.folder.path.rglob("*")} == before
 
 
 @pytest.mark.slow

@@ -20,9 +20,10 @@ from pate.votes import VoteMatrix
 from pipelines.cluster.session import RaySession, ray_session
 from pipelines.config.experiment import FaultsConfig, load
 from pipelines.data.sources import load_study
-from pipelines.teachers import ensemble
-from pipelines.teachers.ensemble import Ensemble, collect_votes, train_teachers
+from pipelines.teachers.ensemble import JOURNAL, ROSTER, Ensemble
 from pipelines.teachers.holders import HeldHere
+from pipelines.teachers.training import make_plan, train_teachers
+from pipelines.teachers.voting import collect_votes, forget_parts
 
 pytestmark = pytest.mark.xdist_group("ray")
 CONFIG = """
@@ -80,7 +81,7 @@ def wounded(team: Ensemble, dying: set[int], **faults: int) -> Ensemble:
 
 
 def trained(team: Ensemble) -> list[str]:
-    rows = [json.loads(line) for line in (team.folder / ensemble.JOURNAL).read_text().splitlines()]
+    rows = [json.loads(line) for line in (team.folder / JOURNAL).read_text().splitlines()]
     return [row["task"] for row in rows if row["outcome"] == "done" and row["task"].startswith("train")]
 
 
@@ -109,7 +110,7 @@ def test_convolutions_are_fused_on_a_gpu_and_a_declared_strategy_is_kept(
 ) -> None:
     wanted = {"model": ModelSpec(kind=kind), "strategy": declared, "num_gpus": 0.5}
     config = team.config.model_copy(update={"teachers": team.config.teachers.model_copy(update=wanted)})
-    plan = ensemble.make_plan(config, team.holder, Machine(gpus=gpus))
+    plan = make_plan(config, team.holder, Machine(gpus=gpus))
     assert (plan.strategy, plan.device) == (chosen, "cuda" if gpus else "cpu")
 
 
@@ -119,7 +120,7 @@ def test_lost_teachers_stop_a_run_or_abstain_as_declared_and_come_back_when_it_i
     inputs = team.study.pool.inputs
     with pytest.raises(QuorumLost, match=r"Expected 6 of 6 teachers to have trained .*, got 4"):
         train_teachers(wounded(team, {3}), session)
-    assert not (team.folder / ensemble.ROSTER).exists(), "nothing is frozen"
+    assert not (team.folder / ROSTER).exists(), "nothing is frozen"
     few = wounded(team, {3}, quorum_teachers=4)
     assert train_teachers(few, session).lost == (2, 3)
     voted = collect_votes(tmp_path / "few.npy", few, inputs, session)
@@ -142,11 +143,11 @@ def test_who_has_voted_is_not_asked_again(team: Ensemble, session: RaySession, t
     train_teachers(team, session)
     path = tmp_path / "votes.npy"
     first = collect_votes(path, team, team.study.pool.inputs, session)
-    asked = (team.folder / ensemble.JOURNAL).read_text()
+    asked = (team.folder / JOURNAL).read_text()
     path.unlink()
     assert collect_votes(path, team, team.study.pool.inputs, session) == first
-    assert (team.folder / ensemble.JOURNAL).read_text() == asked
-    ensemble.forget_parts(path)
+    assert (team.folder / JOURNAL).read_text() == asked
+    forget_parts(path)
     assert [file.name for file in tmp_path.glob("votes*")] == ["votes.npy"]
 
 

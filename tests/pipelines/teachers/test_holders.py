@@ -81,8 +81,8 @@ def at_sites(config: Config, folder: Path) -> tuple[HeldAtSites, str]:
     """As the driver does it, with the tasks in this process."""
     study, ledger = load_study(config), PrivacyLedger(folder / "ledger")
     assert study.private is None or study.benchmark is not None
-    places = enrolment.places_of(config, study)
-    found = [pickle.loads(pickle.dumps(survey(place, ledger.key.reveal(), b"salt"))) for place in places]
+    readers = enrolment.site_readers(config, study)
+    found = [pickle.loads(pickle.dumps(survey(reader, ledger.key.reveal(), b"salt"))) for reader in readers]
     ledger.close()
     manifest = enrolment.manifest_of(config, found)
     return enrolment.held_at_sites(config, study, manifest), manifest
@@ -97,8 +97,8 @@ def test_teachers_get_the_same_records_whoever_holds_them(folder: Path) -> None:
     study = load_study(local)
     here = HeldHere(study.held_here, deal(local, study))
     there, _ = at_sites(config(folder, SITES, "there"), folder)
-    assert here.places() == [None] * 7
-    assert there.places() == ["a", "a", "a", "b", "b", "c", "c"]
+    assert here.sites() == [None] * 7
+    assert there.sites() == ["a", "a", "a", "b", "b", "c", "c"]
     for teacher in range(7):
         ((mine, labels),), ((other, its_labels),) = loaded(here, [teacher]), loaded(there, [teacher])
         assert np.array_equal(mine, other)
@@ -157,7 +157,7 @@ def test_a_hospital_as_the_privacy_unit_is_one_unit_and_one_teacher(folder: Path
     hospital = {"accountant: gaussian}": "accountant: gaussian, unit: hospital}"}
     whole = config(folder, sites, "whole", **{"teachers: 7": "teachers: 3", **hospital})
     there, _ = at_sites(whole, folder)
-    assert there.places() == ["a", "b", "c"]
+    assert there.sites() == ["a", "b", "c"]
     assert [len(labels) for _, labels in (loaded(there, [t])[0] for t in range(3))] == [40, 11, 3]
     with pytest.raises(InputError, match="one teacher for each hospital"):
         at_sites(config(folder, sites, "many", **hospital), folder)
@@ -174,7 +174,7 @@ def test_hospitals_of_a_public_set_are_dealt_to_the_nodes_of_a_rehearsal(tmp_pat
     text += CONFIG[CONFIG.index("partition:") :]
     (tmp_path / "digits.yaml").write_text(text.replace("NAME", "digits") + "sites: {folder: /n, nodes: [x, y]}\n")
     there, _ = at_sites(load(tmp_path / "digits.yaml"), tmp_path)
-    assert set(there.places()) == {"x", "y"}
+    assert set(there.sites()) == {"x", "y"}
     assert sum(len(labels) for teacher in range(7) for _, labels in loaded(there, [teacher])) == 400
 
 

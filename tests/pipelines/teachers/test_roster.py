@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,14 +12,14 @@ from pate.errors import QuorumLost
 from pipelines.config.experiment import FaultsConfig
 from pipelines.teachers.roster import Plan, Roster, make_bundles, require_quorum
 
-places = st.lists(st.sampled_from(["north", "south", None]), min_size=1, max_size=60)
+sites = st.lists(st.sampled_from(["north", "south", None]), min_size=1, max_size=60)
 
 
-@given(places, st.integers(1, 30), st.integers(1, 8))
+@given(sites, st.integers(1, 30), st.integers(1, 8))
 def test_every_teacher_is_in_one_bundle_of_its_own_site(where: list[str | None], size: int, slots: int) -> None:
     bundles, at = make_bundles(where, size=size, slots=slots)
     assert sorted(teacher for bundle in bundles for teacher in bundle) == list(range(len(where)))
-    assert all({where[teacher] for teacher in bundle} == {place} for bundle, place in zip(bundles, at, strict=True))
+    assert all({where[teacher] for teacher in bundle} == {site} for bundle, site in zip(bundles, at, strict=True))
     assert max(len(bundle) for bundle in bundles) <= size
 
 
@@ -26,7 +28,7 @@ def test_bundles_are_small_enough_that_no_core_is_idle() -> None:
     assert [len(bundle) for bundle in make_bundles([None] * 50, size=5, slots=4)[0]] == [5] * 10
 
 
-PLAN = Plan(bundles=[[0, 1], [2], [3, 4], [5]], places=["a", "a", "b", "c"], strategy="fused", threads=1, device="cpu")
+PLAN = Plan(bundles=[[0, 1], [2], [3, 4], [5]], sites=["a", "a", "b", "c"], strategy="fused", threads=1, device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -55,10 +57,17 @@ def test_too_few_sites_or_teachers_stop_a_run(faults: dict, present: set[int], r
 
 
 def test_where_records_are_sent_only_teachers_count() -> None:
-    plan = Plan(bundles=[[0, 1], [2]], places=[None, None], strategy="fused", threads=1, device="cpu")
+    plan = Plan(bundles=[[0, 1], [2]], sites=[None, None], strategy="fused", threads=1, device="cpu")
     require_quorum(FaultsConfig(quorum_teachers=2), plan, {0}, doing="trained")
     with pytest.raises(QuorumLost, match="3 of 3 teachers"):
         require_quorum(FaultsConfig(), plan, {0}, doing="trained")
+
+
+def test_a_plan_survives_the_disk_under_the_names_of_earlier_runs(tmp_path) -> None:
+    PLAN.save(tmp_path / "plan.json")
+    assert Plan.load(tmp_path / "plan.json") == PLAN
+    names = ["bundles", "places", "strategy", "threads", "device", "rule"]
+    assert list(json.loads((tmp_path / "plan.json").read_text())) == names
 
 
 def test_a_roster_survives_the_disk(tmp_path) -> None:
