@@ -6,7 +6,6 @@ a memory map: 5,000 teachers on 10,000 queries are 50 MB there, and no float cop
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,9 @@ from typing import Any, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
+from pate.arrays import IntArray
 from pate.errors import InputError, expected
+from pate.files import file_hash
 from pate.npy_file import load_npy
 from pate.values import Redacted
 
@@ -25,7 +26,6 @@ BLOCK = 2**21
 """Votes that are looked at together."""
 VoteArray: TypeAlias = npt.NDArray[np.signedinteger[Any]]
 """int8 or int16."""
-CountArray: TypeAlias = npt.NDArray[np.int64]
 
 
 def narrowest(classes: int) -> np.dtype[np.signedinteger[Any]]:
@@ -68,6 +68,19 @@ class VoteMatrix(Redacted):
         """Votes as they came: NaN, fractional and out-of-range ones become abstentions. Shape ``[T, Q]``."""
         return cls(labels_TQ=as_votes(raw_TQ, classes), classes=classes)
 
+    @classmethod
+    def strict(cls, labels_TQ: npt.ArrayLike, classes: int) -> VoteMatrix:
+        """Votes from a table in which anything else is an error, such as a user's file. Shape ``[T, Q]``.
+
+        Raises:
+            InputError: a number that is neither a class index nor -1.
+        """
+        labels = _whole_numbers(labels_TQ, "labels")
+        outside = int(((labels < ABSTAIN) | (labels >= classes)).sum())
+        if outside:
+            raise expected("labels in -1 .. C-1", "write an abstention as -1", classes=classes, outside=outside)
+        return cls(labels_TQ=labels.astype(narrowest(classes)), classes=classes)
+
     def histogram(self) -> VoteHistogram:
         """Votes for each class; a teacher adds at most one vote to a query."""
         teachers, queries = self.labels_TQ.shape
@@ -84,7 +97,7 @@ class VoteMatrix(Redacted):
         """Write to the private folder; returns the SHA-256 of the file."""
         with path.open("wb") as file:
             np.save(file, self.labels_TQ, allow_pickle=False)
-        return _digest(path)
+        return file_hash(path)
 
     @classmethod
     def load(cls, path: Path, classes: int, sha256: str) -> VoteMatrix:
@@ -93,7 +106,7 @@ class VoteMatrix(Redacted):
         Raises:
             InputError: the file is not the one that was written.
         """
-        if _digest(path) != sha256:
+        if file_hash(path) != sha256:
             raise InputError(
                 "Expected the vote matrix as it was persisted, got a file with another hash; restore the run's "
                 "private folder (votes are never recomputed)",
@@ -141,7 +154,7 @@ class VoteFile(Redacted):
         with self._part.open("rb") as file:
             os.fsync(file.fileno())
         self._part.replace(self._path)
-        return _digest(self._path)
+        return file_hash(self._path)
 
 
 @final
@@ -154,7 +167,7 @@ class VoteHistogram(Redacted):
         teachers: the roster's size ``T``.
     """
 
-    counts_QC: CountArray
+    counts_QC: IntArray
     teachers: int
 
     def __post_init__(self) -> None:
@@ -164,10 +177,23 @@ class VoteHistogram(Redacted):
         if counts.size and (counts.min() < 0 or counts.sum(axis=1).max() > self.teachers):
             raise expected("counts >= 0 that sum to at most the roster", "each teacher votes once a query")
 
+    @classmethod
+    def strict(cls, counts_QC: npt.ArrayLike, teachers: int) -> VoteHistogram:
+        """Counts from a table of whole numbers of any type, such as a user's file. Shape ``[Q, C]``.
+
+        Raises:
+            InputError: the table holds something else.
+        """
+        return cls(counts_QC=_whole_numbers(counts_QC, "counts"), teachers=teachers)
+
     def __len__(self) -> int:
         return len(self.counts_QC)
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _whole_numbers(values: npt.ArrayLike, name: str) -> IntArray:
+    array = np.asarray(values)
+    if array.dtype.kind not in "iuf":
+        raise expected(f"integer {name}", "give numbers", dtype=str(array.dtype))
+    if array.dtype.kind == "f" and not (np.isfinite(array).all() and (array == np.floor(array)).all()):
+        raise expected(f"finite integer {name}", "NaN, infinities and fractions are no votes", dtype=str(array.dtype))
+    return array.astype(np.int64)

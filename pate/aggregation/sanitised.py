@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pate.accounting.data_dependent.costs import VoteCounts
 from pate.accounting.events import (
     ComposedEvent,
     ConfidentGNMaxEvent,
@@ -78,7 +77,7 @@ def draw_figure(
         sanitised: the release, fixed before votes existed.
         noise: where noise is drawn.
     """
-    votes = VoteCounts(counts_QC=counts_QC, teachers=teachers, fixed_in_advance=True)
+    votes = VoteHistogram(counts_QC=counts_QC, teachers=teachers)
     cost, sensitivity = private_inputs(votes, answers, sanitised)
     scales = sanitiser_noise(sanitised, sensitivity)
     return sanitised_figure(
@@ -91,9 +90,11 @@ def draw_figure(
     )
 
 
-def private_inputs(votes: VoteCounts, answers: PrivacyEvent, sanitised: SanitisedReleaseEvent) -> tuple[float, float]:
+def private_inputs(
+    votes: VoteHistogram, answers: PrivacyEvent, sanitised: SanitisedReleaseEvent
+) -> tuple[float, float]:
     """``(cost, smooth sensitivity)`` of the list at the release's order, nats. Private, both."""
-    return gap_inputs(votes, _each_query(answers), sanitised)
+    return gap_inputs(votes, _each_query(answers), sanitised, fixed_in_advance=True)
 
 
 def persist_figure(

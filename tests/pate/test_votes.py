@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pate.votes
-from pate.errors import InputError
-from pate.votes import VoteFile, VoteMatrix
+from pate.errors import InputError, PrivacyViolation
+from pate.votes import VoteFile, VoteHistogram, VoteMatrix
 
 odd = st.sampled_from([float("nan"), float("inf"), -float("inf"), -7.0, 0.5, 3.0, 1e300, -1.0])
 vote = st.one_of(st.integers(0, 2).map(float), odd)
@@ -86,3 +88,46 @@ def test_a_block_of_another_shape_is_refused(tmp_path: Path) -> None:
     file = VoteFile(tmp_path / "votes.npy", teachers=3, queries=2, classes=2)
     with pytest.raises(InputError, match="one vote of each teacher"):
         file.put([0], np.zeros((1, 3)))
+
+
+def test_histograms_count_votes_and_leave_abstentions_out() -> None:
+    table = VoteMatrix.strict(np.array([[0, 2, -1], [0, 1, -1], [2, 2, 0]]), 3)
+    assert table.histogram().counts_QC.tolist() == [[2, 0, 1], [0, 1, 2], [1, 0, 0]]
+    assert table.histogram().teachers == 3
+
+
+@pytest.mark.parametrize(
+    ("counts", "teachers"),
+    [
+        ([[3, -1]], 4),
+        ([[3.5, 1]], 5),
+        ([[math.nan, 1]], 5),
+        ([[math.inf, 1]], 5),
+        ([[3, 2]], 4),
+        ([[3]], 4),
+        ([3, 1], 4),
+        ([["3", "1"]], 4),
+    ],
+)
+def test_what_is_no_histogram_is_refused(counts: list, teachers: int) -> None:
+    with pytest.raises(InputError):
+        VoteHistogram.strict(np.array(counts), teachers)
+
+
+@pytest.mark.parametrize("labels", [[[0, 3]], [[-2, 0]], [[0.5, 0]], [[math.nan, 0]], [0, 1]])
+def test_what_is_no_vote_is_refused(labels: list) -> None:
+    with pytest.raises(InputError):
+        VoteMatrix.strict(np.array(labels), 3)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint16, np.float64])
+def test_a_table_of_whole_numbers_of_any_type_is_taken(dtype: type) -> None:
+    assert VoteHistogram.strict(np.array([[3, 1]], dtype=dtype), 5).counts_QC.tolist() == [[3, 1]]
+    assert VoteMatrix.strict(np.array([[2, 0]], dtype=dtype), 3).labels_TQ.tolist() == [[2, 0]]
+
+
+def test_votes_neither_print_nor_pickle() -> None:
+    for private in (VoteHistogram.strict([[17, 13]], 30), VoteMatrix.strict([[1, 0]], 17)):
+        assert not {"17", "labels", "counts"} & set(repr(private).replace("(", " ").replace("=", " ").split())
+        with pytest.raises(PrivacyViolation):
+            pickle.dumps(private)

@@ -15,7 +15,6 @@ from typing import Any
 import mlflow
 import pytest
 
-from pate.accounting.data_dependent.costs import VoteCounts
 from pate.accounting.rounding import up
 from pate.aggregation.sanitised import private_inputs
 from pate.ledger import PrivacyLedger
@@ -121,7 +120,7 @@ def test_neither_the_true_cost_nor_the_width_stands_in_a_public_file(bought) -> 
     run, said = bought
     note = json.loads((run.run / "private" / "stages" / "votes.json").read_text())["note"]
     votes = VoteMatrix.load(run.run / "private" / "votes" / "votes.npy", 2, note["sha256"]).histogram()
-    counts = VoteCounts(counts_QC=votes.counts_QC, teachers=votes.teachers, fixed_in_advance=True)
+    counts = votes
     release = run.config.sanitised_release()
     assert release is not None
     answers = run.config.labelling.mechanism.build().worst_case_event(queries=30, moved_votes=1)

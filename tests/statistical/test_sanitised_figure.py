@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pate.accounting.data_dependent.costs import VoteCounts
 from pate.accounting.events import SanitisedReleaseEvent
 from pate.aggregation import ConfidentGNMax, ExactNoise, GNMax, InsecureSeededNoise, NoisyMax, sanitised
+from pate.votes import VoteHistogram
 
 DRAWS = 1200
 FALSE_FAILURE = 1e-6
@@ -43,7 +43,7 @@ def fits(draws: np.ndarray, mean: float, sigma: float) -> bool:
 )
 def test_both_integers_follow_their_law_and_no_other(noise, mechanism: NoisyMax, monkeypatch) -> None:
     answers = mechanism.worst_case_event(queries=4, moved_votes=1)
-    votes = VoteCounts(counts_QC=COUNTS, teachers=100, fixed_in_advance=True)
+    votes = VoteHistogram.strict(COUNTS, 100)
     private = sanitised.private_inputs(votes, answers, RELEASE)
     monkeypatch.setattr(sanitised, "private_inputs", lambda *_: private)  # the same each time, and costly
     figures = [

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, final
 
 import numpy as np
-import numpy.typing as npt
 
 from pate.accounting.curve import DEFAULT_ORDERS, BoundKind, EpsilonBound, RDPCurve
 from pate.accounting.data_dependent import papernot18 as bounds_2018
@@ -22,6 +21,7 @@ from pate.accounting.laws.mechanism import MechanismLaw, mechanism_law
 from pate.arrays import FloatArray, IntArray
 from pate.errors import expected
 from pate.values import Redacted
+from pate.votes import VoteHistogram, VoteMatrix
 
 Scope: TypeAlias = Literal["per_query", "per_teacher", "expected cost"]
 
@@ -29,67 +29,6 @@ LAW_ERROR = 2e-12
 """Largest error of a log-probability that the rounding of the exact curves allows for, nats."""
 
 _RELATIVE_ERROR = 1e-9  # covers log-probabilities so large (below e^-5000) that float64 itself is coarser than that
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class VoteCounts(Redacted):
-    """The histograms of a list of queries. Private.
-
-    Attributes:
-        counts_QC: votes per query and class, non-negative integers, at least two classes.
-        teachers: the roster; a row sums to at most this many, the others abstained.
-        fixed_in_advance: whether the whole list was fixed before the first answer was seen.
-    """
-
-    counts_QC: IntArray
-    teachers: int
-    fixed_in_advance: bool
-
-    def __post_init__(self) -> None:
-        counts = _integers(self.counts_QC, "counts")
-        if counts.ndim != 2 or counts.shape[1] < 2:
-            raise expected("counts of shape [Q, C] with C >= 2", "give one row per query", shape=counts.shape)
-        if (counts < 0).any():
-            raise expected("counts >= 0", "give votes per class", negative=int((counts < 0).sum()))
-        over = int((counts.sum(axis=1) > self.teachers).sum())
-        if over:
-            remedy = "one teacher casts at most one vote per query"
-            raise expected("row sums of at most the roster", remedy, teachers=self.teachers, rows_above=over)
-        object.__setattr__(self, "counts_QC", counts)
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class TeacherVotes(Redacted):
-    """Every teacher's vote on a list of queries. Private.
-
-    Attributes:
-        labels_TQ: class of each vote, -1 for an abstention.
-        classes: number of classes, at least two.
-        fixed_in_advance: whether the whole list was fixed before the first answer was seen.
-    """
-
-    labels_TQ: IntArray
-    classes: int
-    fixed_in_advance: bool
-
-    def __post_init__(self) -> None:
-        labels = _integers(self.labels_TQ, "labels")
-        if labels.ndim != 2 or self.classes < 2:
-            raise expected("labels of shape [T, Q] and classes >= 2", "give one row per teacher", shape=labels.shape)
-        outside = int(((labels < -1) | (labels >= self.classes)).sum())
-        if outside:
-            raise expected("labels in -1 .. C-1", "write an abstention as -1", classes=self.classes, outside=outside)
-        object.__setattr__(self, "labels_TQ", labels)
-
-    def counted(self) -> VoteCounts:
-        """The histograms of these votes."""
-        teachers, queries = self.labels_TQ.shape
-        cells = np.arange(queries) * (self.classes + 1) + np.where(self.labels_TQ < 0, self.classes, self.labels_TQ)
-        counts = np.bincount(cells.ravel(), minlength=queries * (self.classes + 1))
-        counts_QC = counts.reshape(queries, self.classes + 1)[:, : self.classes]
-        return VoteCounts(counts_QC=counts_QC, teachers=teachers, fixed_in_advance=self.fixed_in_advance)
 
 
 @final
@@ -117,9 +56,10 @@ class DataDependentCost(Redacted):
 
 
 def exact(
-    votes: VoteCounts | TeacherVotes,
+    votes: VoteHistogram | VoteMatrix,
     event: PrivacyEvent,
     *,
+    fixed_in_advance: bool,
     orders_A: FloatArray = DEFAULT_ORDERS,
     continuous: bool = False,
 ) -> DataDependentCost:
@@ -133,15 +73,16 @@ def exact(
     Args:
         votes: the votes on the whole list.
         event: what each query released: ``GNMax``, ``LNMax`` or ``ConfidentGNMax``.
+        fixed_in_advance: the whole list was fixed before the first answer was seen; nothing else has such a cost.
         orders_A: Renyi orders > 1, increasing.
         continuous: account for continuous noise, as the literature does, instead of what is drawn.
 
     Raises:
         InputError: queries chosen after earlier answers, or an event without a data-dependent cost.
     """
-    require_fixed(votes)
+    require_fixed(fixed_in_advance)
     mechanism, orders_A = mechanism_law(event, continuous=continuous), _checked_orders(orders_A)
-    if isinstance(votes, TeacherVotes):
+    if isinstance(votes, VoteMatrix):
         queries, scope = votes.labels_TQ.shape[1], "per_teacher"
         cost_DA = _per_teacher(votes, mechanism, orders_A)
     else:
@@ -154,13 +95,18 @@ def exact(
 
 
 def exact_of_each_teacher(
-    votes: TeacherVotes, event: PrivacyEvent, *, orders_A: FloatArray = DEFAULT_ORDERS, continuous: bool = False
+    votes: VoteMatrix,
+    event: PrivacyEvent,
+    *,
+    fixed_in_advance: bool,
+    orders_A: FloatArray = DEFAULT_ORDERS,
+    continuous: bool = False,
 ) -> list[DataDependentCost]:
     """``exact`` taken teacher by teacher, the worse direction of each: what one teacher's own moves cost at most.
 
     ``exact`` of the same votes is the largest of them, order by order; arguments and errors are its own.
     """
-    require_fixed(votes)
+    require_fixed(fixed_in_advance)
     mechanism, orders_A = mechanism_law(event, continuous=continuous), _checked_orders(orders_A)
     queries = votes.labels_TQ.shape[1]
     costs_TA = _each_teacher(votes, mechanism, orders_A).max(axis=1)
@@ -170,7 +116,9 @@ def exact_of_each_teacher(
     ]
 
 
-def papernot18(votes: VoteCounts, event: PrivacyEvent, *, orders_A: FloatArray = DEFAULT_ORDERS) -> DataDependentCost:
+def papernot18(
+    votes: VoteHistogram, event: PrivacyEvent, *, fixed_in_advance: bool, orders_A: FloatArray = DEFAULT_ORDERS
+) -> DataDependentCost:
     """The account of Papernot et al. (2018) for continuous noise, for comparison with the literature.
 
     Confident-GNMax gets the cost that is usually quoted, the test plus ``P[answered]`` times the answer: an
@@ -179,7 +127,7 @@ def papernot18(votes: VoteCounts, event: PrivacyEvent, *, orders_A: FloatArray =
     Raises:
         InputError: queries chosen after earlier answers, or an event without a data-dependent cost.
     """
-    require_fixed(votes)
+    require_fixed(fixed_in_advance)
     mechanism_law(event)
     orders_A, counts_QC = _checked_orders(orders_A), votes.counts_QC.astype(np.float64)
     scope: Scope = "per_query"
@@ -199,7 +147,7 @@ def papernot18(votes: VoteCounts, event: PrivacyEvent, *, orders_A: FloatArray =
     return DataDependentCost(curve=RDPCurve(orders_A, cost_QA.sum(axis=0)), accountant="papernot18", scope=scope)
 
 
-def _per_query(votes: VoteCounts, mechanism: MechanismLaw, orders_A: FloatArray) -> FloatArray:
+def _per_query(votes: VoteHistogram, mechanism: MechanismLaw, orders_A: FloatArray) -> FloatArray:
     """``sum_i max_neighbour D_alpha`` of both directions, shape ``[2, A]``."""
     distinct_UC, times_U = _distinct(votes.counts_QC)[:2]
     total_DA = np.zeros((2, len(orders_A)))
@@ -218,16 +166,16 @@ def _rounded_up(cost_A: FloatArray, queries: int, event: PrivacyEvent, orders_A:
     return RDPCurve(orders_A, np.minimum(cost_A * (1 + _RELATIVE_ERROR) + slack_A, plain_A))
 
 
-def _per_teacher(votes: TeacherVotes, mechanism: MechanismLaw, orders_A: FloatArray) -> FloatArray:
+def _per_teacher(votes: VoteMatrix, mechanism: MechanismLaw, orders_A: FloatArray) -> FloatArray:
     """``max_teacher sum_i max_b D_alpha`` of both directions, shape ``[2, A]``."""
     worst_DA: FloatArray = _each_teacher(votes, mechanism, orders_A).max(axis=0, initial=0.0)
     return worst_DA
 
 
-def _each_teacher(votes: TeacherVotes, mechanism: MechanismLaw, orders_A: FloatArray) -> FloatArray:
+def _each_teacher(votes: VoteMatrix, mechanism: MechanismLaw, orders_A: FloatArray) -> FloatArray:
     """``sum_i max_b D_alpha`` of each teacher and both directions, shape ``[T, 2, A]``."""
     teachers = len(votes.labels_TQ)
-    distinct_UC, _, which_Q = _distinct(votes.counted().counts_QC)
+    distinct_UC, _, which_Q = _distinct(votes.histogram().counts_QC)
     total_TDA = np.zeros((teachers, 2, len(orders_A)))
     for part in batches(distinct_UC, mechanism, len(orders_A)):
         cost_BRDA = neighbour_costs(distinct_UC[part], mechanism, teachers=teachers, orders_A=orders_A, per_vote=True)
@@ -250,9 +198,9 @@ def _one_release(event: PrivacyEvent, orders_A: FloatArray) -> FloatArray:
     return gaussian_rdp(event, orders_A).rdp_A
 
 
-def require_fixed(votes: VoteCounts | TeacherVotes) -> None:
+def require_fixed(fixed_in_advance: bool) -> None:
     """Raise ``InputError`` unless the query list was fixed before its first answer."""
-    if not votes.fixed_in_advance:
+    if not fixed_in_advance:
         raise expected(
             "a query list fixed in advance",
             "use a data-independent accountant for queries chosen after earlier answers",
@@ -267,12 +215,3 @@ def _checked_orders(orders_A: FloatArray) -> FloatArray:
     if (np.diff(orders_A) <= 0).any():
         raise expected("increasing Renyi orders", "sort them and drop repetitions", orders=orders_A.shape)
     return orders_A
-
-
-def _integers(values: npt.ArrayLike, name: str) -> IntArray:
-    array = np.asarray(values)
-    if array.dtype.kind not in "iuf":
-        raise expected(f"integer {name}", "give numbers", dtype=str(array.dtype))
-    if array.dtype.kind == "f" and not (np.isfinite(array).all() and (array == np.floor(array)).all()):
-        raise expected(f"finite integer {name}", "NaN, infinities and fractions are no votes", dtype=str(array.dtype))
-    return array.astype(np.int64)

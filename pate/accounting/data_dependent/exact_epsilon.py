@@ -12,8 +12,6 @@ import numpy as np
 from pate.accounting.curve import EpsilonBound, require_delta
 from pate.accounting.data_dependent.costs import (
     LAW_ERROR,
-    TeacherVotes,
-    VoteCounts,
     exact,
     exact_of_each_teacher,
     require_fixed,
@@ -22,6 +20,7 @@ from pate.accounting.data_dependent.instance_recursion import Pairs, instance_cu
 from pate.accounting.events import PrivacyEvent
 from pate.accounting.laws.mechanism import MechanismLaw, NeighbourLaws, mechanism_law, neighbour_laws
 from pate.arrays import FloatArray, IntArray
+from pate.votes import VoteHistogram, VoteMatrix
 
 MOST_EVALUATIONS = 150
 """Recursions over single teachers' moves before the bounds found so far are taken as they stand."""
@@ -35,7 +34,12 @@ Laws: TypeAlias = list[NeighbourLaws]
 
 
 def exact_epsilon(
-    votes: VoteCounts | TeacherVotes, event: PrivacyEvent, delta: float, *, continuous: bool = False
+    votes: VoteHistogram | VoteMatrix,
+    event: PrivacyEvent,
+    delta: float,
+    *,
+    fixed_in_advance: bool,
+    continuous: bool = False,
 ) -> EpsilonBound:
     """Epsilon of a fixed query list for this data set against each of its neighbours.
 
@@ -46,23 +50,24 @@ def exact_epsilon(
         votes: the votes on the whole list.
         event: what each query released: ``GNMax``, ``LNMax`` or ``ConfidentGNMax``.
         delta: failure probability.
+        fixed_in_advance: the whole list was fixed before the first answer was seen; nothing else has such a cost.
         continuous: account for continuous noise, as the literature does, instead of what is drawn.
 
     Raises:
         InputError: queries chosen after earlier answers, or an event without a data-dependent cost.
     """
     require_delta(delta)
-    require_fixed(votes)
+    require_fixed(fixed_in_advance)
     mechanism = mechanism_law(event, continuous=continuous)
-    by_rdp = exact(votes, event, continuous=continuous).epsilon(delta)
-    counts = votes.counted() if isinstance(votes, TeacherVotes) else votes
+    by_rdp = exact(votes, event, fixed_in_advance=fixed_in_advance, continuous=continuous).epsilon(delta)
+    counts = votes.histogram() if isinstance(votes, VoteMatrix) else votes
     queries, classes = counts.counts_QC.shape
     if queries * classes**3 > MOST_NUMBERS or by_rdp.epsilon == 0:
         return by_rdp
     laws, row_Q = _laws(counts, mechanism)
     found = _composed([_pairs(laws[row], None, classes) for row in row_Q], delta, by_rdp.epsilon)
-    if isinstance(votes, TeacherVotes):
-        costs = exact_of_each_teacher(votes, event, continuous=continuous)
+    if isinstance(votes, VoteMatrix):
+        costs = exact_of_each_teacher(votes, event, fixed_in_advance=fixed_in_advance, continuous=continuous)
         upper_T = np.array([min(found, own.epsilon(delta).epsilon) for own in costs])
         found = _costliest_teacher(votes, delta, laws, row_Q, upper_T)
     if found >= by_rdp.epsilon:
@@ -70,7 +75,7 @@ def exact_epsilon(
     return EpsilonBound(epsilon=found, delta=delta, kind="private", accountant=by_rdp.accountant)
 
 
-def _costliest_teacher(votes: TeacherVotes, delta: float, laws: Laws, row_Q: IntArray, upper_T: FloatArray) -> float:
+def _costliest_teacher(votes: VoteMatrix, delta: float, laws: Laws, row_Q: IntArray, upper_T: FloatArray) -> float:
     """The largest over teachers of the cost of one teacher's own moves, by best-first search.
 
     ``upper_T`` holds a bound for each teacher, at first the Renyi figure. The teacher with the largest bound gets a
@@ -102,7 +107,7 @@ def _composed(queries: list[Pairs], delta: float, reach: float, points: int | No
     return min(reach, instance_curve(queries, 1.3 * reach / points, 1.3 * reach).epsilon(smaller) + error)
 
 
-def _laws(counts: VoteCounts, mechanism: MechanismLaw) -> tuple[Laws, IntArray]:
+def _laws(counts: VoteHistogram, mechanism: MechanismLaw) -> tuple[Laws, IntArray]:
     """The laws of each distinct histogram and its neighbours, and which one belongs to each query."""
     distinct_UC, row_Q = np.unique(counts.counts_QC, axis=0, return_inverse=True)
     laws = [neighbour_laws(mechanism, counts_C, teachers=counts.teachers) for counts_C in distinct_UC]
@@ -113,4 +118,5 @@ def _pairs(laws: NeighbourLaws, vote: int | None, classes: int) -> Pairs:
     """The pairs that any teacher, or one that voted so, can present."""
     if vote is None:
         return laws.log_p_O, laws.log_q_MO
+    # An abstention is -1 as a vote and C as the class that a vote is moved from: the remainder maps one to the other.
     return laws.log_p_O, laws.log_q_MO[laws.from_M == vote % (classes + 1)]

@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from pate.accounting.curve import EpsilonBound, RDPCurve, require_delta
-from pate.accounting.data_dependent.costs import DataDependentCost, TeacherVotes, VoteCounts, exact, papernot18
+from pate.accounting.data_dependent.costs import DataDependentCost, exact, papernot18
 from pate.accounting.data_dependent.exact_epsilon import exact_epsilon
 from pate.accounting.data_independent.accountants import data_independent_epsilon
 from pate.accounting.data_independent.gaussian import gaussian_rdp
@@ -25,6 +25,7 @@ from pate.accounting.sanitised.gap_sensitivity import BASIS, MOST_TEACHERS, gap_
 from pate.accounting.sanitised.smooth_sensitivity import sanitised_inputs
 from pate.errors import expected
 from pate.values import Private
+from pate.votes import VoteHistogram, VoteMatrix
 
 
 @final
@@ -44,11 +45,12 @@ class Row:
 
 
 def compare(
-    votes: VoteCounts,
+    votes: VoteHistogram,
     event: GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent,
     *,
     delta: float,
-    labels: TeacherVotes | None = None,
+    fixed_in_advance: bool,
+    labels: VoteMatrix | None = None,
     sanitised: SanitisedReleaseEvent | None = None,
     continuous: bool = False,
 ) -> Private[dict[str, Row]]:
@@ -59,6 +61,7 @@ def compare(
         event: what each query released; of ``ConfidentGNMax`` the counts ``max_asked`` and ``max_answered`` are what
             the data-independent rows charge.
         delta: failure probability.
+        fixed_in_advance: the whole list was fixed before the first answer was seen; nothing else is compared.
         labels: every teacher's votes on the same list, for the rows by teacher.
         sanitised: the noisy release to price, its fields fixed before the votes were seen.
         continuous: the data-dependent rows account for continuous noise, as the literature does. The
@@ -76,28 +79,31 @@ def compare(
         name: Row(bound=data_independent_epsilon(campaign, delta, name), note="a guarantee, whatever the votes are")
         for name in ("gaussian", "worst_case_rdp", "worst_case")
     }
-    literature = papernot18(votes, event)
+    literature = papernot18(votes, event, fixed_in_advance=fixed_in_advance)
     rows["papernot18"] = _row(literature, delta)
     rows["papernot18_2017_conversion"] = _old_conversion(literature, delta)
-    rows["exact_rdp"] = _row(exact(votes, event, continuous=continuous), delta)
-    rows["exact"] = Row(bound=exact_epsilon(votes, event, delta, continuous=continuous), note="per_query")
+
+    def by_law(given: VoteHistogram | VoteMatrix) -> tuple[Row, Row]:
+        """The exact cost in Renyi-DP, and composed without it."""
+        cost = exact(given, event, fixed_in_advance=fixed_in_advance, continuous=continuous)
+        bound = exact_epsilon(given, event, delta, fixed_in_advance=fixed_in_advance, continuous=continuous)
+        return _row(cost, delta), Row(bound=bound, note=cost.scope)
+
+    rows["exact_rdp"], rows["exact"] = by_law(votes)
     if labels is not None:
-        rows["exact_rdp_per_teacher"] = _row(exact(labels, event, continuous=continuous), delta)
-        rows["exact_per_teacher"] = Row(
-            bound=exact_epsilon(labels, event, delta, continuous=continuous), note="per_teacher"
-        )
+        rows["exact_rdp_per_teacher"], rows["exact_per_teacher"] = by_law(labels)
     if sanitised is not None:
         if isinstance(event, LNMaxEvent):
             raise expected("GNMax or ConfidentGNMax", "no smooth sensitivity is known for it", event="LNMax")
         if votes.teachers <= MOST_TEACHERS:
-            rows["sanitised"] = _sanitised(BASIS, gap_inputs(votes, event, sanitised), sanitised, delta)
-        rows["sanitised_papernot18"] = _sanitised(
-            "papernot18", sanitised_inputs(votes, event, sanitised), sanitised, delta
-        )
+            inputs = gap_inputs(votes, event, sanitised, fixed_in_advance=fixed_in_advance)
+            rows["sanitised"] = _sanitised(BASIS, inputs, sanitised, delta)
+        inputs = sanitised_inputs(votes, event, sanitised, fixed_in_advance=fixed_in_advance)
+        rows["sanitised_papernot18"] = _sanitised("papernot18", inputs, sanitised, delta)
     return Private(rows)
 
 
-def expected_answered(votes: VoteCounts, event: PrivacyEvent) -> Private[float]:
+def expected_answered(votes: VoteHistogram, event: PrivacyEvent) -> Private[float]:
     """How many of the queries the mechanism answers on average."""
     top_Q = votes.counts_QC.max(axis=1)
     return Private(float(np.exp(mechanism_law(event).log_answered_refused(top_Q)[0]).sum()))

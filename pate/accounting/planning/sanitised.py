@@ -11,7 +11,6 @@ from typing import final
 
 import numpy as np
 
-from pate.accounting.data_dependent.costs import VoteCounts
 from pate.accounting.data_independent.accountants import DEFAULT_ACCOUNTANT, data_independent_epsilon
 from pate.accounting.data_independent.worst_case_rdp import worst_case_rdp
 from pate.accounting.events import (
@@ -30,6 +29,7 @@ from pate.accounting.sanitised.release import SanitisedEpsilon, sanitised_figure
 from pate.accounting.sanitised.smooth_sensitivity import smooth_sensitivity
 from pate.arrays import FloatArray
 from pate.errors import expected
+from pate.votes import VoteHistogram
 
 _ORDERS = (3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 18.0, 22.0, 27.0, 33.0)
 _BETAS = tuple(float(f"{beta:.2g}") for beta in np.geomspace(0.004, 0.12, 12))
@@ -88,7 +88,7 @@ def plan_figure(
     return FigurePlan(release=release, epsilon=epsilon, without=without, shown=search.shown(release))
 
 
-def _campaign(event: PrivacyEvent, votes: ExpectedVotes) -> tuple[GNMaxEvent | ConfidentGNMaxEvent, VoteCounts]:
+def _campaign(event: PrivacyEvent, votes: ExpectedVotes) -> tuple[GNMaxEvent | ConfidentGNMaxEvent, VoteHistogram]:
     """One query's event, and the histograms of the whole list as expected."""
     each: GNMaxEvent | ConfidentGNMaxEvent
     if isinstance(event, ConfidentGNMaxEvent):
@@ -99,7 +99,7 @@ def _campaign(event: PrivacyEvent, votes: ExpectedVotes) -> tuple[GNMaxEvent | C
         raise expected("GNMax repeated or ConfidentGNMax", "plan one campaign", event=kind_of(event))
     ends = np.round(np.cumsum(votes.share) * queries).astype(int)
     rows_QC = np.repeat(votes.histograms().astype(np.int64), np.diff(ends, prepend=0), axis=0)
-    return each, VoteCounts(counts_QC=rows_QC, teachers=votes.teachers, fixed_in_advance=True)
+    return each, VoteHistogram(counts_QC=rows_QC, teachers=votes.teachers)
 
 
 @final
@@ -109,7 +109,7 @@ class _Search:
     __slots__ = ("_at_order", "_counts", "_delta", "_each", "_known")
 
     def __init__(
-        self, each: GNMaxEvent | ConfidentGNMaxEvent, counts: VoteCounts, delta: float, at_order: float
+        self, each: GNMaxEvent | ConfidentGNMaxEvent, counts: VoteHistogram, delta: float, at_order: float
     ) -> None:
         self._each, self._counts, self._delta, self._at_order = each, counts, delta, at_order
         self._known: dict[float, tuple[float, FloatArray]] = {}
@@ -136,7 +136,7 @@ class _Search:
         """What the release shows where no noise happens to be drawn."""
         order = release.order
         if order not in self._known:
-            self._known[order] = cost_and_sensitivities(self._counts, self._each, order)
+            self._known[order] = cost_and_sensitivities(self._counts, self._each, order, fixed_in_advance=True)
         cost, local_D = self._known[order]
         sensitivity = smooth_sensitivity(local_D, release.beta)
         return sanitised_figure(

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from pate.accounting.data_dependent.costs import VoteCounts, require_fixed
+from pate.accounting.data_dependent.costs import require_fixed
 from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, SanitisedReleaseEvent
 from pate.accounting.laws.divergence import both_directions, excess
@@ -22,6 +22,7 @@ from pate.accounting.sanitised.gap_bound import gap_costs
 from pate.accounting.sanitised.smooth_sensitivity import smooth_sensitivity
 from pate.arrays import FloatArray, IntArray
 from pate.errors import expected
+from pate.votes import VoteHistogram
 
 BASIS = "exact by gap"
 """Name of the account in figures and reports."""
@@ -33,18 +34,22 @@ _REACHED = (3, 5)  # cells around one: top counts -1 .. 1, gaps -2 .. 2
 
 
 def gap_inputs(
-    votes: VoteCounts, event: GNMaxEvent | ConfidentGNMaxEvent, release: SanitisedReleaseEvent
+    votes: VoteHistogram,
+    event: GNMaxEvent | ConfidentGNMaxEvent,
+    release: SanitisedReleaseEvent,
+    *,
+    fixed_in_advance: bool,
 ) -> tuple[float, float]:
     """``(cost, smooth sensitivity)`` of a query list at the release's order, nats. Private, both.
 
     See ``cost_and_sensitivities``.
     """
-    cost, local_D = cost_and_sensitivities(votes, event, release.order)
+    cost, local_D = cost_and_sensitivities(votes, event, release.order, fixed_in_advance=fixed_in_advance)
     return cost, smooth_sensitivity(local_D, release.beta)
 
 
 def cost_and_sensitivities(
-    votes: VoteCounts, event: GNMaxEvent | ConfidentGNMaxEvent, order: float
+    votes: VoteHistogram, event: GNMaxEvent | ConfidentGNMaxEvent, order: float, *, fixed_in_advance: bool
 ) -> tuple[float, FloatArray]:
     """The cost of a query list, and how much one unit can change it within each distance; shape ``[D]``, nats. Private.
 
@@ -55,11 +60,12 @@ def cost_and_sensitivities(
         votes: the histograms of the whole list.
         event: what each query released.
         order: of the divergence, fixed before the votes existed.
+        fixed_in_advance: the whole list was fixed before the first answer was seen.
 
     Raises:
         InputError: queries chosen after earlier answers.
     """
-    require_fixed(votes)
+    require_fixed(fixed_in_advance)
     require_teachers(votes.teachers)
     cost_VG = cell_costs(event, votes.teachers, votes.counts_QC.shape[1], order)
     sorted_QC = np.sort(votes.counts_QC, axis=1)

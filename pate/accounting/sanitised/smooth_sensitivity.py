@@ -13,17 +13,20 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr, ndtri_exp
 
-from pate.accounting.data_dependent.costs import VoteCounts, require_fixed
+from pate.accounting.data_dependent.costs import require_fixed
 from pate.accounting.data_dependent.papernot18 import gnmax_rdp, log_answered, log_q_gnmax, threshold_rdp
 from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, PrivacyEvent, SanitisedReleaseEvent, kind_of
 from pate.accounting.laws.mechanism import mechanism_law
 from pate.arrays import FloatArray, IntArray
 from pate.errors import expected
+from pate.votes import VoteHistogram
 
 _GRID = 4000
 
 
-def sanitised_inputs(votes: VoteCounts, event: PrivacyEvent, release: SanitisedReleaseEvent) -> tuple[float, float]:
+def sanitised_inputs(
+    votes: VoteHistogram, event: PrivacyEvent, release: SanitisedReleaseEvent, *, fixed_in_advance: bool
+) -> tuple[float, float]:
     """``(cost, smooth sensitivity)`` of a query list at the release's order, nats. Private, both.
 
     For ``ConfidentGNMax`` the cost is the 2018 convention (the test plus ``P[answered]`` times the answer), an
@@ -33,11 +36,12 @@ def sanitised_inputs(votes: VoteCounts, event: PrivacyEvent, release: SanitisedR
         votes: the histograms of the whole list.
         event: ``GNMax`` or ``ConfidentGNMax``, what each query released.
         release: the order and ``beta``, fixed before the votes existed.
+        fixed_in_advance: the whole list was fixed before the first answer was seen.
 
     Raises:
         InputError: queries chosen after earlier answers, or an event without a smooth sensitivity.
     """
-    require_fixed(votes)
+    require_fixed(fixed_in_advance)
     cost, sensitivities_D = 0.0, np.zeros(votes.teachers + 1)
     distinct_UC, times_U = np.unique(np.sort(votes.counts_QC, axis=1), axis=0, return_counts=True)
     for start in range(0, len(distinct_UC), 256):

@@ -262,6 +262,6 @@ def test_no_votes_need_more_noise_than_was_checked_beforehand() -> None:
     widest = sanitised.sanitiser_noise(RELEASE, 5 * sanitised.largest_cost(answers, RELEASE.order)).figure_sigma
     for _ in range(20):
         counts = rng.multinomial(100, rng.dirichlet([0.3] * 4), 5)
-        votes = sanitised.VoteCounts(counts_QC=counts, teachers=100, fixed_in_advance=True)
+        votes = VoteHistogram.strict(counts, 100)
         _, sensitivity = sanitised.private_inputs(votes, answers, RELEASE)
         assert sanitised.sanitiser_noise(RELEASE, sensitivity).figure_sigma <= widest

@@ -8,11 +8,12 @@ import math
 import numpy as np
 import pytest
 
-from pate.accounting.data_dependent.costs import TeacherVotes, VoteCounts, exact
+from pate.accounting.data_dependent.costs import exact
 from pate.accounting.data_dependent.exact_epsilon import exact_epsilon
 from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent
 from pate.accounting.laws.mechanism import mechanism_law, neighbour_laws
 from pate.errors import InputError
+from pate.votes import VoteHistogram, VoteMatrix
 
 EVENTS = [
     GNMaxEvent(sigma=6.0),
@@ -22,15 +23,18 @@ EVENTS = [
 LABELS = np.array([[0, 1, 2, 2, 1], [0, 1, 2, 0, 1], [0, 2, 2, 2, 0], [0, 1, 2, -1, 1]] * 6)
 
 
-def labels(queries: int = 5) -> TeacherVotes:
-    return TeacherVotes(labels_TQ=LABELS[:, :queries], classes=3, fixed_in_advance=True)
+def labels(queries: int = 5) -> VoteMatrix:
+    return VoteMatrix.strict(LABELS[:, :queries], 3)
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda e: type(e).__name__)
 def test_never_above_the_renyi_figure_and_by_teacher_never_above_by_query(event) -> None:
-    by_teacher, by_query = exact_epsilon(labels(), event, 1e-3), exact_epsilon(labels().counted(), event, 1e-3)
-    assert by_query.epsilon <= exact(labels().counted(), event).epsilon(1e-3).epsilon
-    assert by_teacher.epsilon <= exact(labels(), event).epsilon(1e-3).epsilon
+    by_teacher, by_query = (
+        exact_epsilon(labels(), event, 1e-3, fixed_in_advance=True),
+        exact_epsilon(labels().histogram(), event, 1e-3, fixed_in_advance=True),
+    )
+    assert by_query.epsilon <= exact(labels().histogram(), event, fixed_in_advance=True).epsilon(1e-3).epsilon
+    assert by_teacher.epsilon <= exact(labels(), event, fixed_in_advance=True).epsilon(1e-3).epsilon
     assert by_teacher.epsilon <= by_query.epsilon + 1e-12
     assert by_teacher.epsilon < by_query.epsilon, "no teacher has the costliest vote on every query"
     assert by_teacher.kind == by_query.kind == "private"
@@ -40,8 +44,8 @@ def test_never_above_the_renyi_figure_and_by_teacher_never_above_by_query(event)
 def test_never_below_any_neighbour_that_one_teacher_can_make(event) -> None:
     """Two queries, every change of both votes of every teacher: the divergence at epsilon is below delta."""
     votes, delta = labels(2), 1e-2
-    epsilon = exact_epsilon(votes, event, delta).epsilon
-    mechanism, counts = mechanism_law(event), votes.counted()
+    epsilon = exact_epsilon(votes, event, delta, fixed_in_advance=True).epsilon
+    mechanism, counts = mechanism_law(event), votes.histogram()
     worst = 0.0
     for row in np.unique(votes.labels_TQ, axis=0):
         laws = [
@@ -56,14 +60,13 @@ def test_never_below_any_neighbour_that_one_teacher_can_make(event) -> None:
 
 
 def test_unanimous_votes_with_little_noise_cost_next_to_nothing() -> None:
-    votes = VoteCounts(counts_QC=np.tile([200, 0, 0], (50, 1)), teachers=200, fixed_in_advance=True)
-    assert exact_epsilon(votes, GNMaxEvent(sigma=5.0), 1e-5).epsilon < 1e-3
+    votes = VoteHistogram.strict(np.tile([200, 0, 0], (50, 1)), 200)
+    assert exact_epsilon(votes, GNMaxEvent(sigma=5.0), 1e-5, fixed_in_advance=True).epsilon < 1e-3
 
 
 def test_adaptive_queries_and_impossible_deltas_are_refused() -> None:
-    adaptive = TeacherVotes(labels_TQ=LABELS, classes=3, fixed_in_advance=False)
     with pytest.raises(InputError):
-        exact_epsilon(adaptive, EVENTS[0], 1e-5)
+        exact_epsilon(labels(), EVENTS[0], 1e-5, fixed_in_advance=False)
     for delta in (0.0, 1.0, float("nan")):
         with pytest.raises(InputError):
-            exact_epsilon(labels(), EVENTS[0], delta)
+            exact_epsilon(labels(), EVENTS[0], delta, fixed_in_advance=True)

@@ -16,12 +16,12 @@ from pate.accounting import (
     RepeatedEvent,
     data_independent_epsilon,
 )
-from pate.accounting.data_dependent.costs import VoteCounts
 from pate.accounting.planning.campaign import ExpectedVotes
 from pate.accounting.planning.sanitised import plan_figure
 from pate.accounting.sanitised.gap_sensitivity import gap_inputs
 from pate.accounting.sanitised.release import require_finite, sanitised_figure
 from pate.errors import InputError
+from pate.votes import VoteHistogram
 
 VOTES = ExpectedVotes(teachers=60, classes=3, agreement=(0.95, 0.6), share=(0.75, 0.25))
 PLAIN = RepeatedEvent(event=GNMaxEvent(sigma=12.0), count=40)
@@ -46,7 +46,7 @@ def test_what_it_should_show_is_what_a_figure_of_such_votes_shows() -> None:
     found = plan_figure(PLAIN, VOTES, price=0.3, delta=1e-5, accountant="gaussian")
     rows = np.repeat(VOTES.histograms().astype(np.int64), [30, 10], axis=0)
     cost, sensitivity = gap_inputs(
-        VoteCounts(counts_QC=rows, teachers=60, fixed_in_advance=True), GNMaxEvent(sigma=12.0), found.release
+        VoteHistogram.strict(rows, 60), GNMaxEvent(sigma=12.0), found.release, fixed_in_advance=True
     )
     drawn = sanitised_figure(
         found.release, cost=cost, smooth_sensitivity=sensitivity, figure_noise=0, log_noise=0, basis="b"

@@ -7,11 +7,12 @@ import itertools
 import numpy as np
 import pytest
 
-from pate.accounting.data_dependent.costs import VoteCounts, exact
+from pate.accounting.data_dependent.costs import exact
 from pate.accounting.data_independent.worst_case_rdp import worst_case_rdp
 from pate.accounting.events import GNMaxEvent
 from pate.accounting.sanitised.gap_bound import gap_costs
 from pate.errors import InputError
+from pate.votes import VoteHistogram
 
 SLOW = pytest.mark.slow
 CASES = [
@@ -36,8 +37,10 @@ def gap(counts: np.ndarray) -> int:
 
 def cost(counts: np.ndarray, teachers: int, sigma: float, order: float) -> float:
     """The exact cost of one release, the largest over all neighbours and both directions."""
-    votes = VoteCounts(counts_QC=counts[None], teachers=teachers, fixed_in_advance=True)
-    return float(exact(votes, GNMaxEvent(sigma=sigma), orders_A=np.array([order])).curve.rdp_A[0])
+    votes = VoteHistogram.strict(counts[None], teachers)
+    return float(
+        exact(votes, GNMaxEvent(sigma=sigma), orders_A=np.array([order]), fixed_in_advance=True).curve.rdp_A[0]
+    )
 
 
 @pytest.mark.parametrize(("sigma", "teachers", "classes", "order"), CASES)

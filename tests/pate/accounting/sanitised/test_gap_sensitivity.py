@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 import pytest
 
-from pate.accounting.data_dependent.costs import TeacherVotes, VoteCounts, exact
+from pate.accounting.data_dependent.costs import exact
 from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.data_independent.sanitised_release import scaled_gaussian_rdp
 from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, SanitisedReleaseEvent
@@ -21,6 +21,7 @@ from pate.accounting.sanitised.gap_sensitivity import (
 )
 from pate.accounting.sanitised.smooth_sensitivity import smooth_sensitivity
 from pate.errors import InputError
+from pate.votes import VoteHistogram, VoteMatrix
 
 
 def confident(sigma: float, threshold: float = 5.5) -> ConfidentGNMaxEvent:
@@ -67,8 +68,10 @@ def costs_and_bounds(event: GNMaxEvent | ConfidentGNMaxEvent, order: float, teac
 def test_the_cost_is_at_least_the_exact_one_of_every_histogram(event, order, teachers: int, classes: int) -> None:
     costs, _ = costs_and_bounds(event, order, teachers, classes)
     for row, found in zip(data_sets(teachers, classes), costs, strict=True):
-        votes = VoteCounts(counts_QC=row[None, :classes], teachers=teachers, fixed_in_advance=True)
-        assert exact(votes, event, orders_A=np.array([order])).curve.rdp_A[0] <= found * (1 + 1e-12)
+        votes = VoteHistogram.strict(row[None, :classes], teachers)
+        assert exact(votes, event, orders_A=np.array([order]), fixed_in_advance=True).curve.rdp_A[0] <= found * (
+            1 + 1e-12
+        )
     assert (costs <= largest_cost(event, order)).all()
 
 
@@ -123,11 +126,11 @@ def test_two_queries_move_together_and_add_up() -> None:
     tables = np.array(list(itertools.product([-1, 0, 1], repeat=2 * teachers))).reshape(-1, teachers, 2)
     found = []
     for number, labels in enumerate(tables):
-        votes = TeacherVotes(labels_TQ=labels, classes=2, fixed_in_advance=True)
-        found.append(gap_inputs(votes.counted(), event, release))
+        votes = VoteMatrix.strict(labels, 2)
+        found.append(gap_inputs(votes.histogram(), event, release, fixed_in_advance=True))
         if number % 10:
             continue
-        whole = exact(votes, event, orders_A=np.array([1.5])).curve.rdp_A[0]
+        whole = exact(votes, event, orders_A=np.array([1.5]), fixed_in_advance=True).curve.rdp_A[0]
         assert whole <= found[-1][0] * (1 + 1e-12), "one teacher on all queries costs no more than the queries apart"
     costs, smooth = np.array(found).T
     one, other = np.nonzero((tables[:, None] != tables[None]).any(axis=3).sum(axis=2) == 1)
@@ -139,19 +142,19 @@ def test_repeated_histograms_and_the_order_of_classes_do_not_matter() -> None:
     release = SanitisedReleaseEvent(order=8.0, beta=0.03, sigma_ss=6.0, tau_s=0.3)
     event = ConfidentGNMaxEvent(threshold=60, sigma_threshold=30.0, sigma=20.0, max_asked=4, max_answered=4)
     rows = np.array([[88, 7, 5], [40, 35, 25], [97, 1, 1]])
-    once = [gap_inputs(VoteCounts(counts_QC=rows[i : i + 1], teachers=100, fixed_in_advance=True), event, release)
+    once = [gap_inputs(VoteHistogram.strict(rows[i : i + 1], 100), event, release, fixed_in_advance=True)
             for i in (0, 1, 2)]  # fmt: skip
-    votes = VoteCounts(counts_QC=np.concatenate([rows, rows[:, ::-1]]), teachers=100, fixed_in_advance=True)
-    cost, smooth = gap_inputs(votes, event, release)
+    votes = VoteHistogram.strict(np.concatenate([rows, rows[:, ::-1]]), 100)
+    cost, smooth = gap_inputs(votes, event, release, fixed_in_advance=True)
     assert cost == pytest.approx(2 * sum(part[0] for part in once), rel=1e-12)
     assert max(part[1] for part in once) < smooth <= 2 * sum(part[1] for part in once) * (1 + 1e-12)
 
 
 def test_queries_chosen_after_answers_and_large_rosters_are_refused() -> None:
     release = SanitisedReleaseEvent(order=2.0, beta=0.1, sigma_ss=3.0, tau_s=0.3)
-    votes = VoteCounts(counts_QC=np.array([[3, 1]]), teachers=4, fixed_in_advance=False)
+    votes = VoteHistogram.strict(np.array([[3, 1]]), 4)
     with pytest.raises(InputError, match="fixed in advance"):
-        gap_inputs(votes, GNMaxEvent(sigma=2.0), release)
+        gap_inputs(votes, GNMaxEvent(sigma=2.0), release, fixed_in_advance=False)
     with pytest.raises(InputError, match="at most 1000 teachers"):
         require_teachers(1001)
 

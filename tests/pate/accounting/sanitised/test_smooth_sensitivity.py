@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pate.accounting.data_dependent.costs import VoteCounts, papernot18
+from pate.accounting.data_dependent.costs import papernot18
 from pate.accounting.data_independent.sanitised_release import scaled_gaussian_rdp
 from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent, PrivacyEvent, SanitisedReleaseEvent
 from pate.accounting.sanitised.release import sanitised_figure, sanitiser_noise
@@ -22,6 +22,7 @@ from pate.accounting.sanitised.smooth_sensitivity import (
     threshold_sensitivity,
 )
 from pate.errors import InputError
+from pate.votes import VoteHistogram
 
 GOLDEN = json.loads((Path(__file__).parents[3] / "golden" / "papernot18.json").read_text())
 RELEASE = SanitisedReleaseEvent(order=6.0, beta=0.05, sigma_ss=6.0, tau_s=0.5)
@@ -151,32 +152,33 @@ def test_two_queries_move_together() -> None:
 
 def test_inputs_of_a_release_add_up_over_queries() -> None:
     counts = np.array([[230, 12, 8], [8, 230, 12], [120, 125, 5], [250, 0, 0]])
-    votes = VoteCounts(counts_QC=counts, teachers=250, fixed_in_advance=True)
+    votes = VoteHistogram.strict(counts, 250)
     for event in (
         GNMaxEvent(sigma=40.0),
         ConfidentGNMaxEvent(threshold=200.0, sigma_threshold=150.0, sigma=40.0, max_asked=4, max_answered=4),
     ):
-        cost, smooth = sanitised_inputs(votes, event, RELEASE)
-        assert cost == pytest.approx(papernot18(votes, event, orders_A=np.array([6.0])).curve.rdp_A[0], rel=1e-9)
+        cost, smooth = sanitised_inputs(votes, event, RELEASE, fixed_in_advance=True)
+        assert cost == pytest.approx(
+            papernot18(votes, event, orders_A=np.array([6.0]), fixed_in_advance=True).curve.rdp_A[0], rel=1e-9
+        )
         summed = local_sensitivity(counts, event, teachers=250, order=6.0).sum(axis=0)
         assert smooth == pytest.approx(smooth_sensitivity(summed, RELEASE.beta), rel=1e-12)
         assert 0 < smooth < 4 * 6.0 / 40.0**2 * 1.2
 
 
 def test_queries_chosen_after_answers_and_other_events_are_refused() -> None:
-    adaptive = VoteCounts(counts_QC=np.array([[3, 1]]), teachers=4, fixed_in_advance=False)
-    fixed = VoteCounts(counts_QC=np.array([[3, 1]]), teachers=4, fixed_in_advance=True)
+    votes = VoteHistogram.strict(np.array([[3, 1]]), 4)
     with pytest.raises(InputError, match="fixed in advance"):
-        sanitised_inputs(adaptive, GNMaxEvent(sigma=2.0), RELEASE)
+        sanitised_inputs(votes, GNMaxEvent(sigma=2.0), RELEASE, fixed_in_advance=False)
     with pytest.raises(InputError):
-        sanitised_inputs(fixed, LNMaxEvent(scale=2.0), RELEASE)
+        sanitised_inputs(votes, LNMaxEvent(scale=2.0), RELEASE, fixed_in_advance=True)
 
 
 def test_a_release_from_votes_to_figure() -> None:
     rng = np.random.default_rng(0)
     counts = np.array([rng.multinomial(250, [p, *((1 - p) * np.array([0.7, 0.3]))]) for p in rng.beta(9, 1, 100)])
-    votes = VoteCounts(counts_QC=counts, teachers=250, fixed_in_advance=True)
-    cost, smooth = sanitised_inputs(votes, GNMaxEvent(sigma=40.0), RELEASE)
+    votes = VoteHistogram.strict(counts, 250)
+    cost, smooth = sanitised_inputs(votes, GNMaxEvent(sigma=40.0), RELEASE, fixed_in_advance=True)
     noise = sanitiser_noise(RELEASE, smooth)
     figure = sanitised_figure(RELEASE, cost=cost, smooth_sensitivity=smooth, figure_noise=0, log_noise=0, basis="b")
     assert figure.rdp == pytest.approx(cost, abs=RELEASE.floor)
