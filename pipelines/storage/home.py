@@ -51,7 +51,7 @@ class Home:
         """Every run that was begun, by name."""
         folder = self.path / "runs"
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-            if (path / "private").is_dir():
+            if path.is_dir():
                 yield RunFolder(self.path, path.name)
 
     def find(self, run: str) -> RunFolder:

@@ -98,6 +98,7 @@ class StageMarkers:
             outputs: files it wrote, below the run's folder.
             note: small plain JSON that later stages need; kept on the private side.
         """
+        self._folder.mkdir(exist_ok=True, mode=0o700)
         hashes = {str(path.relative_to(self._path)): file_hash(path) for path in outputs}
         content = {"stage": stage, "inputs": inputs, "outputs": hashes, "note": dict(note)}
         write_atomically(self._marker(stage), json.dumps(content, indent=1))
@@ -122,5 +123,4 @@ class StageMarkers:
         write_atomically(marker, json.dumps({**content, "outputs": {**before, **after}}, indent=1))
 
     def _marker(self, stage: str) -> Path:
-        self._folder.mkdir(exist_ok=True, mode=0o700)
         return self._folder / f"{stage}.json"

@@ -18,7 +18,7 @@ FACTS: dict[str, Any] = {
 
 
 def lines(**changes: Any) -> dict[str, str]:
-    return dict(Summary(released=Released.public({**FACTS, **changes}), figures=None).lines())
+    return dict(Summary(released=Released.public({**FACTS, **changes}), metrics=None).lines())
 
 
 def test_the_next_commands_can_be_copied_as_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

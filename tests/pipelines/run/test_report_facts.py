@@ -12,6 +12,7 @@ from pipelines.cli.app import run
 from pipelines.config.experiment import Config, load
 from pipelines.run.report_facts import comparable_runs
 from pipelines.storage.audit_file import keep_audit, read_audit
+from pipelines.storage.home import Home
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 
@@ -37,7 +38,7 @@ def finish(base: Path, config: Config, run_id: str, *, data: dict[str, Any] | No
 
 
 def test_only_finished_runs_of_the_same_task_delta_and_unit_are_compared(tmp_path: Path, config: Config) -> None:
-    assert comparable_runs(tmp_path, config) == []
+    assert comparable_runs(Home(tmp_path), config) == []
     finish(tmp_path, config, "same-1")
     finish(tmp_path, config, "same-2", data={"private": 500}, epsilon=3.0)
     finish(tmp_path, config, config.run_id)
@@ -47,7 +48,7 @@ def test_only_finished_runs_of_the_same_task_delta_and_unit_are_compared(tmp_pat
     finish(tmp_path, config, "other-unit", unit="image")
     finish(tmp_path, config, "seeded", secure_noise=False)
     (tmp_path / "runs" / "unfinished" / "public").mkdir(parents=True)
-    found = comparable_runs(tmp_path, config)
+    found = comparable_runs(Home(tmp_path), config)
     assert [(row["run_id"], row["epsilon"]) for row in found] == [("same-1", 2.0), ("same-2", 3.0)]
     assert found[0]["accuracy"] == 0.8
     assert found[0]["records"] == 200
