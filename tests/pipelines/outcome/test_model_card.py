@@ -50,7 +50,7 @@ def test_a_privacy_loss_is_never_rounded_down() -> None:
 
 def test_insecure_noise_and_simulations_are_said() -> None:
     assert "no guarantee" in card(secure=False)
-    assert "public set `digits` stood in" in card(benchmark="digits")
+    assert "public set `digits` was used in place" in card(benchmark="digits")
 
 
 @pytest.mark.parametrize("count", [41, 5000])
