@@ -1,11 +1,14 @@
 """Removes a run's private artifacts once they are older than the days declared for them.
 
-The ledger says so first: a process that dies in between has announced what the next ``pate purge`` completes.
-Removing is unlinking; on a disk that keeps old blocks, encryption of the disk is what makes them unreadable.
+The removal is recorded in the ledger first: if the process dies in between, the next ``pate purge`` completes it.
+Removing is unlinking; on a disk that keeps old blocks, encryption of the disk is what makes them unreadable. The log of
+native output may quote records of any run of its home. Its lines have no dates, so it is emptied as a whole: when its
+newest line is past the retention, or when anything else of a run is removed.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterable
@@ -18,11 +21,12 @@ from pipelines.storage.run_folder import RunFolder
 STAGES = ("partition", "teachers", "votes")
 """Private folders that a stage of the same name wrote; its marker goes with them."""
 INCIDENTS = "incidents"
+NATIVE_OUTPUT = "native output"
 DAY = 86_400.0
 
 
 def purge(store: RunFolder, base: Path, *, days: int | None, now: float | None = None) -> list[str]:
-    """Remove what is past its retention.
+    """Remove artifacts that are past their retention.
 
     Args:
         store: the run's folders.
@@ -31,7 +35,7 @@ def purge(store: RunFolder, base: Path, *, days: int | None, now: float | None =
         now: seconds since 1970; default: the clock's.
 
     Returns:
-        Names of what was removed: ``partition``, ``teachers``, ``votes``, ``incidents``.
+        Names of the removed artifacts: ``partition``, ``teachers``, ``votes``, ``incidents``, ``native output``.
 
     Raises:
         InputError: no retention is declared, or another process works on the run.
@@ -44,24 +48,29 @@ def purge(store: RunFolder, base: Path, *, days: int | None, now: float | None =
         old = [name for name in STAGES if _is_past(store.private / name, limit)]
         incidents = [path for path in _files(store.private / INCIDENTS) if path.stat().st_mtime < limit]
         removed = [*old, *([INCIDENTS] if incidents else [])]
+        log = Home(base).native_log
+        if log.is_file() and log.stat().st_size and (removed or log.stat().st_mtime < limit):
+            removed.append(NATIVE_OUTPUT)
         if not removed:
             return []
-        _say_so(store, base, days, removed)
+        _record(store, base, days, removed)
         for path in incidents:
             path.unlink()
         for name in old:
             store.stages.forget(name)
             shutil.rmtree(store.private / name)
+        if NATIVE_OUTPUT in removed:
+            os.truncate(log, 0)  # not unlinked: processes that run now go on writing to it
     return removed
 
 
-def _say_so(store: RunFolder, base: Path, days: int, removed: list[str]) -> None:
+def _record(store: RunFolder, base: Path, days: int, removed: list[str]) -> None:
     with Home(base).ledger() as ledger:
         ledger.record_purge(store.account(ledger), run=store.run_id, retention_days=days, removed=removed)
 
 
 def _is_past(folder: Path, limit: float) -> bool:
-    """Whether a folder is there and its newest file is older than the limit."""
+    """Return ``True`` if a folder exists and its newest file is older than the limit."""
     files = list(_files(folder))
     return folder.is_dir() and all(path.stat().st_mtime < limit for path in files)
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pate.ledger import PrivacyLedger
 
 
+NATIVE_LOG = "native.log"
+"""Output and crash traces of native code; in the private folder of ``PATE_HOME``."""
+
+
 def home() -> Path:
     """``PATE_HOME`` (default ``./.pate``), absolute."""
     return Path(os.environ.get("PATE_HOME", ".pate")).absolute()
@@ -68,6 +72,11 @@ class Home:
                 return found
         names = ", ".join(found.run_id for found in known) or "none"
         raise expected("a run id, a run's folder or an MLflow run id", f"known runs: {names}", run=run)
+
+    @property
+    def native_log(self) -> Path:
+        """The log of native output, which all processes share; it need not exist."""
+        return self.path / "private" / NATIVE_LOG
 
     def private_folder(self) -> Path:
         """The folder of incidents of no run, for its owner alone; made if it is not there."""

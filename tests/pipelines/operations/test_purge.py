@@ -13,6 +13,7 @@ from pate.errors import InputError
 from pate.ledger import Account, PrivacyLedger
 from pipelines.cli.app import run
 from pipelines.operations.purge import DAY, purge
+from pipelines.storage.home import NATIVE_LOG, Home
 from pipelines.storage.incidents import write_incident
 from pipelines.storage.run_folder import RunFolder
 
@@ -73,6 +74,39 @@ def test_what_is_past_its_declared_days_is_removed_and_the_ledger_says_so(store:
     }
     assert purge(store, tmp_path, days=None) == []
     assert len(rows(tmp_path)) == 1
+
+
+def native_log(base: Path, days: float) -> Path:
+    """A log of native output whose newest line is so many days old."""
+    path = Home(base).private_folder() / NATIVE_LOG
+    path.write_text("decoder: bad scan line 7 of anna.png")
+    os.utime(path, (time.time() - days * DAY,) * 2)
+    return path
+
+
+def test_native_output_goes_with_the_run_that_it_may_quote(store: RunFolder, tmp_path: Path) -> None:
+    log = native_log(tmp_path, days=0)
+    with log.open("a") as of_a_running_process:
+        assert purge(store, tmp_path, days=None)[-1] == "native output"
+        assert log.read_text() == ""
+        of_a_running_process.write("later")
+    assert log.read_text() == "later"
+    assert "native output" in rows(tmp_path)[0]["removed"]
+    assert purge(store, tmp_path, days=None) == []
+
+
+def test_native_output_goes_when_its_days_are_over(store: RunFolder, tmp_path: Path) -> None:
+    log = native_log(tmp_path, days=50)
+    assert purge(store, tmp_path, days=45) == ["native output"]
+    assert log.read_text() == ""
+    assert purge(store, tmp_path, days=45) == []
+    assert len(rows(tmp_path)) == 1
+
+
+def test_native_output_stays_with_the_run(store: RunFolder, tmp_path: Path) -> None:
+    log = native_log(tmp_path, days=42)
+    assert purge(store, tmp_path, days=45) == []
+    assert log.read_text()
 
 
 def test_what_is_younger_stays(store: RunFolder, tmp_path: Path) -> None:
