@@ -19,7 +19,7 @@ from pipelines.storage.run_folder import RunFolder
 
 START, END = "<!-- results: written by `pate results` -->", "<!-- end of results -->"
 """Markers around the table of results."""
-ACCOUNT_START, ACCOUNT_END = "<!-- account: written by `pate account` -->", "<!-- end of account -->"
+ACCOUNT_START, ACCOUNT_END = "<!-- cost: written by `pate cost` -->", "<!-- end of cost -->"
 """Markers around the accounts of one run."""
 OURS_START, OURS_END = "<!-- ours: written by `pate sweep` -->", "<!-- end of ours -->"
 """Markers around the same rows in the shape of published results."""
