@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 
+from pipelines.authoring import yaml_text
 from pipelines.authoring.first_campaign import BUDGET
 from pipelines.authoring.new_study import Plan, Wish
+from pipelines.authoring.yaml_text import listed, quoted
 
 _PROPOSED = "proposed from the number of {} you hold; this number becomes public with the file"
 
 
 def to_yaml(found: Plan) -> str:
-    """The commented configuration."""
+    """Return the commented configuration."""
     wish = found.wish
     units = "units" if wish.unit else "records"
     return "\n".join(
@@ -20,11 +22,11 @@ def to_yaml(found: Plan) -> str:
             "# Written by `pate new` from names of columns and counts. What stands here becomes public with the",
             "# student, except the paths of files.",
             f"name: {wish.name}",
-            f"description: {_text(f'Private labelling for {wish.name}.')}",
+            f"description: {quoted(f'Private labelling for {wish.name}.')}",
             "data:",
             "  source: table",
             f"  data_id: {wish.name}  # the body of private data; its budget is kept under this name for ever",
-            f"  task: {_text(wish.label)}  # what is being labelled",
+            f"  task: {quoted(wish.label)}  # what is being labelled",
             *_files(found),
             *_format(wish),
             *_label(wish),
@@ -40,17 +42,14 @@ def to_yaml(found: Plan) -> str:
             f"  # delta: {_PROPOSED.format(units)}",
             f"  delta: {found.delta:.0e}  # far below one over the number of {units}",
             f"  unit: {'patient' if wish.unit else 'record'}  # whom the guarantee protects, in a word",
-            "teachers:",
-            "  model: {kind: logistic}",
-            "  training: {steps: 100, learning_rate: 0.05, weight_decay: 0.1}",
-            "labelling:",
-            f"  max_asked: {found.asked}  # each answer costs; `pate validate` prints the sum",
-            f"  mechanism: {{kind: gnmax, sigma: {found.sigma}}}  # noise on each count, in votes",
-            "student:",
-            "  learner: pseudo-label  # learns from the released labels and its own guesses on the rest of the pool",
-            "  spec:",
-            "    model: {kind: logistic}",
-            "    train: {steps: 300, learning_rate: 0.02, weight_decay: 0.1}",
+            *yaml_text.teachers(),
+            *yaml_text.labelling(
+                asked=found.asked,
+                sigma=found.sigma,
+                about_asked="each answer costs; `pate validate` prints the sum",
+                about_sigma="noise on each count, in votes",
+            ),
+            *yaml_text.student("learns from the released labels and its own guesses on the rest of the pool"),
             "",
         ]
     )
@@ -62,7 +61,7 @@ def _files(found: Plan) -> list[str]:
     lines = ["  private_files:  # what teachers learn from; never leaves"]
     for number, path in enumerate(wish.private, start=1):
         site = f", site: site_{number}" if several else ""
-        lines.append(f"    - {{path: {_text(str(path.absolute()))}{site}}}")
+        lines.append(f"    - {{path: {quoted(str(path.absolute()))}{site}}}")
     if found.benchmark is not None and not wish.public:
         lines += [
             f"  # These files are the public set {found.benchmark}: this is a simulation, in which records drawn at",
@@ -85,37 +84,39 @@ def _files(found: Plan) -> list[str]:
 def _format(wish: Wish) -> list[str]:
     parts = []
     if wish.columns:
-        parts += ["    header: false", f"    columns: {_list(wish.columns)}"]
+        parts += ["    header: false", f"    columns: {listed(wish.columns)}"]
     if wish.separator != ",":
-        parts.append(f"    separator: {_text(wish.separator)}")
+        parts.append(f"    separator: {quoted(wish.separator)}")
     if wish.missing:
-        parts.append(f"    missing: {_list(wish.missing)}  # texts that mean a missing value, besides an empty one")
+        parts.append(f"    missing: {listed(wish.missing)}  # texts that mean a missing value, besides an empty one")
     return ["  format:", *parts] if parts else []
 
 
 def _label(wish: Wish) -> list[str]:
-    lines = ["  label:", f"    column: {_text(wish.label)}"]
+    lines = ["  label:", f"    column: {quoted(wish.label)}"]
     if wish.positive:
-        lines.append(f"    positive: {_list(wish.positive)}  # these values are the second class, all others the first")
+        lines.append(
+            f"    positive: {listed(wish.positive)}  # these values are the second class, all others the first"
+        )
     elif wish.above is not None:
         lines.append(f"    above: {wish.above:g}  # numbers above this are the second class")
     elif wish.classes:
-        lines.append(f"    classes: {_list(wish.classes)}")
+        lines.append(f"    classes: {listed(wish.classes)}")
     else:
         lines.append("    classes: public  # those that occur in the public labels")
     if wish.positive or wish.above is not None:
-        lines.append(f"    names: {_list(wish.names)}")
+        lines.append(f"    names: {listed(wish.names)}")
     lines.append("    missing: refuse  # or drop: leave out records without a label")
     return lines
 
 
 def _ids(wish: Wish) -> list[str]:
     unit = (
-        f"  unit: {_text(wish.unit)}  # all records of one of these are protected together"
+        f"  unit: {quoted(wish.unit)}  # all records of one of these are protected together"
         if wish.unit
         else "  # unit: patient_id  # declare it where a patient has several records"
     )
-    return [unit, f"  site: {_text(wish.site)}"] if wish.site else [unit]
+    return [unit, f"  site: {quoted(wish.site)}"] if wish.site else [unit]
 
 
 def _features(found: Plan) -> list[str]:
@@ -131,18 +132,18 @@ def _features(found: Plan) -> list[str]:
     if numeric:
         lines += [
             "    numeric:",
-            f"      - columns: {_list(one.name for one in numeric)}",
+            f"      - columns: {listed(one.name for one in numeric)}",
             "        missing: {strategy: public_median, indicator: true}  # or {strategy: constant, value: 0}",
             "        clip: 4  # standard deviations of the pool",
         ]
     if categorical:
         lines += [
             "    categorical:",
-            f"      - columns: {_list(one.name for one in categorical)}",
+            f"      - columns: {listed(one.name for one in categorical)}",
             "        unknown: ignore  # a category that the pool lacks: no feature is set; or refuse",
             "        missing: category  # missing is a category of its own; or ignore, or refuse",
         ]
-    lines += [f"    # left out: {_text(one.name)} ({one.words()})" for one in out]
+    lines += [f"    # left out: {quoted(one.name)} ({one.words()})" for one in out]
     return lines
 
 
@@ -151,15 +152,7 @@ def _by(found: Plan) -> str:
 
 
 def _sites(found: Plan) -> list[str]:
-    """How to keep teachers within hospitals that a column names."""
+    """Return a hint how to keep teachers within hospitals that a column names."""
     if found.wish.site is None or found.sites:
         return []
     return ["  # with by: site, list the hospitals, which become public: sites: [{site: north, teachers: 30}, ...]"]
-
-
-def _list(values: object) -> str:
-    return json.dumps(list(values), ensure_ascii=False)  # type: ignore[call-overload]
-
-
-def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False)

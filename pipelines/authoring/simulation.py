@@ -10,6 +10,7 @@ import pandas as pd
 
 from pate.data.simulated import CLASSES, DECIMALS, MEASUREMENTS, Consortium, ConsortiumSpec, SimulatedRecords
 from pate.files import write_atomically
+from pipelines.authoring import yaml_text
 from pipelines.authoring.first_campaign import BUDGET, first_campaign
 
 FileKind: TypeAlias = Literal["csv", "parquet"]
@@ -17,18 +18,18 @@ LABEL, UNIT = "diagnosis", "patient_id"
 
 
 def site_name(site: int, sites: int) -> str:
-    """The hospital's name, also its node's label."""
+    """Return the hospital's name, also its node's label."""
     return f"hospital_{site + 1:0{max(2, len(str(sites)))}d}"
 
 
 def write_consortium(folder: Path, spec: ConsortiumSpec, found: Consortium, kind: FileKind, group_size: int) -> Path:
-    """Write ``sites/``, pool, evaluation set, the list of hospitals that are to fail, and two configurations.
+    """Write ``sites/``, pool, evaluation set, the list of hospitals that will fail, and two configurations.
 
     ``config.yaml`` runs on this machine; ``cluster.yaml`` reads each hospital's file on the Ray nodes with its label.
 
     Args:
-        folder: not there yet.
-        spec: what was simulated.
+        folder: new.
+        spec: of the simulation.
         found: the records.
         kind: of the files.
         group_size: partitions that one patient may sit in, as the configuration declares it.
@@ -117,24 +118,16 @@ def _config(name: str, spec: ConsortiumSpec, names: list[str], kind: FileKind, g
             f"  delta: {first.delta:.0e}",
             "  unit: patient",
             "  retention_days: 30",
-            "teachers:",
-            "  model: {kind: logistic}",
-            "  training: {steps: 100, learning_rate: 0.05, weight_decay: 0.1}",
-            "labelling:",
-            f"  max_asked: {first.asked}",
-            f"  mechanism: {{kind: gnmax, sigma: {first.sigma}}}",
-            "student:",
-            "  learner: pseudo-label",
-            "  spec:",
-            "    model: {kind: logistic}",
-            "    train: {steps: 300, learning_rate: 0.02, weight_decay: 0.1}",
+            *yaml_text.teachers(),
+            *yaml_text.labelling(asked=first.asked, sigma=first.sigma),
+            *yaml_text.student(),
             "",
         ]
     )
 
 
 def _cluster(folder: Path, spec: ConsortiumSpec) -> str:
-    """What a cluster with a node per hospital needs besides."""
+    """Return the sections that a cluster with a node per hospital adds."""
     return "\n".join(
         [
             "# Each hospital's file is read on the Ray nodes with the label site=<hospital>, and nowhere else.",
