@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import final
 
 from pate.errors import LedgerError, expected
+from pate.files import write_atomically
 
 GENESIS = "0" * 64
 """The hash before the first row."""
@@ -61,12 +62,7 @@ def advance(path: Path, to: Anchor) -> None:
     now = read(path)
     if now is not None and now.length >= to.length:
         return
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
-    with temporary.open("w") as file:
-        json.dump({"length": to.length, "head": to.head}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_atomically(path, json.dumps({"length": to.length, "head": to.head}))
 
 
 @contextmanager

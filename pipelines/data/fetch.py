@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import gzip
 import http.client
-import os
 import shutil
 import urllib.error
 import urllib.request
@@ -24,7 +23,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from pate.errors import InputError, Unavailable, expected
-from pate.files import file_hash
+from pate.files import file_hash, sync
 from pate.public_sets import recognise_rows
 from pipelines.data.shipped_sets import ShippedFile, ShippedSet, find, folder_of, shipped_set
 from pipelines.storage.home import home
@@ -98,7 +97,7 @@ def _fetch_file(target: Path, file: ShippedFile, wanted: ShippedSet, mirror: str
                 f"Expected {file.name} of {wanted.name} as published, got content with another checksum from "
                 f"{urlsplit(url).hostname}; try again, or another --mirror"
             )
-        _sync(new)
+        sync(new)
         new.replace(target)
     finally:
         new.unlink(missing_ok=True)
@@ -174,11 +173,6 @@ def _unpack(part: Path, new: Path, *, packed: bool) -> None:
             f"Expected {part.name[1:-5]} compressed by gzip, got content that is not ({type(error).__name__}): a "
             "damaged download; run the same command again"
         ) from error
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 @contextmanager

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 from pate.errors import BudgetExceeded, InputError, LedgerError, PrivacyViolation, RecordsRefused, expected
 from pate.ledger import Anchor, PrivacyLedger
@@ -14,29 +13,12 @@ from pate.student.export import read_spec
 from pipelines.outcome import summary
 from pipelines.storage.audit_file import read_audit
 from pipelines.storage.run_folder import RunFolder
+from pipelines.tracking.cards import Registrable
 from pipelines.tracking.outbox import read_events
 from pipelines.tracking.tracker import TRACKING_FOLDER
 
 _ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _RESERVED = re.compile(r"latest|v\d+")
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registrable:
-    """A student that passed every check.
-
-    Attributes:
-        run_id: the run that trained it.
-        name: under which it is registered.
-        digest: SHA-256 of its archive.
-        card: what the registry says about it, as recorded.
-    """
-
-    run_id: str
-    name: str
-    digest: str
-    card: Mapping[str, Any]
 
 
 def check_alias(alias: str) -> None:

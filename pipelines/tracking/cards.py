@@ -92,6 +92,24 @@ class ModelCard:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Registrable:
+    """A student that passed every check.
+
+    Attributes:
+        run_id: the run that trained it.
+        name: of the registered model.
+        digest: SHA-256 of its archive.
+        card: its card for the registry, as recorded.
+    """
+
+    run_id: str
+    name: str
+    digest: str
+    card: Mapping[str, Any]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """How a student did on a public evaluation set.
 

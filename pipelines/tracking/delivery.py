@@ -1,4 +1,4 @@
-"""How recorded events reach MLflow: what was delivered, how far it got, and a process that delivers in the background.
+"""Delivery of recorded events to MLflow: its outcome, its progress, and a process that delivers in the background.
 
 MLflow takes seconds to import and to set up; a process of its own does that while the run works. If that process
 or the server dies, the events are still in the outbox and the next delivery goes on.
@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, final
 
 from pate.errors import PrivacyViolation
+from pate.files import write_atomically
 from pipelines.tracking.destination import Destination
 from pipelines.tracking.outbox import read_events
 from pipelines.tracking.tracker import TRACKING_FOLDER
@@ -30,14 +31,14 @@ from pipelines.tracking.tracker import TRACKING_FOLDER
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What a delivery achieved.
+    """The outcome of a delivery.
 
     Attributes:
         delivered: events that the store took in this delivery.
         pending: events that wait for the next one.
         reason: why some wait, in a few public words; ``None`` if none do.
         runs: phase -> MLflow run id, the run itself under ``campaign``.
-        note: what a person should know besides, in public words, or ``None``.
+        note: a remark for the user, in public words, or ``None``.
     """
 
     delivered: int
@@ -50,7 +51,7 @@ class Delivery:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
-    """How far one destination has got with one run's outbox; kept beside the outbox, one file per destination."""
+    """Progress of one destination through one run's outbox; kept beside the outbox, one file per destination."""
 
     sequence: int = 0
     experiment_id: str | None = None
@@ -58,38 +59,32 @@ class Cursor:
 
     @classmethod
     def read(cls, public_folder: Path, where: Destination) -> Cursor:
-        """The cursor on disk, or one at the start."""
+        """Read the cursor, or return one at the start."""
         path = _cursor_path(public_folder, where)
         return cls(**json.loads(path.read_text())) if path.exists() else cls()
 
     def write(self, public_folder: Path, where: Destination) -> None:
         """Replace the cursor on disk."""
-        path = _cursor_path(public_folder, where)
-        partial = path.with_suffix(".partial")
-        with partial.open("w") as stream:
-            json.dump(asdict(self), stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, path)
+        write_atomically(_cursor_path(public_folder, where), json.dumps(asdict(self)))
 
     def moved_to(self, sequence: int) -> Cursor:
-        """The cursor after the event with that number."""
+        """Return the cursor after the event with that number."""
         return replace(self, sequence=sequence)
 
 
 def pending(public_folder: Path, where: Destination) -> int:
-    """The number of recorded events that the destination does not have yet."""
+    """Return the number of recorded events that the destination does not have yet."""
     return len(read_events(public_folder / TRACKING_FOLDER, after=Cursor.read(public_folder, where).sequence))
 
 
 def mlflow_runs(public_folder: Path) -> frozenset[str]:
-    """The MLflow run ids under which a run is known, at any destination."""
+    """Return the MLflow run ids of a run, at all destinations."""
     cursors = (public_folder / TRACKING_FOLDER).glob("cursor-*.json")
     return frozenset(run for path in cursors for run in json.loads(path.read_text())["runs"].values())
 
 
 def runs_page(base: Path, where: Destination) -> str:
-    """Where MLflow's pages list the runs of ``base``, below the server's address; empty before the first delivery.
+    """Return the path of MLflow's list of the runs of ``base``, below its address; empty before the first delivery.
 
     The address says that the experiment trains models; without that, pages meant for language models appear.
     """
@@ -140,7 +135,7 @@ class BackgroundDelivery:
         self._send({"deliver": "now"})
 
     def finish(self, *, timeout_s: float = 60.0) -> Delivery:
-        """Deliver the rest, end the process and say how far it got; what is left waits in the outbox.
+        """Deliver the rest, end the process and report; what is left waits in the outbox.
 
         Args:
             timeout_s: how long to wait, besides the time in which a new store is made.
@@ -194,7 +189,7 @@ class BackgroundDelivery:
         self.close()
 
     def _hear(self, seconds: float | None) -> bool:
-        """Take in what the process says next, for so long at most; ``False`` once it says nothing more."""
+        """Read the process's next messages, waiting no longer than ``seconds``; ``False`` after its last."""
         if self._process.stdout is None or self._process.stdout.closed:
             return False
         ready, _, _ = select.select([self._process.stdout], [], [], None if seconds is None else max(0.0, seconds))
@@ -212,7 +207,7 @@ class BackgroundDelivery:
         return bool(said)
 
     def _send(self, message: Mapping[str, str]) -> None:
-        """A process that has died reads nothing; ``finish`` finds that out."""
+        """Send a message; a process that has died is noticed by ``finish``."""
         if self._process.stdin is None or self._process.stdin.closed:
             return
         try:
@@ -223,10 +218,10 @@ class BackgroundDelivery:
 
 
 def _exit_words(code: int) -> str:
-    """How a process ended."""
+    """Return how a process ended."""
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
 def _cursor_path(public_folder: Path, where: Destination) -> Path:
-    mark = hashlib.sha256(where.identity.encode()).hexdigest()[:12]
-    return public_folder / TRACKING_FOLDER / f"cursor-{mark}.json"
+    digest = hashlib.sha256(where.identity.encode()).hexdigest()[:12]
+    return public_folder / TRACKING_FOLDER / f"cursor-{digest}.json"

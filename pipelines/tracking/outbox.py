@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, final
 
 from pate.errors import expected
+from pate.files import sync
 
 OUTBOX_FILE = "outbox.jsonl"
 
@@ -68,7 +69,7 @@ class Outbox:
             raise expected(
                 "one process to record a run", "wait for the other one to end", run_folder=folder.parent.parent.name
             ) from None
-        _sync_folder(folder)
+        sync(folder)
         try:
             self._events, whole = _parse(path.read_bytes())
         except ValueError:
@@ -138,7 +139,7 @@ class Recorded:
         InputError: the outbox belongs to another run, or to one with other noise.
     """
 
-    __slots__ = ("insecure", "marks", "params", "points", "public_folder", "run_id", "status", "tags")
+    __slots__ = ("digests", "insecure", "params", "points", "public_folder", "run_id", "status", "tags")
 
     def __init__(self, public_folder: Path, events: Iterable[Event], *, run_id: str, insecure: bool) -> None:
         self.public_folder = public_folder
@@ -148,7 +149,7 @@ class Recorded:
         self.params: dict[tuple[str, str], str] = {}
         self.tags: dict[tuple[str, str], str] = {}
         self.points: dict[tuple[str, str, int], int] = {}  # and when, milliseconds since 1970
-        self.marks: set[str] = set()
+        self.digests: set[str] = set()
         for event in events:
             self.note(event)
 
@@ -172,10 +173,10 @@ class Recorded:
             for key, step, _ in body["points"]:
                 self.points.setdefault((phase, key, step), event.timestamp_ms)
         else:
-            self.marks.add(mark_of(event.kind, phase, body))
+            self.digests.add(digest_of(event.kind, phase, body))
 
 
-def mark_of(kind: str, phase: str, body: Mapping[str, Any]) -> str:
+def digest_of(kind: str, phase: str, body: Mapping[str, Any]) -> str:
     """What makes a data set, a file or a model the same one as on record: all that is said about it."""
     return json.dumps([kind, phase, body], sort_keys=True)
 
@@ -197,12 +198,3 @@ def _parse(content: bytes) -> tuple[list[Event], int]:
         events.append(event)
         whole += len(line) + 1
     return events, whole
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the entry of a new file in its folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

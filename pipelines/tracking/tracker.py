@@ -33,7 +33,7 @@ from pate.errors import PrivacyViolation, expected
 from pate.student.export import read_spec
 from pate.values import Released, released_value
 from pipelines.tracking.cards import DatasetCard, Evaluation, ModelCard, check_key, check_name, to_texts
-from pipelines.tracking.outbox import Outbox, Recorded, mark_of
+from pipelines.tracking.outbox import Outbox, Recorded, digest_of
 
 __all__ = ["CAMPAIGN", "DESCRIPTION_TAG", "SWEEP", "DatasetCard", "Evaluation", "ModelCard", "Tracker"]
 
@@ -217,7 +217,7 @@ class Tracker:
             self._record.note(self._outbox.append(kind, self._phase, body))
 
     def _append_once(self, kind: str, body: dict[str, Any]) -> None:
-        if mark_of(kind, self._phase, body) not in self._record.marks:
+        if digest_of(kind, self._phase, body) not in self._record.digests:
             self._append(kind, body)
 
     def _inside(self, path: str | PurePath) -> tuple[str, Path]:

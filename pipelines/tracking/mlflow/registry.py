@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from pate.errors import Unavailable, expected
-from pipelines.operations.registration import Registrable
+from pipelines.tracking.cards import Registrable
 from pipelines.tracking.destination import Destination
 from pipelines.tracking.mlflow.model import find_version
 

@@ -24,6 +24,7 @@ from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy.exc import SQLAlchemyError
 
+from pate.files import sync
 from pipelines.tracking.destination import Destination
 
 LOCK = "setup.lock"
@@ -155,6 +156,5 @@ def _make(where: Destination) -> None:
     except (MlflowException, SQLAlchemyError, CommandError) as error:
         fault = fault_of(error) or f"could not be made ({type(error).__name__})"
         raise StoreFault(f"the local MLflow store {fault}") from error
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
+    sync(part)
     part.replace(where.database)
