@@ -7,6 +7,7 @@ partition). Moving ``k`` votes changes the histogram by ``k`` in one class and `
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias, final
@@ -178,7 +179,10 @@ PrivacyEvent: TypeAlias = (
     | ComposedEvent
 )
 
-LEAVES: dict[str, type[Any]] = {
+Leaf: TypeAlias = GNMaxEvent | LNMaxEvent | ThresholdTestEvent | SanitisedReleaseEvent
+"""A single release."""
+
+KINDS: dict[str, type[Any]] = {
     kind.__name__.removesuffix("Event"): kind
     for kind in (GNMaxEvent, LNMaxEvent, ThresholdTestEvent, ConfidentGNMaxEvent, SanitisedReleaseEvent)
 }
@@ -187,6 +191,33 @@ LEAVES: dict[str, type[Any]] = {
 def kind_of(event: PrivacyEvent) -> str:
     """The name under which ledgers and reports keep an event, such as ``GNMax``."""
     return type(event).__name__.removesuffix("Event")
+
+
+def leaves(event: PrivacyEvent) -> Counter[Leaf]:
+    """Number of releases of each kind in an event, in the order in which kinds first occur in it.
+
+    Raises:
+        InputError: it is no event.
+    """
+    total: Counter[Leaf] = Counter()
+    _count(event, 1, total)
+    return total
+
+
+def _count(event: PrivacyEvent, times: int, total: Counter[Leaf]) -> None:
+    if isinstance(event, ComposedEvent):
+        for part in event.events:
+            _count(part, times, total)
+    elif isinstance(event, RepeatedEvent):
+        _count(event.event, times * event.count, total)
+    elif isinstance(event, ConfidentGNMaxEvent):
+        moved = event.moved_votes
+        total[ThresholdTestEvent(sigma=event.sigma_threshold, moved_votes=moved)] += times * event.max_asked
+        total[GNMaxEvent(sigma=event.sigma, moved_votes=moved)] += times * event.max_answered
+    elif isinstance(event, Leaf):
+        total[event] += times
+    else:
+        raise expected("a privacy event", "events.py lists them", event=kind_of(event))
 
 
 def to_dict(event: PrivacyEvent) -> dict[str, Any]:
@@ -211,7 +242,7 @@ def from_dict(row: Mapping[str, Any]) -> PrivacyEvent:
             return ComposedEvent(events=tuple(from_dict(part) for part in fields["events"]))
         if kind == "Repeated":
             return RepeatedEvent(event=from_dict(fields["of"]), count=fields["count"])
-        event: PrivacyEvent = LEAVES[str(kind)](**fields)
+        event: PrivacyEvent = KINDS[str(kind)](**fields)
         return event
     except (KeyError, TypeError) as error:
         raise expected("a privacy event", "the row was written by another version or altered", event=kind) from error

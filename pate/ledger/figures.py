@@ -9,8 +9,7 @@ import sqlite3
 from collections import Counter
 from typing import Any
 
-from pate.accounting.data_independent.composition import releases
-from pate.accounting.events import PrivacyEvent, SanitisedReleaseEvent, from_dict, to_dict
+from pate.accounting.events import PrivacyEvent, SanitisedReleaseEvent, from_dict, leaves, to_dict
 from pate.accounting.sanitised.release import SanitisedFigure
 from pate.errors import LedgerError
 from pate.ledger import campaigns, chain
@@ -62,5 +61,5 @@ def parse(body: dict[str, Any]) -> SanitisedFigure:
 
 def charged_release(event: PrivacyEvent) -> SanitisedReleaseEvent | None:
     """The one sanitised release among everything that a campaign was charged for, or ``None``."""
-    found = Counter({leaf: count for leaf, count in releases(event).items() if isinstance(leaf, SanitisedReleaseEvent)})
+    found = Counter({leaf: count for leaf, count in leaves(event).items() if isinstance(leaf, SanitisedReleaseEvent)})
     return next(iter(found)) if found.total() == 1 else None

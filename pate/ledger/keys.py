@@ -35,8 +35,8 @@ class LedgerKey(Redacted):
             )
 
     @property
-    def mark(self) -> str:
-        """What tells this key from another without revealing it."""
+    def digest(self) -> str:
+        """Opaque identifier of the key; it does not reveal it."""
         return self._hash(b"mark", b"").hex()[:32]
 
     def units(self, keys: Iterable[bytes]) -> list[bytes]:

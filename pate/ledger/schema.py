@@ -110,17 +110,17 @@ def require_known(db: sqlite3.Connection) -> None:
         raise LedgerError(f"Expected a ledger of schema {VERSION} or older, got {found}; use the pate that wrote it")
 
 
-def migrate(db: sqlite3.Connection, key_mark: str) -> None:
+def migrate(db: sqlite3.Connection, key_digest: str) -> None:
     """Run the missing steps and say so in the chain, all or nothing.
 
     Args:
         db: the database.
-        key_mark: what tells this ledger's key from another without revealing it.
+        key_digest: opaque identifier of this ledger's key.
     """
     db.execute("BEGIN IMMEDIATE")
     try:
         run_steps(db, version(db))
-        chain.append(db, account="", kind="schema", body={"version": VERSION, "key": key_mark})
+        chain.append(db, account="", kind="schema", body={"version": VERSION, "key": key_digest})
         db.execute("COMMIT")
     finally:
         if db.in_transaction:

@@ -98,10 +98,10 @@ class Storage:
             for _ in chain.checked(chain.rows(self.db)):
                 pass
         if done < schema.VERSION:
-            schema.migrate(self.db, self.key.mark)
+            schema.migrate(self.db, self.key.digest)
             anchor.advance(self.anchor, chain.head(self.db))
-        marks = [entry.body["key"] for entry in chain.entries(self.db, account="", kind="schema")]
-        if any(mark != self.key.mark for mark in marks):
+        digests = [entry.body["key"] for entry in chain.entries(self.db, account="", kind="schema")]
+        if any(digest != self.key.digest for digest in digests):
             raise LedgerError("Expected the key that this ledger was written with, got another; restore the key file")
 
     def _require_anchored(self) -> None:

@@ -12,9 +12,8 @@ from typing import final
 
 from pate.accounting.curve import EpsilonBound
 from pate.accounting.data_independent.accountants import ACCOUNTANTS, data_independent_epsilon
-from pate.accounting.data_independent.composition import releases
 from pate.accounting.data_independent.filters import CampaignFilter, filter_of
-from pate.accounting.events import ComposedEvent, PrivacyEvent
+from pate.accounting.events import ComposedEvent, PrivacyEvent, leaves
 
 EXCEEDED = "exceeded "
 """Before a filter's name: charged before filters were in force, or to an account that was linked later."""
@@ -109,5 +108,5 @@ def accountant_of(name: str) -> str:
 
 def within(campaigns: Sequence[PrivacyEvent], declared: Sequence[PrivacyEvent]) -> bool:
     """Whether campaigns release no more of any kind than was declared, in whatever order and portions."""
-    asked, allowed = (releases(ComposedEvent(events=tuple(part))) for part in (campaigns, declared))
+    asked, allowed = (leaves(ComposedEvent(events=tuple(part))) for part in (campaigns, declared))
     return asked <= allowed

@@ -6,14 +6,15 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 
+from pate import defaults
 from pate.accounting.curve import EpsilonBound, RDPCurve
-from pate.accounting.data_independent.composition import MOST_STEPS, privacy_curve, releases
+from pate.accounting.data_independent.composition import MOST_STEPS, privacy_curve
 from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.data_independent.worst_case_rdp import worst_case_rdp
-from pate.accounting.events import GNMaxEvent, PrivacyEvent, ThresholdTestEvent
+from pate.accounting.events import GNMaxEvent, PrivacyEvent, ThresholdTestEvent, leaves
 from pate.errors import expected
 
-DEFAULT_ACCOUNTANT = "worst_case"
+DEFAULT_ACCOUNTANT = defaults.DEFAULT_ACCOUNTANT
 """Wherever none is named: in functions, commands and configurations."""
 _ROUGH_STEPS = 80
 _LITTLE_NOISE = 5.0  # votes
@@ -42,9 +43,7 @@ def _worst_case(event: PrivacyEvent, delta: float, most_steps: int = MOST_STEPS)
 def _rdp_floor(event: PrivacyEvent, delta: float) -> float:
     """What ``worst_case_rdp`` does not fall below where noise is 5 votes or more (0.63 of the Gaussian cost; costs near
     ``2/pi`` of it are found at every order), so that its tables are made only where they might decide."""
-    if any(
-        isinstance(leaf, GNMaxEvent | ThresholdTestEvent) and leaf.sigma < _LITTLE_NOISE for leaf in releases(event)
-    ):
+    if any(isinstance(leaf, GNMaxEvent | ThresholdTestEvent) and leaf.sigma < _LITTLE_NOISE for leaf in leaves(event)):
         return 0.0
     plain = gaussian_rdp(event)
     return RDPCurve(plain.orders_A, 0.63 * plain.rdp_A).epsilon(delta)[0]

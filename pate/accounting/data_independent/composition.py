@@ -7,9 +7,8 @@ curves (``docs/explanation/accounting.md``), so an event is first flattened into
 from __future__ import annotations
 
 import math
-from collections import Counter
 from functools import lru_cache
-from typing import TypeAlias, TypeGuard
+from typing import TypeGuard
 
 from pate.accounting.data_independent.dominating import (
     Family,
@@ -20,21 +19,8 @@ from pate.accounting.data_independent.dominating import (
 from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.data_independent.outcome_pairs import MOST_NOISE, MOST_TEST_NOISE
 from pate.accounting.data_independent.recursion import adaptive_curve
-from pate.accounting.events import (
-    ComposedEvent,
-    ConfidentGNMaxEvent,
-    GNMaxEvent,
-    LNMaxEvent,
-    PrivacyEvent,
-    RepeatedEvent,
-    SanitisedReleaseEvent,
-    ThresholdTestEvent,
-    kind_of,
-)
+from pate.accounting.events import GNMaxEvent, Leaf, LNMaxEvent, PrivacyEvent, ThresholdTestEvent, leaves
 from pate.accounting.privacy_curve import PrivacyCurve, from_rdp, no_release
-from pate.errors import expected
-
-Leaf: TypeAlias = GNMaxEvent | LNMaxEvent | ThresholdTestEvent | SanitisedReleaseEvent
 
 MOST_STEPS = 700
 """Beyond, a curve is composed with itself, which takes far less time and costs 0.1% to 0.4% of epsilon."""
@@ -42,26 +28,6 @@ _SMALLEST_DELTA = 1e-16  # grids end where Renyi-DP says that delta is below thi
 _LARGEST_REACH = 100.0  # nats; a budget beyond is no promise worth the recursion's time
 _MOST_POINTS = 20_000
 _RDP_POINTS = 2000
-
-
-def releases(event: PrivacyEvent) -> Counter[Leaf]:
-    """How many releases of each kind an event holds."""
-    total: Counter[Leaf] = Counter()
-    if isinstance(event, ComposedEvent):
-        for part in event.events:
-            total.update(releases(part))
-    elif isinstance(event, RepeatedEvent):
-        for leaf, count in releases(event.event).items():
-            total[leaf] += count * event.count
-    elif isinstance(event, ConfidentGNMaxEvent):
-        moved = event.moved_votes
-        total[ThresholdTestEvent(sigma=event.sigma_threshold, moved_votes=moved)] += event.max_asked
-        total[GNMaxEvent(sigma=event.sigma, moved_votes=moved)] += event.max_answered
-    elif isinstance(event, Leaf):
-        total[event] += 1
-    else:
-        raise expected("a privacy event", "events.py lists them", event=kind_of(event))
-    return total
 
 
 def privacy_curve(event: PrivacyEvent, *, most_steps: int = MOST_STEPS) -> PrivacyCurve | None:
@@ -77,7 +43,7 @@ def privacy_curve(event: PrivacyEvent, *, most_steps: int = MOST_STEPS) -> Priva
         recursion does not know (a noisy argmax with several votes moved, a sanitised figure) enter by their
         Renyi-DP.
     """
-    return _composed_curve(frozenset(releases(event).items()), most_steps)
+    return _composed_curve(frozenset(leaves(event).items()), most_steps)
 
 
 @lru_cache(maxsize=512)

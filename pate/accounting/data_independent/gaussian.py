@@ -7,29 +7,22 @@ post-processing.
 
 from __future__ import annotations
 
-from functools import singledispatch
+from collections.abc import Callable
 
 import numpy as np
 
 from pate.accounting.curve import DEFAULT_ORDERS, RDPCurve, zero_curve
 from pate.accounting.data_independent.sanitised_release import sanitised_release_rdp
 from pate.accounting.events import (
-    ComposedEvent,
-    ConfidentGNMaxEvent,
     GNMaxEvent,
+    Leaf,
     LNMaxEvent,
     PrivacyEvent,
-    RepeatedEvent,
     SanitisedReleaseEvent,
     ThresholdTestEvent,
-    kind_of,
+    leaves,
 )
 from pate.arrays import FloatArray
-
-
-@singledispatch
-def _rdp(event: PrivacyEvent, orders_A: FloatArray) -> RDPCurve:
-    raise TypeError(f"no gaussian cost is defined for {kind_of(event)}")
 
 
 def gaussian_rdp(event: PrivacyEvent, orders_A: FloatArray = DEFAULT_ORDERS) -> RDPCurve:
@@ -44,47 +37,31 @@ def gaussian_rdp(event: PrivacyEvent, orders_A: FloatArray = DEFAULT_ORDERS) -> 
         a threshold test: ``k^2 alpha / (2 sigma^2)``; LNMax: the Renyi divergence of randomised response at
         ``2k / scale``, the largest of any ``2k / scale``-DP release.
     """
-    return _rdp(event, np.asarray(orders_A, dtype=np.float64))
+    return composed_rdp(event, orders_A, _leaf_rdp)
 
 
-@_rdp.register
-def _(event: GNMaxEvent, orders_A: FloatArray) -> RDPCurve:
-    return RDPCurve(orders_A, orders_A * (event.moved_votes / event.sigma) ** 2)
-
-
-@_rdp.register
-def _(event: ThresholdTestEvent, orders_A: FloatArray) -> RDPCurve:
-    return RDPCurve(orders_A, orders_A * (event.moved_votes / event.sigma) ** 2 / 2)
-
-
-@_rdp.register
-def _(event: LNMaxEvent, orders_A: FloatArray) -> RDPCurve:
-    return RDPCurve(orders_A, randomised_response_rdp(2 * event.moved_votes / event.scale, orders_A))
-
-
-@_rdp.register
-def _(event: ConfidentGNMaxEvent, orders_A: FloatArray) -> RDPCurve:
-    test = ThresholdTestEvent(sigma=event.sigma_threshold, moved_votes=event.moved_votes)
-    answer = GNMaxEvent(sigma=event.sigma, moved_votes=event.moved_votes)
-    return _rdp(test, orders_A).repeated(event.max_asked) + _rdp(answer, orders_A).repeated(event.max_answered)
-
-
-@_rdp.register
-def _(event: SanitisedReleaseEvent, orders_A: FloatArray) -> RDPCurve:
-    return RDPCurve(orders_A, sanitised_release_rdp(event, orders_A))
-
-
-@_rdp.register
-def _(event: RepeatedEvent, orders_A: FloatArray) -> RDPCurve:
-    return _rdp(event.event, orders_A).repeated(event.count)
-
-
-@_rdp.register
-def _(event: ComposedEvent, orders_A: FloatArray) -> RDPCurve:
+def composed_rdp(
+    event: PrivacyEvent, orders_A: FloatArray, leaf_rdp: Callable[[Leaf, FloatArray], RDPCurve]
+) -> RDPCurve:
+    """RDP of an event from the cost of each release in it: costs add up (Mironov 2017, proposition 1)."""
+    orders_A = np.asarray(orders_A, dtype=np.float64)
     total = zero_curve(orders_A)
-    for part in event.events:
-        total = total + _rdp(part, orders_A)
+    for leaf, count in leaves(event).items():
+        total = total + leaf_rdp(leaf, orders_A).repeated(count)
     return total
+
+
+def _leaf_rdp(leaf: Leaf, orders_A: FloatArray) -> RDPCurve:
+    match leaf:
+        case GNMaxEvent():
+            rdp_A = orders_A * (leaf.moved_votes / leaf.sigma) ** 2
+        case ThresholdTestEvent():
+            rdp_A = orders_A * (leaf.moved_votes / leaf.sigma) ** 2 / 2
+        case LNMaxEvent():
+            rdp_A = randomised_response_rdp(2 * leaf.moved_votes / leaf.scale, orders_A)
+        case SanitisedReleaseEvent():
+            rdp_A = sanitised_release_rdp(leaf, orders_A)
+    return RDPCurve(orders_A, rdp_A)
 
 
 def randomised_response_rdp(epsilon: float, orders_A: FloatArray) -> FloatArray:

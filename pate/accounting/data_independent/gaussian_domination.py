@@ -15,10 +15,10 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import log_ndtr, ndtr, ndtri
 
-from pate.accounting.data_independent.composition import MOST_STEPS, Leaf, kind_curve, privacy_curve, releases
+from pate.accounting.data_independent.composition import MOST_STEPS, kind_curve, privacy_curve
 from pate.accounting.data_independent.discrete_gaussian import log_tails
 from pate.accounting.data_independent.gaussian import gaussian_rdp
-from pate.accounting.events import GNMaxEvent, PrivacyEvent, ThresholdTestEvent
+from pate.accounting.events import GNMaxEvent, Leaf, PrivacyEvent, ThresholdTestEvent, leaves
 from pate.accounting.privacy_curve import PrivacyCurve, from_rdp, minorant
 from pate.arrays import FloatArray
 
@@ -71,7 +71,7 @@ def information_terms(event: PrivacyEvent, spare: float) -> tuple[float, ...]:
         One term, of the whole campaign's curve, or one for each kind of release, whichever adds up to less; a term is
         infinite where the curve does not fall to ``spare``.
     """
-    counts = releases(event)
+    counts = leaves(event)
     by_kind = tuple(_of_kind(leaf, count, spare) for leaf, count in counts.items())
     if len(counts) < 2:
         return by_kind

@@ -7,12 +7,12 @@ rounding goes, are in ``docs/explanation/accounting.md``.
 from __future__ import annotations
 
 import math
-from functools import lru_cache, singledispatch
+from functools import lru_cache
 
 import numpy as np
 
-from pate.accounting.curve import DEFAULT_ORDERS, RDPCurve, zero_curve
-from pate.accounting.data_independent.gaussian import gaussian_rdp
+from pate.accounting.curve import DEFAULT_ORDERS, RDPCurve
+from pate.accounting.data_independent.gaussian import composed_rdp, gaussian_rdp
 from pate.accounting.data_independent.outcome_pairs import (
     MOST_NOISE,
     MOST_TEST_NOISE,
@@ -21,17 +21,7 @@ from pate.accounting.data_independent.outcome_pairs import (
     three_way_pairs,
     threshold_pairs,
 )
-from pate.accounting.events import (
-    ComposedEvent,
-    ConfidentGNMaxEvent,
-    GNMaxEvent,
-    LNMaxEvent,
-    PrivacyEvent,
-    RepeatedEvent,
-    SanitisedReleaseEvent,
-    ThresholdTestEvent,
-    kind_of,
-)
+from pate.accounting.events import GNMaxEvent, Leaf, PrivacyEvent, ThresholdTestEvent
 from pate.arrays import FloatArray
 
 _NEGLIGIBLE = 30.0  # nats: what a box leaves out adds at most 8 e^-30 to a moment, relative to 1
@@ -54,54 +44,16 @@ def worst_case_rdp(event: PrivacyEvent, orders_A: FloatArray = DEFAULT_ORDERS) -
     Returns:
         The curve, rounded up.
     """
-    return _rdp(event, np.asarray(orders_A, dtype=np.float64))
+    return composed_rdp(event, orders_A, _leaf_rdp)
 
 
-@singledispatch
-def _rdp(event: PrivacyEvent, orders_A: FloatArray) -> RDPCurve:
-    raise TypeError(f"no worst-case cost is defined for {kind_of(event)}")
-
-
-@_rdp.register
-def _(event: GNMaxEvent, orders_A: FloatArray) -> RDPCurve:
-    plain = gaussian_rdp(event, orders_A)
-    if event.moved_votes > 1 or event.sigma > MOST_NOISE:
-        return plain
-    return _at_orders(argmax_table(event.sigma), plain)
-
-
-@_rdp.register
-def _(event: ThresholdTestEvent, orders_A: FloatArray) -> RDPCurve:
-    plain = gaussian_rdp(event, orders_A)
-    if event.sigma > MOST_TEST_NOISE:
-        return plain
-    return _at_orders(threshold_table(event.sigma, event.moved_votes), plain)
-
-
-@_rdp.register(LNMaxEvent)
-@_rdp.register(SanitisedReleaseEvent)
-def _(event: LNMaxEvent | SanitisedReleaseEvent, orders_A: FloatArray) -> RDPCurve:
-    return gaussian_rdp(event, orders_A)
-
-
-@_rdp.register
-def _(event: ConfidentGNMaxEvent, orders_A: FloatArray) -> RDPCurve:
-    test = ThresholdTestEvent(sigma=event.sigma_threshold, moved_votes=event.moved_votes)
-    answer = GNMaxEvent(sigma=event.sigma, moved_votes=event.moved_votes)
-    return _rdp(test, orders_A).repeated(event.max_asked) + _rdp(answer, orders_A).repeated(event.max_answered)
-
-
-@_rdp.register
-def _(event: RepeatedEvent, orders_A: FloatArray) -> RDPCurve:
-    return _rdp(event.event, orders_A).repeated(event.count)
-
-
-@_rdp.register
-def _(event: ComposedEvent, orders_A: FloatArray) -> RDPCurve:
-    total = zero_curve(orders_A)
-    for part in event.events:
-        total = total + _rdp(part, orders_A)
-    return total
+def _leaf_rdp(leaf: Leaf, orders_A: FloatArray) -> RDPCurve:
+    plain = gaussian_rdp(leaf, orders_A)
+    if isinstance(leaf, GNMaxEvent) and leaf.moved_votes == 1 and leaf.sigma <= MOST_NOISE:
+        return _at_orders(argmax_table(leaf.sigma), plain)
+    if isinstance(leaf, ThresholdTestEvent) and leaf.sigma <= MOST_TEST_NOISE:
+        return _at_orders(threshold_table(leaf.sigma, leaf.moved_votes), plain)
+    return plain
 
 
 def _at_orders(table: tuple[FloatArray, FloatArray], plain: RDPCurve) -> RDPCurve:

@@ -13,7 +13,6 @@ from scipy.special import log_ndtr
 
 from pate.accounting.curve import require_delta
 from pate.accounting.data_independent.accountants import DEFAULT_ACCOUNTANT, data_independent_epsilon
-from pate.accounting.data_independent.composition import releases
 from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.events import (
     ComposedEvent,
@@ -23,6 +22,7 @@ from pate.accounting.events import (
     PrivacyEvent,
     RepeatedEvent,
     ThresholdTestEvent,
+    leaves,
 )
 from pate.accounting.rounding import significant
 from pate.errors import expected
@@ -59,7 +59,7 @@ def calibrate(
     def cost(factor: float) -> float:
         return data_independent_epsilon(scaled(event, factor), delta, accountant).epsilon
 
-    if not releases(event):
+    if not leaves(event):
         return event
     low, high = 0.0, math.inf
     factor = _guess(event, epsilon, delta, accountant) * (1 + tolerance / 2)
@@ -91,7 +91,7 @@ def most_releases(event: PrivacyEvent, *, epsilon: float, delta: float, accounta
         InputError: the event costs nothing, so there is no largest count.
     """
     _require_budget(epsilon, delta)
-    if not releases(event):
+    if not leaves(event):
         raise expected("an event that costs something", "there is no largest count of it", releases=0)
 
     def affordable(count: int) -> bool:
@@ -137,7 +137,7 @@ def scaled(event: PrivacyEvent, factor: float) -> PrivacyEvent:
 def gaussian_share(event: PrivacyEvent, delta: float) -> float:
     """Roughly the squared shift ``mu^2`` of the unit Gaussian that costs what the event costs; steers searches only."""
     total = 0.0
-    for leaf, count in releases(event).items():
+    for leaf, count in leaves(event).items():
         if isinstance(leaf, LNMaxEvent):
             pure = 2 * leaf.moved_votes / leaf.scale
             total += count * 2 * pure * math.tanh(pure / 2)

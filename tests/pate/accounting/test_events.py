@@ -41,7 +41,7 @@ EXAMPLES: list[PrivacyEvent] = [
 def test_examples_show_every_event() -> None:
     kinds = set(typing.get_args(PrivacyEvent))
     assert kinds == {type(event) for event in EXAMPLES}
-    assert set(events.LEAVES.values()) == kinds - {RepeatedEvent, ComposedEvent}
+    assert set(events.KINDS.values()) == kinds - {RepeatedEvent, ComposedEvent}
 
 
 @pytest.mark.parametrize("event", EXAMPLES, ids=repr)

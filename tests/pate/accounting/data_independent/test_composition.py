@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from pate.accounting.data_independent.accountants import ACCOUNTANTS, data_independent_epsilon, rough_epsilon
-from pate.accounting.data_independent.composition import privacy_curve, releases
+from pate.accounting.data_independent.composition import privacy_curve
 from pate.accounting.data_independent.dominating import argmax_family, threshold_family
 from pate.accounting.data_independent.recursion import chained_curve
 from pate.accounting.events import (
@@ -18,6 +18,7 @@ from pate.accounting.events import (
     RepeatedEvent,
     SanitisedReleaseEvent,
     ThresholdTestEvent,
+    leaves,
 )
 from pate.accounting.privacy_curve import PrivacyCurve
 from pate.errors import InputError
@@ -78,7 +79,7 @@ def test_nesting_does_not_change_the_cost() -> None:
         events=(RepeatedEvent(event=GNMaxEvent(sigma=30.0), count=4), GNMaxEvent(sigma=30.0), GNMaxEvent(sigma=30.0))
     )
     nested = ComposedEvent(events=(RepeatedEvent(event=half, count=2), ComposedEvent(events=(flat.events[1],))))
-    assert releases(nested) == releases(flat)
+    assert leaves(nested) == leaves(flat)
     assert epsilon(nested) == epsilon(flat)
 
 
