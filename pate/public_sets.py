@@ -109,6 +109,6 @@ def recognise_files(paths: Iterable[Path]) -> PublicSource | None:
     return first
 
 
-def _source(mark: str) -> PublicSource | None:
-    name = SHIPPED.get(mark)
-    return None if name is None else PublicSource(name=name, fingerprint=mark)
+def _source(found: str) -> PublicSource | None:
+    name = SHIPPED.get(found)
+    return None if name is None else PublicSource(name=name, fingerprint=found)

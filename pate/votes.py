@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from pate.arrays import IntArray
 from pate.errors import InputError, expected
-from pate.files import file_hash
+from pate.files import file_hash, sync
 from pate.npy_file import load_npy
 from pate.values import Redacted
 
@@ -151,8 +151,7 @@ class VoteFile(Redacted):
         """Write the matrix whole; returns the SHA-256 of the file."""
         self._labels_TQ.flush()
         del self._labels_TQ
-        with self._part.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(self._part)
         self._part.replace(self._path)
         return file_hash(self._path)
 

@@ -1,8 +1,8 @@
 """Teachers: trained in bundles on private partitions, asked for one vote per public query."""
 
-from pate.teachers.kinds import suffix_of
+from pate.teachers.kinds import TeacherRecords, suffix_of
 from pate.teachers.training import train_bundle
 from pate.teachers.voting import vote
 from pate.teachers.weights import BundleWeights
 
-__all__ = ["BundleWeights", "suffix_of", "train_bundle", "vote"]
+__all__ = ["BundleWeights", "TeacherRecords", "suffix_of", "train_bundle", "vote"]

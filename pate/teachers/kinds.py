@@ -25,8 +25,8 @@ from pate.teachers.tree_weights import pack_trees, unpack_trees
 from pate.teachers.weights import BundleWeights, pack, unpack
 
 TeacherSpec: TypeAlias = ModelSpec | TreesSpec
-Partition: TypeAlias = tuple[FloatArray, IntArray]
-"""Inputs ``[N, *input_shape]`` and labels ``[N]``; N may be 0."""
+TeacherRecords: TypeAlias = tuple[FloatArray, IntArray]
+"""Inputs ``[N, *input_shape]`` and labels ``[N]`` of one teacher; N may be 0."""
 
 
 _SUFFIX: dict[type, str] = {ModelSpec: "safetensors", TreesSpec: "json"}
@@ -59,7 +59,7 @@ class Fitting:
 
 @singledispatch
 def fit_teachers(
-    model: object, partitions: Sequence[Partition], teachers: Sequence[int], seeds: Sequence[int], fitting: Fitting
+    model: object, partitions: Sequence[TeacherRecords], teachers: Sequence[int], seeds: Sequence[int], fitting: Fitting
 ) -> BundleWeights:
     """Fit the teachers of one bundle; who has no records abstains on every query.
 
@@ -68,7 +68,7 @@ def fit_teachers(
 
     Args:
         model: what each teacher is; decides which function below is called.
-        partitions: per teacher.
+        partitions: the records of each teacher.
         teachers: per teacher, its number in the roster.
         seeds: per teacher.
         fitting: what is the same for all.
@@ -84,7 +84,11 @@ def read_teachers(model: object, weights: BundleWeights, input_shape: Shape, cla
 
 @fit_teachers.register
 def _fit_networks(
-    model: ModelSpec, partitions: Sequence[Partition], teachers: Sequence[int], seeds: Sequence[int], fitting: Fitting
+    model: ModelSpec,
+    partitions: Sequence[TeacherRecords],
+    teachers: Sequence[int],
+    seeds: Sequence[int],
+    fitting: Fitting,
 ) -> BundleWeights:
     if fitting.train is None:
         raise expected("a TrainSpec for networks", "say how they are fitted", kind=model.kind)
@@ -111,7 +115,11 @@ def _fit_networks(
 
 @fit_teachers.register
 def _fit_boosted_trees(
-    model: TreesSpec, partitions: Sequence[Partition], teachers: Sequence[int], seeds: Sequence[int], fitting: Fitting
+    model: TreesSpec,
+    partitions: Sequence[TeacherRecords],
+    teachers: Sequence[int],
+    seeds: Sequence[int],
+    fitting: Fitting,
 ) -> BundleWeights:
     if fitting.train is not None:
         raise expected("no TrainSpec for boosted trees", "their spec says how they are fitted", kind=model.kind)
@@ -137,7 +145,7 @@ def _read_boosted_trees(
     return unpack_trees(weights, input_shape, classes)
 
 
-def _records(partition: Partition, input_shape: Shape, classes: int) -> Records:
+def _records(partition: TeacherRecords, input_shape: Shape, classes: int) -> Records:
     records = Records.of(*partition, classes)
     if tuple(records.inputs.shape[1:]) != tuple(input_shape):
         raise expected("private inputs of the configured shape", "check the data source", input_shape=input_shape)

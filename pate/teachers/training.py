@@ -9,14 +9,14 @@ import torch
 from pate.errors import expected
 from pate.features.encoder import PackedEncoder
 from pate.models.specs import Shape, Strategy, TrainSpec
-from pate.models.training import FloatArray, IntArray, as_inputs
+from pate.models.training import FloatArray, as_inputs
 from pate.randomness import derive_seed
-from pate.teachers.kinds import Fitting, TeacherSpec, fit_teachers
+from pate.teachers.kinds import Fitting, TeacherRecords, TeacherSpec, fit_teachers
 from pate.teachers.weights import BundleWeights
 
 
 def train_bundle(
-    partitions: Sequence[tuple[FloatArray, IntArray]],
+    partitions: Sequence[TeacherRecords],
     *,
     teachers: Sequence[int],
     model: TeacherSpec,

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, final
+from typing import Any, Protocol, final
 
-from pate.arrays import IntArray
-from pate.data.records import FloatArray
 from pate.errors import InputError
 from pate.files import file_hash, write_atomically
-from pate.teachers import BundleWeights, train_bundle, vote
+from pate.teachers import BundleWeights, TeacherRecords, train_bundle, vote
 from pate.votes import VoteArray
-
-Partitions: TypeAlias = list[tuple[FloatArray, IntArray]]
 
 
 class RecordSource(Protocol):
     """The source of some teachers' records; travels to a task and is loaded there."""
 
-    def load(self) -> Partitions:
+    def load(self) -> list[TeacherRecords]:
         """Load inputs and labels of each teacher."""
         ...
 
@@ -29,11 +25,11 @@ class RecordSource(Protocol):
 class SentRecords:
     """Records that travel with their task."""
 
-    partitions: Partitions
+    records: list[TeacherRecords]
 
-    def load(self) -> Partitions:
+    def load(self) -> list[TeacherRecords]:
         """Load inputs and labels of each teacher."""
-        return self.partitions
+        return self.records
 
 
 @final

@@ -84,7 +84,7 @@ class HeldHere(Redacted):
     def source(self, teachers: Sequence[int]) -> SentRecords:
         """See ``Holder``."""
         rows = [self._parts.rows(teacher) for teacher in teachers]
-        return SentRecords(partitions=[(self._records.features[row], self._records.labels_N[row]) for row in rows])
+        return SentRecords(records=[(self._records.features[row], self._records.labels_N[row]) for row in rows])
 
     def units(self, key: LedgerKey) -> Units:
         """See ``Holder``."""

@@ -16,9 +16,10 @@ from pate.arrays import IdArray, IntArray
 from pate.data import PrivateRecords
 from pate.data.partition import SiteShare, deal
 from pate.data.private_side import private_side
-from pate.data.records import FloatArray, require_fitting
+from pate.data.records import require_fitting
 from pate.errors import RecordsRefused, expected
 from pate.ledger.keys import hash_units
+from pate.teachers import TeacherRecords
 from pipelines.config.experiment import Config
 from pipelines.data.sources import equal_records, fingerprint_with_positions, load_records, load_study
 
@@ -151,7 +152,7 @@ class SiteRecords:
     fingerprint: str
     teachers: tuple[int, ...]
 
-    def load(self) -> list[tuple[FloatArray, IntArray]]:
+    def load(self) -> list[TeacherRecords]:
         """Load inputs and labels of each teacher.
 
         Raises:

@@ -10,6 +10,7 @@ from pate.errors import InputError
 from pate.models.specs import ModelSpec, TrainSpec, TreesSpec
 from pate.teachers import BundleWeights, train_bundle, vote
 from pate.teachers.kinds import fit_teachers, read_teachers
+from pate.votes import narrowest
 
 TREES = TreesSpec(rounds=10, depth=2, subsample=0.8, colsample=0.3)
 NETWORK = ModelSpec(kind="logistic")
@@ -45,7 +46,7 @@ def test_the_promises_hold_for_every_kind(digits, kind) -> None:
     partitions = [(inputs[:0], labels[:0]), threes, (inputs[:1], labels[:1]), *parts(digits, 150)]
     votes_TQ = votes(digits, trained(partitions, [0, 1, 2, 3], kind), kind)
     assert votes_TQ.shape == (4, 150)
-    assert votes_TQ.dtype == np.int16
+    assert votes_TQ.dtype == narrowest(10)
     assert (votes_TQ[0] == -1).all(), "no records: abstains, and stays in the roster"
     assert set(votes_TQ[1]) == {3}
     assert set(votes_TQ[2]) == {labels[0]}
