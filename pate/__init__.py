@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from pate import errors
-    from pate.aggregation import ConfidentGNMax, ExactNoise, GNMax, LNMax, release
+    from pate.aggregation import ConfidentGNMax, ExactNoise, GNMax, LNMax
+    from pate.aggregation.release import release
     from pate.ledger import Account, PrivacyLedger
     from pate.report import PrivacyReport
     from pate.run_result import RunResult
@@ -48,7 +49,8 @@ __all__ = [
 ]
 
 _MODULES = {
-    "pate.aggregation": ("ConfidentGNMax", "ExactNoise", "GNMax", "LNMax", "release"),
+    "pate.aggregation": ("ConfidentGNMax", "ExactNoise", "GNMax", "LNMax"),
+    "pate.aggregation.release": ("release",),
     "pate.ledger": ("Account", "PrivacyLedger"),
     "pate.report": ("PrivacyReport",),
     "pate.shortcuts": ("audit", "calibrate", "compare", "epsilon", "plan"),

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PATE_ORDER = [
-    "errors", "arrays", "files", "plain_text", "npy_file", "randomness", "public_sets", "values", "torchvision_cpu",
+    "errors", "defaults", "arrays", "files", "plain_text", "npy_file", "randomness", "public_sets", "values", "torchvision_cpu",
     "votes", "accounting", "data", "models", "features", "teachers", "ledger", "aggregation", "student", "auditing",
     "report", "shortcuts", "run_result",
 ]  # fmt: skip

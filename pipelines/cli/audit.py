@@ -1,58 +1,42 @@
-"""``pate audit``: try to tell neighbours apart from the answers alone; with a configuration, from records to votes."""
+"""``pate audit``: a black-box audit of the aggregator; with a configuration, of the path from records to votes."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pate.accounting.rounding import down, up
 from pate.errors import LedgerError, PrivacyViolation, expected
-from pate.values import Released
-from pipelines.cli.output import JsonOption, print_json, print_table
-from pipelines.storage.audit_file import keep_audit
+from pipelines.cli.arguments import JsonOption, OptionalConfig
+from pipelines.cli.output import print_json, print_table
 from pipelines.storage.home import home
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipelines.operations.records_audit import Findings
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command to the root."""
-    text = (
-        "Test the aggregator from outside, on made-up neighbours; with CONFIG and --records, change one privacy unit "
-        "after the other in copies of its private files and count the votes that move."
-    )
-    app.command(
-        short_help="Test the aggregator, or the way from records to votes. Example: pate audit --samples 20000",
-        help=f"{text}\n\nExample: pate audit configs/smoke.yaml --records 15",
-    )(audit)
-
-
 def audit(
-    config: Annotated[
-        Path | None, typer.Argument(metavar="CONFIG", help="YAML file of an experiment whose records are changed")
-    ] = None,
+    config: OptionalConfig = None,
     records: Annotated[
         int | None,
-        typer.Option(min=1, help="with CONFIG: privacy units that are changed, each of which costs a run to the votes"),
+        typer.Option(min=1, help="with CONFIG: number of privacy units to change; each costs a run up to the votes"),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="with CONFIG: of the choice of units and changes")] = 0,
-    samples: Annotated[int, typer.Option(min=8, help="campaigns asked of each neighbour")] = 20_000,
-    delta: Annotated[float, typer.Option(help="failure probability that all three epsilons grant")] = 1e-2,
+    seed: Annotated[int, typer.Option(min=0, help="with CONFIG: seed of the choice of units and changes")] = 0,
+    samples: Annotated[int, typer.Option(min=8, help="campaigns per neighbour")] = 20_000,
+    delta: Annotated[float, typer.Option(help="delta for all three epsilons")] = 1e-2,
     keep: Annotated[
-        bool, typer.Option("--keep", help="put the findings into the reports of runs, those there and later ones")
+        bool, typer.Option("--keep", help="add the findings to the reports of finished and later runs")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Test the aggregator, or with a configuration the way from its records to votes."""
+    """Audit the aggregator, or with a configuration the path from its records to votes."""
     if (config is None) == (records is not None) or (keep and config is not None):
         raise expected(
             "CONFIG and --records together, without --keep, or neither of them",
-            "say how many units are changed: pate audit CONFIG --records 15",
+            "give the number of units to change: pate audit CONFIG --records 15",
             records=records,
         )
     if config is not None and records is not None:
@@ -62,10 +46,13 @@ def audit(
 
 
 def _audit_answers(samples: int, delta: float, keep: bool, as_json: bool) -> None:
-    """What answers give away, beside the pair's exact epsilon and the claim."""
-    from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax  # noqa: PLC0415
-    from pate.auditing import CONFIDENCE, pairs_for  # noqa: PLC0415
-    from pate.auditing import audit as examine  # noqa: PLC0415
+    """Bounds on epsilon from answers alone, beside the exact epsilon of the pair and the claim."""
+    from dataclasses import asdict
+
+    from pate.accounting.rounding import down, up
+    from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax
+    from pate.auditing import CONFIDENCE, pairs_for
+    from pate.auditing import audit as examine
 
     mechanisms: tuple[NoisyMax, ...] = (
         GNMax(sigma=2.0),
@@ -81,22 +68,26 @@ def _audit_answers(samples: int, delta: float, keep: bool, as_json: bool) -> Non
     else:
         cells = []
         for finding in findings:
-            figures = (down(finding.lower), up(finding.exact), up(finding.claim))
+            bounds = (down(finding.lower), up(finding.exact), up(finding.claim))
             name = finding.mechanism.split("(")[0]
-            cells.append((name, finding.pair, *figures, "BROKEN" if finding.broken else "below the claim"))
-        print_table(("mechanism", "neighbours", "at least", "exact", "claim", "verdict"), cells)
+            cells.append((name, finding.pair, *bounds, "BROKEN" if finding.broken else "within the claim"))
+        print_table(("mechanism", "neighbours", "lower bound", "exact", "claim", "verdict"), cells)
         print(
-            f"epsilon of two queries at delta {delta:g}, nats; each lower bound holds with probability "
-            f"{CONFIDENCE:.6f}, from {samples} campaigns of each neighbour"
+            f"Epsilon of two queries at delta {delta:g}, nats; each lower bound holds with probability "
+            f"{CONFIDENCE:.6f}, from {samples} campaigns per neighbour."
         )
     if any(finding.broken for finding in findings):
-        raise LedgerError("Expected answers that give away less than is claimed, got more; release nothing with this")
+        raise LedgerError(
+            "Expected answers that reveal less than is claimed, got more; release nothing with this mechanism"
+        )
 
 
 def _audit_records(path: Path, records: int, seed: int, as_json: bool) -> None:
-    """From records to votes."""
-    from pipelines.config.experiment import load  # noqa: PLC0415 - loads torch
-    from pipelines.operations.records_audit import audit_records  # noqa: PLC0415
+    """Audit the path from records to votes."""
+    from dataclasses import asdict
+
+    from pipelines.config.experiment import load
+    from pipelines.operations.records_audit import audit_records
 
     done = 0
 
@@ -115,32 +106,43 @@ def _audit_records(path: Path, records: int, seed: int, as_json: bool) -> None:
         _show(found)
     if found.broken:
         raise PrivacyViolation(
-            "Expected one privacy unit to move the votes that are charged and nothing public, got more; release "
-            "nothing from such records with this configuration"
+            "Expected one privacy unit to move at most the votes charged and nothing public, got more; release nothing "
+            "from such records with this configuration"
         )
 
 
 def _show(found: Findings) -> None:
-    """The table for a person."""
+    """Print the table."""
     cells = []
     for row in found.rows:
         counts = (str(count) for count in (row.runs, row.refused, row.moved, row.teachers, row.allowed))
-        told = "the same" if row.told == 0 else f"other in {row.told}"
+        told = "unchanged" if row.told == 0 else f"changed in {row.told}"
         cells.append((row.kind.value, *counts, told, "BROKEN" if row.broken else "holds"))
-    columns = ("one unit changed", "runs", "refused", "votes moved", "teachers", "charged", "public side", "verdict")
+    columns = (
+        "change of one unit",
+        "runs",
+        "refused",
+        "votes moved",
+        "teachers",
+        "charged",
+        "public output",
+        "verdict",
+    )
     print_table(columns, cells)
     print(
-        f"most votes moved on one of {found.queries} queries and most teachers that learned something else, out of "
-        f"{found.teachers}; refused: ended with the one sentence about records. The counts follow from private votes: "
-        "they are for whoever holds the records"
+        f"Votes moved: most on one of {found.queries} queries; teachers: most that were trained differently, of "
+        f"{found.teachers}; refused: runs that ended with the one sentence about records. The counts depend on private "
+        "votes: show them only to those who hold the records."
     )
     if found.simulated:
-        print("a public benchmark, audited as if its records were somebody's")
+        print("A public benchmark, audited as if its records were private.")
 
 
 def _keep(rows: list[dict[str, Any]]) -> None:
-    """Keep the findings and put them into the reports that are there."""
-    from pipelines.operations.report_renewal import renew_reports  # noqa: PLC0415 - loads torch
+    """Keep the findings and add them to existing reports."""
+    from pate.values import Released
+    from pipelines.operations.report_renewal import renew_reports
+    from pipelines.storage.audit_file import keep_audit
 
     changed, left = renew_reports(home(), Released.public(keep_audit(home(), rows)))
     for run_id in changed:

@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.output import JsonOption, print_json, print_table
+from pipelines.cli.arguments import JsonOption
+from pipelines.cli.output import print_json, print_table
 
-app = typer.Typer(help="The public data sets that the shipped configurations use.", no_args_is_help=True)
 
-
-@app.command("list", help="List the sets, their licences and where they are.\n\nExample: pate data list")
 def list_sets(as_json: JsonOption = False) -> None:
-    """List the shipped public sets."""
-    from pipelines.data.shipped_sets import SETS, find  # noqa: PLC0415 - keeps `pate --help` quick
+    """List the shipped public sets, their licences and folders."""
+    from pipelines.data.shipped_sets import SETS, find
 
     rows = []
     for name, found in SETS.items():
@@ -36,22 +34,21 @@ def list_sets(as_json: JsonOption = False) -> None:
         [*(str(row[key]) for key in ("name", "title", "licence")), str(row["folder"] or _missing(row["fetch"]))]
         for row in rows
     ]
-    print_table(("name", "what", "licence", "where"), cells)
+    print_table(("name", "title", "licence", "folder"), cells)
 
 
 def _missing(can_be_fetched: object) -> str:
-    return "not here" if can_be_fetched else "by hand"
+    return "not downloaded" if can_be_fetched else "manual download"
 
 
-@app.command(help="Download a set into PATE_HOME/data and check it.\n\nExample: pate data fetch mnist")
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="see `pate data list`")],
-    mirror: Annotated[str | None, typer.Option(help="base URL that holds FOLDER/FILE as published")] = None,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="name of a set, see `pate data list`")],
+    mirror: Annotated[str | None, typer.Option(help="base URL with the published FOLDER/FILE")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Download a set and check it."""
-    from pipelines.data.fetch import fetch as fetch_set  # noqa: PLC0415
-    from pipelines.data.shipped_sets import shipped_set  # noqa: PLC0415
+    """Download a set into PATE_HOME/data and check it."""
+    from pipelines.data.fetch import fetch as fetch_set
+    from pipelines.data.shipped_sets import shipped_set
 
     wanted = shipped_set(name)
     folder = fetch_set(

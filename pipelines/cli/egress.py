@@ -1,7 +1,7 @@
-"""What nobody raised on purpose stays private too: warnings, logs, errors outside the main thread, native output.
+"""Private by default: warnings, logs, errors outside the main thread and native output.
 
-A library's warning may quote the row it stumbled over, an error in a thread or in a destructor prints its text on
-standard error by itself, and a decoder written in C prints on file descriptor 2 what it dislikes about an image. Here
+A library's warning may quote the row that caused it, an error in a thread or in a destructor prints its text on
+standard error by itself, and a decoder written in C reports on file descriptor 2 what is wrong with an image. Here
 they go to an incident, a private log, or nowhere.
 """
 
@@ -20,24 +20,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from rich import console
-
-from pipelines.storage.home import home
+from pipelines.storage.home import NATIVE_LOG, home
 from pipelines.storage.incidents import write_incident
 
-NATIVE_LOG = "native.log"
-"""What native code printed, and where it was when a process crashed; in the private folder of ``PATE_HOME``."""
 MOST_LOG_BYTES = 2**20
-"""A log that is longer begins anew with the next process."""
+"""A longer log is emptied by the next process."""
 _terminal: dict[int, int] = {}
-"""Standard descriptors that lead to the log, each with the one that leads where it led before."""
+"""Redirected standard descriptors, each with a duplicate of the original."""
 
 
 def keep_private(folder: Callable[[], Path]) -> None:
-    """Let nothing that this process did not choose to say reach its terminal or its logs.
+    """Keep what this process did not print on purpose off its terminal and out of its logs.
 
     Args:
-        folder: makes and returns the private folder that incidents go to.
+        folder: makes and returns the private folder for incidents.
     """
 
     def incident(
@@ -46,7 +42,10 @@ def keep_private(folder: Callable[[], Path]) -> None:
         if kind is None or issubclass(kind, SystemExit):
             return
         identifier = write_incident(folder(), "".join(traceback.format_exception(kind, error, trace)))
-        print(f"pate: error: unforeseen {kind.__name__} in {where}; see `pate incident {identifier}`", file=sys.stderr)
+        print(
+            f"pate: error: internal error ({kind.__name__}) in {where}; see `pate incident {identifier}`",
+            file=sys.stderr,
+        )
 
     threading.excepthook = lambda seen: incident(seen.exc_type, seen.exc_value, seen.exc_traceback, "a thread")
     sys.unraisablehook = lambda seen: incident(seen.exc_type, seen.exc_value, seen.exc_traceback, "a clean-up")
@@ -60,7 +59,7 @@ def keep_private(folder: Callable[[], Path]) -> None:
 
 
 def give_terminal_back() -> None:
-    """Let the program that this process starts or becomes write on the terminal again.
+    """Restore the terminal for a program that this process starts or becomes.
 
     For commands that read no private records.
     """
@@ -69,7 +68,7 @@ def give_terminal_back() -> None:
 
 
 def _native_log(folder: Callable[[], Path]) -> int:
-    """A descriptor of the log; of nothing where there is no ``PATE_HOME`` yet or it cannot be written."""
+    """Descriptor of the log, or of the null device where ``PATE_HOME`` is absent or cannot be written."""
     try:
         if home().is_dir():
             log = os.open(folder() / NATIVE_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -82,7 +81,7 @@ def _native_log(folder: Callable[[], Path]) -> int:
 
 
 def _keep_descriptors_private(log: int) -> None:
-    """Leave the terminal to ``sys.stdout`` and ``sys.stderr``; descriptors 1 and 2 lead to the log."""
+    """Leave the terminal to ``sys.stdout`` and ``sys.stderr``; descriptors 1 and 2 write to the log."""
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
@@ -91,12 +90,13 @@ def _keep_descriptors_private(log: int) -> None:
                 setattr(sys, every, moved)
             _terminal[descriptor] = moved.fileno()
         os.dup2(log, descriptor)
-    console._STD_STREAMS = (0, _terminal.get(1, 1), _terminal.get(2, 2))  # rich looked them up when it was loaded
+    if "rich.console" in sys.modules:  # loaded later, rich finds the streams itself
+        vars(sys.modules["rich.console"])["_STD_STREAMS"] = (0, _terminal.get(1, 1), _terminal.get(2, 2))
     faulthandler.enable(2)  # before Ray does, on the terminal
 
 
 def _duplicate(stream: TextIO, descriptor: int) -> TextIO:
-    """A stream that writes where another one does, by a descriptor of its own, which started programs do not get."""
+    """A stream to the same file by a descriptor of its own, which started programs do not inherit."""
     stream.flush()
     return open(
         os.dup(descriptor),

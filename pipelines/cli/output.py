@@ -1,51 +1,63 @@
-"""What all commands share: how they are described, ``--json``, tables, exit codes."""
+"""Output of commands: tables, ``--json``, exit codes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
-
-import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Sequence
+from typing import Any
 
 from pate.plain_text import printable
 
 EXIT_CODES = {
     0: "done",
-    1: "an error inside pate; `pate incident ID` shows it to whoever may read the private folder",
-    2: "refused, because of input, budget, ledger or a server, or `pate doctor` found something; the one line on "
-    "standard error says what to do, and nothing was released beyond what the ledger holds",
-    3: "machines that failed left fewer sites or teachers than declared (`faults.quorum_sites`, "
-    "`faults.quorum_teachers`); nothing was released by this call, `pate run` goes on when they are back",
-    130: "interrupted; `pate run` on the same configuration goes on",
+    1: "internal error; `pate incident ID` shows it to those who may read the private folder",
+    2: "refused because of input, budget, ledger or a server, or `pate doctor` found something; one line on standard "
+    "error says what to do, and nothing was released beyond what the ledger holds",
+    3: "failed machines left fewer sites or teachers than declared (`faults.quorum_sites`, `faults.quorum_teachers`); "
+    "this call released nothing, and `pate run` resumes once they are back",
+    130: "interrupted; `pate run` with the same configuration resumes",
 }
-"""What a script may rely on. ``docs/reference/commands.md`` shows it."""
-
-JsonOption = Annotated[bool, typer.Option("--json", help="print JSON on standard output, and nothing else there")]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="run id, its folder, or the MLflow run id")]
-
-
-def add_command(app: typer.Typer, function: Callable[..., Any], text: str, example: str) -> None:
-    """Add a command with its example."""
-    app.command(short_help=f"{text} Example: {example}", help=f"{text}\n\nExample: {example}")(function)
+"""What scripts may rely on; the reference page of commands lists them."""
 
 
 def print_json(content: Any) -> None:
-    """The result for a program, in one line."""
+    """Print a result for programs, on one line."""
     print(json.dumps(content))
 
 
+def print_text(text: str, *, wrap: bool = True) -> None:
+    """Print a paragraph, wrapped to the width of the terminal if wanted."""
+    from rich.console import Console
+
+    Console(highlight=False, markup=False).print(text, soft_wrap=not wrap)
+
+
+def print_facts(facts: Sequence[tuple[str, str]]) -> None:
+    """Print names and values, one pair per line."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(name, Text(printable(value)))
+    Console(highlight=False).print(table)
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, whole: int = 0) -> None:
-    """The result for a person.
+    """Print a table.
 
     Args:
         columns: their names.
         rows: as many cells each.
-        whole: the first so many columns are never broken over lines.
+        whole: number of leading columns that are never broken over lines.
     """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(*columns)
     for column in table.columns:
         column.overflow = "fold"  # a name that is cut off cannot be used

@@ -1,62 +1,61 @@
-"""``pate plan``: which campaign a budget buys, before any data are touched; and the reverse."""
+"""``pate plan``: the campaign that a budget buys, or the budget that a campaign needs, without touching data."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from pate.accounting import DEFAULT_ACCOUNTANT
-from pate.accounting.rounding import up
+from pate.defaults import DEFAULT_ACCOUNTANT
 from pate.errors import expected
-from pipelines.cli.output import JsonOption, add_command, print_json, print_table
+from pipelines.cli.arguments import JsonOption
+from pipelines.cli.output import print_json, print_table, print_text
 
 FACTORS = (4.0, 2.0, 1.0, 0.5, 0.25)
 """The table shows the planned campaign with its noise multiplied by these."""
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command to the root."""
-    example = "pate plan --epsilon 1 --labels 100 --teachers 250 --classes 10 --agreement 0.9"
-    add_command(app, plan, "Plan a campaign without touching data.", example)
-
-
 def plan(
-    labels: Annotated[int, typer.Option(min=1, help="labels wanted")],
-    teachers: Annotated[int, typer.Option(min=1, help="teachers that vote")],
-    classes: Annotated[int, typer.Option(min=2, help="classes")],
-    epsilon: Annotated[float | None, typer.Option(help="the budget")] = None,
-    accuracy: Annotated[float | None, typer.Option(help="instead: the label accuracy wanted, in (0, 1)")] = None,
-    sigma: Annotated[float | None, typer.Option(help="instead: the noise of the argmax, votes")] = None,
-    threshold: Annotated[float | None, typer.Option(help="with --sigma: votes that an answer needs")] = None,
-    sigma_threshold: Annotated[float | None, typer.Option(help="with --sigma: noise of the test, votes")] = None,
-    max_asked: Annotated[int | None, typer.Option(min=1, help="with --threshold: queries asked")] = None,
+    labels: Annotated[int, typer.Option(min=1, help="number of labels wanted")],
+    teachers: Annotated[int, typer.Option(min=1, help="number of teachers")],
+    classes: Annotated[int, typer.Option(min=2, help="number of classes")],
+    epsilon: Annotated[float | None, typer.Option(help="budget")] = None,
+    accuracy: Annotated[float | None, typer.Option(help="instead: label accuracy wanted, in (0, 1)")] = None,
+    sigma: Annotated[float | None, typer.Option(help="instead: noise of the argmax, votes")] = None,
+    threshold: Annotated[float | None, typer.Option(help="with --sigma: votes needed for an answer")] = None,
+    sigma_threshold: Annotated[
+        float | None, typer.Option(help="with --sigma: noise of the threshold test, votes")
+    ] = None,
+    max_asked: Annotated[int | None, typer.Option(min=1, help="with --threshold: number of queries")] = None,
     agreement: Annotated[
-        str, typer.Option(help="share of teachers for the top class; several as 0.95:0.7,0.6:0.3 (agreement:share)")
+        str,
+        typer.Option(
+            help="fraction of teachers that vote for the top class; several as 0.95:0.7,0.6:0.3 (agreement:share of "
+            "queries)"
+        ),
     ] = "0.9",
-    runner_up: Annotated[float | None, typer.Option(help="part of the other votes on one class")] = None,
-    delta: Annotated[float, typer.Option(help="failure probability")] = 1e-5,
-    pool: Annotated[int | None, typer.Option(min=1, help="public inputs there are")] = None,
-    confident: Annotated[bool, typer.Option("--confident", help="plan Confident-GNMax, not GNMax")] = False,
+    runner_up: Annotated[
+        float | None, typer.Option(help="share of the remaining votes that go to the runner-up; default: an equal one")
+    ] = None,
+    delta: Annotated[float, typer.Option(help="delta of every epsilon")] = 1e-5,
+    pool: Annotated[int | None, typer.Option(min=1, help="size of the public pool")] = None,
+    confident: Annotated[bool, typer.Option("--confident", help="plan Confident-GNMax instead of GNMax")] = False,
     accountant: Annotated[str, typer.Option(help="data-independent accountant")] = DEFAULT_ACCOUNTANT,
     sanitised: Annotated[
-        float | None, typer.Option(help="propose a sanitised figure that adds at most this epsilon to the plan")
+        float | None, typer.Option(help="propose a sanitised estimate that adds at most this epsilon")
     ] = None,
-    plot: Annotated[Path | None, typer.Option(help="write accuracy against budget as .png or .svg")] = None,
+    plot: Annotated[Path | None, typer.Option(help="write a plot of accuracy against budget, .png or .svg")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Plan a campaign without touching data."""
-    from pate.accounting.planning import campaign  # noqa: PLC0415
+    """Plan a campaign within a budget, without touching data."""
+    from pate.accounting.planning import campaign
 
     given = [
         name for name, value in (("epsilon", epsilon), ("accuracy", accuracy), ("sigma", sigma)) if value is not None
     ]
     if len(given) != 1:
-        raise expected("exactly one of --epsilon, --accuracy and --sigma", "say what is fixed", given=given)
+        raise expected("exactly one of --epsilon, --accuracy and --sigma", "give one of them", given=given)
     kinds, share = _agreements(agreement)
     votes = campaign.ExpectedVotes(
         teachers=teachers, classes=classes, agreement=kinds, share=share, runner_up=runner_up
@@ -79,24 +78,26 @@ def plan(
     else:
         rows = _table(votes, labels, float(epsilon or 0.0), delta, confident, pool, accountant)
     if plot is not None:
-        from pipelines.results.plan_plot import draw  # noqa: PLC0415
+        from pipelines.results.plan_plot import draw
 
         draw(plot, votes, rows[len(rows) // 2], accountant=accountant)
-    figure = None
+    estimate = None
     if sanitised is not None:
-        from pate.accounting.planning.sanitised import plan_figure  # noqa: PLC0415
+        from pate.accounting.planning.sanitised import plan_figure
 
         event = rows[len(rows) // 2].event
-        figure = plan_figure(event, votes, price=sanitised, delta=delta, accountant=accountant)
-    _show(rows, figure, as_json)
+        estimate = plan_figure(event, votes, price=sanitised, delta=delta, accountant=accountant)
+    _show(rows, estimate, as_json)
 
 
 def _table(
     votes: Any, labels: int, epsilon: float, delta: float, confident: bool, pool: int | None, accountant: str
 ) -> list[Any]:
-    """The plan, in the middle, and what more or less noise would cost and give."""
-    from pate.accounting.planning.calibration import scaled  # noqa: PLC0415
-    from pate.accounting.planning.campaign import outlook, plan_confident, plan_gnmax  # noqa: PLC0415
+    """The plan, in the middle, between campaigns of more and of less noise."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from pate.accounting.planning.calibration import scaled
+    from pate.accounting.planning.campaign import outlook, plan_confident, plan_gnmax
 
     if pool is not None and labels > pool:
         raise expected(f"--labels <= --pool={pool}", "ask for fewer", labels=labels)
@@ -110,7 +111,7 @@ def _table(
             return best
         return outlook(scaled(best.event, factor), votes, delta=delta, accountant=accountant, rough=True)
 
-    with ThreadPoolExecutor() as pool_of_threads:  # numpy leaves the interpreter to the others while it works
+    with ThreadPoolExecutor() as pool_of_threads:  # numpy releases the interpreter while it works
         return list(pool_of_threads.map(row, FACTORS))
 
 
@@ -127,7 +128,7 @@ def _agreements(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
 def _campaign(
     labels: int, sigma: float, threshold: float | None, sigma_threshold: float | None, max_asked: int | None
 ) -> Any:
-    from pate.accounting import ConfidentGNMaxEvent, GNMaxEvent, RepeatedEvent  # noqa: PLC0415
+    from pate.accounting import ConfidentGNMaxEvent, GNMaxEvent, RepeatedEvent
 
     if threshold is None and sigma_threshold is None:
         return RepeatedEvent(event=GNMaxEvent(sigma=sigma), count=labels)
@@ -142,12 +143,15 @@ def _campaign(
     )
 
 
-def _show(rows: list[Any], figure: Any, as_json: bool) -> None:
-    from pate.accounting.events import to_dict  # noqa: PLC0415
+def _show(rows: list[Any], estimate: Any, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from pate.accounting.events import to_dict
+    from pate.accounting.rounding import up
 
     content = [{**asdict(row), "event": to_dict(row.event)} for row in rows]
-    if figure is not None:
-        content[len(content) // 2]["sanitised"] = asdict(figure)
+    if estimate is not None:
+        content[len(content) // 2]["sanitised"] = asdict(estimate)
     if as_json:
         print_json(content)
         return
@@ -160,24 +164,25 @@ def _show(rows: list[Any], figure: Any, as_json: bool) -> None:
         )
         for row in content
     ]
-    print_table(("epsilon", "campaign", "labels expected", "labels right"), cells)
-    rough = ", in the other rows up to 2% above the plan's accountant" if len(rows) > 1 else ""
-    Console(highlight=False).print(
-        f"At delta {content[0]['delta']:g}; every epsilon is an upper bound{rough}. 'Labels right' is how often the "
-        "noisy winner is the teachers' most voted class, if they agree as expected."
+    print_table(("epsilon", "campaign", "labels expected", "label accuracy"), cells)
+    rough = ", in the other rows up to 2% above the accountant's" if len(rows) > 1 else ""
+    print_text(
+        f"At delta {content[0]['delta']:g}; every epsilon is an upper bound{rough}. Label accuracy: probability that "
+        "the noisy winner is the teachers' most voted class, if they agree as assumed."
     )
+    if estimate is not None:
+        print_text(_estimate_words(estimate), wrap=False)
 
-    if figure is not None:
-        Console(highlight=False).print(_figure_words(figure), soft_wrap=True)
 
+def _estimate_words(estimate: Any) -> str:
+    """Declaration, cost and expected value of a sanitised estimate."""
+    from pate.accounting.rounding import up
 
-def _figure_words(figure: Any) -> str:
-    """What to declare, what it costs and what it should show."""
-    release, shown = figure.release, figure.shown
+    release, shown = estimate.release, estimate.shown
     fields = ", ".join(f"{name}: {getattr(release, name):g}" for name in ("order", "beta", "sigma_ss", "tau_s"))
     return (
-        f"A sanitised figure (privacy.sanitised: {{{fields}}}) makes the plan's epsilon {up(figure.epsilon)} "
-        f"instead of {up(figure.without)}. If teachers agree as expected it shows {up(shown.epsilon, 2)} ± "
+        f"A sanitised estimate (privacy.sanitised: {{{fields}}}) makes the plan's epsilon {up(estimate.epsilon)} "
+        f"instead of {up(estimate.without)}. If teachers agree as assumed, it shows {up(shown.epsilon, 2)} ± "
         f"{up(shown.standard_deviation, 2)}, below {up(shown.upper, 2)} with {shown.confidence:.0%} confidence."
     )
 

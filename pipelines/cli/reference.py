@@ -5,12 +5,10 @@ python -m pipelines.cli.reference > docs/reference/commands.md
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import typer
-
-from pipelines.cli.app import app
+from pipelines.cli.app import root
+from pipelines.cli.commands import loaded
 from pipelines.cli.output import EXIT_CODES
 
 HEAD = """# Commands
@@ -35,19 +33,10 @@ OVERVIEW = """## Overview
 def page() -> str:
     """Return the page, in Markdown."""
     codes = "\n".join(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items())
-    commands = list(_commands(typer.main.get_command(app)))
+    commands = list(loaded(root()))
     overview = "\n".join(f"| [`{name}`](#{name.replace(' ', '-')}) | {_text(command)} |" for name, command in commands)
     sections = "\n".join(_section(name, command) for name, command in commands)
     return f"{HEAD}{codes}\n\n{OVERVIEW}{overview}\n\n{sections}"
-
-
-def _commands(group: Any, prefix: str = "pate") -> Iterator[tuple[str, Any]]:
-    """Yield every command that can be called, by its whole name, in alphabetical order."""
-    for name, command in sorted(group.commands.items()):
-        if hasattr(command, "commands"):
-            yield from _commands(command, f"{prefix} {name}")
-        else:
-            yield f"{prefix} {name}", command
 
 
 def _section(name: str, command: Any) -> str:

@@ -1,4 +1,4 @@
-"""``pate sweep``: configurations over several seeds and splits, and the results that are published."""
+"""``pate sweep | results``: several seeds and splits, and the published tables."""
 
 from __future__ import annotations
 
@@ -7,53 +7,54 @@ from typing import Annotated, Any
 
 import typer
 
-from pate.accounting.rounding import up
 from pate.errors import expected
-from pipelines.cli.output import JsonOption, add_command, print_json, print_table
-from pipelines.storage.home import home
+from pipelines.cli.arguments import ConfigsArgument, JsonOption, RunsArgument
+from pipelines.cli.output import print_json, print_table
+from pipelines.config.shipped import find_config, shown
+from pipelines.storage.home import Home, home
 from pipelines.storage.run_folder import RunFolder
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the command to the root."""
-    example = "pate sweep configs/digits.yaml --seeds 5"
-    add_command(app, sweep, "Run configurations over several seeds, for the table of results.", example)
-
-
 def sweep(
-    configs: Annotated[list[Path], typer.Argument(metavar="CONFIG...", help="YAML files of experiments")],
-    seeds: Annotated[int, typer.Option(min=1, help="seeds 0 to N-1; rotations too where the set has them")] = 5,
-    results: Annotated[Path | None, typer.Option(help="merge the rows into this JSON list")] = None,
-    readme: Annotated[Path | None, typer.Option(help="with --results: write their table between its markers")] = None,
+    configs: ConfigsArgument,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="seeds 0 to N-1, with as many rotations where the set has them")
+    ] = 5,
+    results: Annotated[Path | None, typer.Option(help="file of a JSON list to merge the rows into")] = None,
+    readme: Annotated[
+        Path | None, typer.Option(help="with --results: write the table between markers in this file")
+    ] = None,
     compare: Annotated[
-        Path | None, typer.Option(help="with --results: likewise, shaped as a table of published systems")
+        Path | None, typer.Option(help="with --results: likewise, in the shape of a table of published systems")
     ] = None,
     plots: Annotated[Path | None, typer.Option(help="with --results: folder for the plots")] = None,
-    parallel: Annotated[int, typer.Option(min=1, help="runs at a time; they share the cores")] = 1,
+    parallel: Annotated[int, typer.Option(min=1, help="concurrent runs; they share the cores")] = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Run configurations over several seeds, for the table of results."""
+    """Run configurations over several seeds and splits."""
     if results is None and any(where is not None for where in (readme, compare, plots)):
-        raise expected("--results with --readme, --compare and --plots", "name the file that keeps the rows")
-    from pipelines.progress import Quiet, Terminal  # noqa: PLC0415
-    from pipelines.results import sweep as sweeps  # noqa: PLC0415 - loads torch and Ray
-    from pipelines.results.sweep_table import comparison, plot, table  # noqa: PLC0415
-    from pipelines.results.sweep_tracking import track_sweep  # noqa: PLC0415
-    from pipelines.results.table import OURS_END, OURS_START, SWEEP_END, SWEEP_START, write  # noqa: PLC0415
-    from pipelines.tracking.destination import destination  # noqa: PLC0415
-    from pipelines.tracking.mlflow.sweep import deliver_sweep  # noqa: PLC0415
+        raise expected("--results with --readme, --compare and --plots", "name the file of the rows")
+    from pate.accounting.rounding import up
+    from pipelines.progress import Quiet, Terminal
+    from pipelines.results import sweep as sweeps
+    from pipelines.results.sweep_table import comparison, plot, table
+    from pipelines.results.sweep_tracking import track_sweep
+    from pipelines.results.table import OURS_END, OURS_START, SWEEP_END, SWEEP_START, write
+    from pipelines.tracking.destination import destination
+    from pipelines.tracking.mlflow.sweep import deliver_sweep
 
-    swept = [(path, sweeps.members(path, seeds)) for path in configs]
+    paths = [find_config(config) for config in configs]
+    swept = [(path, sweeps.members(path, seeds)) for path in paths]
     progress: Any = Quiet() if as_json else Terminal()
     rows: list[dict[str, Any]] = []
     for path, own in swept:
-        command = f"pate sweep {path} --seeds {seeds}" + (f" --parallel {parallel}" if parallel > 1 else "")
+        command = f"pate sweep {shown(path)} --seeds {seeds}" + (f" --parallel {parallel}" if parallel > 1 else "")
         tracking = own[0].tracking
         where = destination(tracking.uri, home=home(), experiment=tracking.experiment)
         latest = None
         for latest, members in sweeps.sweep(own, home(), command, parallel=parallel):
-            shown = latest.released.value
-            progress.line("sweep", f"{shown.config}: {len(shown.seeds)} of {seeds} runs, {shown.accuracy_mean:.1%}")
+            row = latest.released.value
+            progress.line("sweep", f"{row.config}: {len(row.seeds)} of {seeds} runs, {row.accuracy_mean:.1%}")
             folders = [RunFolder(home(), member.facts.value["run_id"]).public for member in members]
             deliver_sweep(where, track_sweep(home(), own, latest.released), folders)
             if results is None:
@@ -71,7 +72,7 @@ def sweep(
     if as_json:
         print_json(rows)
         return
-    columns = ("configuration", "runs", "epsilon", "student", "standard deviation", "labels right")
+    columns = ("configuration", "runs", "epsilon", "student", "standard deviation", "label accuracy")
     print_table(
         columns,
         [
@@ -83,3 +84,22 @@ def sweep(
         ],
         whole=1,
     )  # fmt: skip
+
+
+def results(
+    runs: RunsArgument,
+    readme: Annotated[Path | None, typer.Option(help="write the table between markers in this file")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the results table of runs on public benchmarks."""
+    from pipelines.outcome import summary
+    from pipelines.results.table import table, write
+
+    folders = [Home(home()).find(run) for run in runs]
+    text = table(folders)
+    if readme is not None:
+        write(readme, text)
+    elif not as_json:
+        print(text)
+    if as_json:
+        print_json([found.to_dict() for folder in folders if (found := summary.load(folder)) is not None])

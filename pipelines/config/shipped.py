@@ -37,3 +37,8 @@ def find_config(config: str | os.PathLike[str]) -> Path:
             CONFIG=str(config),
         )
     return known[path.name]
+
+
+def shown(path: Path) -> str:
+    """A shipped configuration by its name, any other by its path."""
+    return path.stem if path.parent == FOLDER else str(path)

@@ -1,4 +1,4 @@
-"""``pate account`` on files as people have them."""
+"""``pate cost`` on files as people have them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_pickle_is_refused(tmp_path: Path) -> None:
 def test_json_has_a_row_for_each_accountant(shell, counts: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "votes.npy", LABELS)
     found = shell.json(
-        "account", str(counts), "--mechanism", "gnmax", "--sigma", "10", "--votes", str(tmp_path / "votes.npy")
+        "cost", str(counts), "--mechanism", "gnmax", "--sigma", "10", "--votes", str(tmp_path / "votes.npy")
     )
     assert set(found) == {
         "gaussian", "worst_case_rdp", "worst_case", "papernot18", "papernot18_2017_conversion", "exact_rdp", "exact",
@@ -56,8 +56,8 @@ def test_json_has_a_row_for_each_accountant(shell, counts: Path, tmp_path: Path)
 
 
 def test_only_the_first_rows_are_charged_when_asked(shell, counts: Path) -> None:
-    every = shell.json("account", str(counts), "--sigma", "10")
-    first = shell.json("account", str(counts), "--sigma", "10", "--queries", "2")
+    every = shell.json("cost", str(counts), "--sigma", "10")
+    first = shell.json("cost", str(counts), "--sigma", "10", "--queries", "2")
     assert first["gaussian"]["epsilon"] < every["gaussian"]["epsilon"]
 
 
@@ -74,7 +74,7 @@ def test_only_the_first_rows_are_charged_when_asked(shell, counts: Path) -> None
     ],
 )
 def test_impossible_questions_are_refused(shell, counts: Path, arguments: list[str], mention: str) -> None:
-    done = shell.run("account", str(counts), *arguments)
+    done = shell.run("cost", str(counts), *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert mention in done.stderr
 
@@ -82,7 +82,7 @@ def test_impossible_questions_are_refused(shell, counts: Path, arguments: list[s
 @pytest.mark.parametrize("bad", [[[-1, 5]], [[float("nan"), 5]], [[float("inf"), 5]], [[0.5, 5]], [1, 2]])
 def test_what_are_no_counts_is_refused(shell, tmp_path: Path, bad: list) -> None:
     np.save(tmp_path / "bad.npy", np.array(bad))
-    done = shell.run("account", str(tmp_path / "bad.npy"), "--sigma", "10")
+    done = shell.run("cost", str(tmp_path / "bad.npy"), "--sigma", "10")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
 
@@ -94,7 +94,16 @@ def test_a_run_is_accounted_with_its_own_votes_and_mechanism(finished, tmp_path:
     run_shell, summary = finished
     readme = tmp_path / "README.md"
     readme.write_text(f"{ACCOUNT_START}\n{ACCOUNT_END}\n")
-    rows = run_shell.json("account", "--run", summary["run_id"], "--readme", str(readme))
+    rows = run_shell.json("cost", "--run", summary["run_id"], "--readme", str(readme))
     assert rows["gaussian"]["epsilon"] == pytest.approx(summary["epsilon"])
     assert rows["exact"]["epsilon"] <= rows["worst_case"]["epsilon"]
     assert "| `worst_case` |" in readme.read_text()
+
+
+def test_the_old_name_works_unlisted_and_says_the_new_one(shell, counts: Path) -> None:
+    words = [str(counts), "--sigma", "10", "--json"]
+    old, new = shell.run("account", *words), shell.run("cost", *words)
+    assert (old.returncode, old.stdout) == (0, new.stdout)
+    assert old.stderr == "pate: warning: `pate account` is now `pate cost`; the next version drops the old name\n"
+    assert new.stderr == ""
+    assert "  account" not in shell.run("--help").stdout

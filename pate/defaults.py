@@ -1,0 +1,6 @@
+"""Values that hold where a caller names none."""
+
+from __future__ import annotations
+
+DEFAULT_ACCOUNTANT = "worst_case"
+"""Data-independent accountant of functions, commands and configurations."""

@@ -1,0 +1,162 @@
+"""All commands by name, each with the module that it is loaded from when it is called.
+
+``pate --help`` and shell completion need names and one line each, so they load none of these modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any, final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+@final
+class Deferred(TyperCommand):
+    """A command as a list of commands needs it; the command itself is loaded when it is called.
+
+    Args:
+        name: as typed.
+        source: ``module:function``, the module below ``pipelines.cli``.
+        text: one sentence.
+        example: a command line.
+        hidden: not listed.
+    """
+
+    def __init__(self, name: str, source: str, text: str, example: str, *, hidden: bool = False) -> None:
+        self._source = source
+        self._help = f"{text}\n\nExample: {example}"
+        super().__init__(name=name, short_help=f"{text} Example: {example}", hidden=hidden)
+
+    def load(self) -> Any:
+        """The command with its options."""
+        module, _, function = self._source.partition(":")
+        one = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+        work = getattr(import_module(f"pipelines.cli.{module}"), function)
+        one.command(self.name, help=self._help, short_help=self.short_help, hidden=self.hidden)(work)
+        return typer.main.get_command(one)
+
+
+@final
+class Commands(TyperGroup):
+    """A group whose commands are loaded when they are called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.load() if isinstance(command, Deferred) else command, rest
+
+
+def add_commands(root: Commands) -> None:
+    """Add all commands, in the order of ``pate --help``."""
+    for command in (*_experiments(), *_accounting(), *_operations()):
+        root.add_command(command)
+
+
+def loaded(group: Any, prefix: str = "pate") -> Iterator[tuple[str, Any]]:
+    """Every command that is listed, loaded, by its whole name, in alphabetical order."""
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, Deferred):
+            if not command.hidden:
+                yield f"{prefix} {name}", command.load()
+        else:
+            yield from loaded(command, f"{prefix} {name}")
+
+
+def _experiments() -> list[TyperCommand | Commands]:
+    heart = "pate new heart --from patients.csv --public public.csv --label ill --positive yes"
+    return [
+        Deferred("run", "runs:run", "Run an experiment, or resume an interrupted one.", "pate run digits"),
+        Deferred("validate", "runs:validate", "Check a configuration and its maximum cost.", "pate validate digits"),
+        Deferred("report", "runs:report", "Show a run's result and privacy report.", "pate report digits-1a2b3c4d"),
+        Deferred("new", "authoring:new", "Write a first configuration for tables of one's own.", heart),
+        Deferred(
+            "simulate",
+            "authoring:simulate",
+            "Write a synthetic consortium, for a rehearsal without real data.",
+            "pate simulate rehearsal --sites 20 --patients 2000",
+        ),
+        Deferred("configs", "authoring:configs", "List the shipped configurations.", "pate configs"),
+        Deferred("schema", "authoring:schema", "Print the JSON schema of configurations.", "pate schema > schema.json"),
+        _group(
+            "data",
+            "The public data sets that shipped configurations use.",
+            "pate data fetch mnist",
+            [
+                Deferred("list", "data:list_sets", "List the sets, their licences and folders.", "pate data list"),
+                Deferred(
+                    "fetch", "data:fetch", "Download a set into PATE_HOME/data and check it.", "pate data fetch mnist"
+                ),
+            ],
+        ),
+    ]
+
+
+def _accounting() -> list[TyperCommand | Commands]:
+    plan = "pate plan --epsilon 1 --labels 100 --teachers 250 --classes 10 --agreement 0.9"
+    cost, example = (
+        "Compute the cost of vote histograms by every accountant.",
+        "counts.npy --mechanism gnmax --sigma 40",
+    )
+    return [
+        Deferred("plan", "plan:plan", "Plan a campaign within a budget, without touching data.", plan),
+        Deferred("cost", "cost:cost", cost, f"pate cost {example}"),
+        Deferred("account", "cost:cost", f"{cost} Renamed to `pate cost`.", f"pate cost {example}", hidden=True),
+        _group(
+            "ledger",
+            "The privacy ledger: accounts, budgets, spend.",
+            "pate ledger show",
+            [
+                Deferred("show", "ledger:show", "Show accounts, budgets and spend.", "pate ledger show"),
+                Deferred("verify", "ledger:verify", "Check the hash chain for tampering.", "pate ledger verify"),
+                Deferred(
+                    "export",
+                    "ledger:export",
+                    "Print the hash chain for an auditor.",
+                    "pate ledger export > ledger.jsonl",
+                ),
+            ],
+        ),
+        Deferred(
+            "audit",
+            "audit:audit",
+            "Lower-bound epsilon on synthetic neighbouring votes, or audit the path from records to votes.",
+            "pate audit --samples 20000",
+        ),
+    ]
+
+
+def _operations() -> list[TyperCommand | Commands]:
+    run = "digits-1a2b3c4d"
+    return [
+        Deferred("doctor", "operations:doctor", "Report unsafe settings and how to fix them.", "pate doctor digits"),
+        Deferred(
+            "purge",
+            "operations:purge",
+            "Delete private files whose retention has ended.",
+            f"pate purge {run} --days 30",
+        ),
+        Deferred("incident", "operations:incident", "Show the private details of an error.", "pate incident 9f3a12cd"),
+        Deferred(
+            "register",
+            "mlflow:register",
+            "Point a registry alias at a run's student, if report, noise source, budget and ledger all check out.",
+            f"pate register {run} --alias champion",
+        ),
+        Deferred("sync", "mlflow:sync", "Deliver pending tracking events to MLflow.", f"pate sync {run}"),
+        Deferred("ui", "mlflow:ui", "Serve the MLflow UI of PATE_HOME.", "pate ui --port 5000"),
+        Deferred(
+            "sweep", "sweep:sweep", "Run configurations over several seeds and splits.", "pate sweep digits --seeds 5"
+        ),
+        Deferred(
+            "results", "sweep:results", "Print the results table of runs on public benchmarks.", f"pate results {run}"
+        ),
+    ]
+
+
+def _group(name: str, text: str, example: str, commands: list[Deferred]) -> Commands:
+    group = Commands(name=name, help=text, short_help=f"{text} Example: {example}", rich_markup_mode=None)
+    for command in commands:
+        group.add_command(command)
+    return group

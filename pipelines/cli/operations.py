@@ -1,0 +1,63 @@
+"""``pate doctor | purge | incident``."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from pate.errors import expected
+from pipelines.cli.arguments import JsonOption, OptionalConfig, RunArgument
+from pipelines.cli.output import print_json
+from pipelines.storage.home import Home, home
+
+
+def doctor(config: OptionalConfig = None, as_json: JsonOption = False) -> int:
+    """Check folder modes, the ledger, Ray's authentication, the tracking server and unsafe settings."""
+    from dataclasses import asdict
+
+    from pipelines.config.experiment import load
+    from pipelines.operations import doctor as examination
+
+    findings = examination.examine(home(), None if config is None else load(config), os.environ)
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            print(f"{finding.about}: {finding.text}\n  fix: {finding.fix}")
+        if not findings:
+            checked = "modes, ledger, Ray" + ("" if config is None else ", tracking, settings")
+            print(f"nothing unsafe found ({checked})")
+    return 2 if findings else 0
+
+
+def purge(
+    run: RunArgument,
+    days: Annotated[int | None, typer.Option(min=0, help="age in days; default: privacy.retention_days")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete votes, weights, manifests and incidents past their retention, and record it in the ledger."""
+    from pipelines.operations import purge as removal
+
+    folder = Home(home()).find(run)
+    removed = removal.purge(folder, home(), days=days)
+    if as_json:
+        print_json({"run_id": folder.run_id, "removed": removed})
+        return
+    print(f"{folder.run_id}: {', '.join(removed) + ' removed' if removed else 'nothing is past its retention'}")
+
+
+def incident(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="id in the line of the error")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show the private details of an error to those who may read the private folder."""
+    found = [path for path in home().glob(f"**/incidents/{identifier}") if identifier.isalnum()]
+    if not found:
+        raise expected("the id of an incident", "copy it from the line of the error", id=identifier)
+    text = found[0].read_text()
+    if as_json:
+        print_json({"id": identifier, "text": text})
+    else:
+        print(text)
