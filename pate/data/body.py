@@ -92,10 +92,10 @@ class Parts(Redacted):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """How one body of records is divided at random, whole groups at a time.
+    """A random split of one body of records, whole groups at a time.
 
     Attributes:
-        by: what never stands on two sides: a ``record``, a ``unit`` (patient) or a ``site`` (hospital).
+        by: the group that is never on two sides: a ``record``, a ``unit`` (patient) or a ``site`` (hospital).
         seed: of the division; apart from the seed of training, so that other seeds train on the same parts.
         records_may_be_published: the owner's word that the pool and the evaluation set may be drawn from the
             private files, where these are not a known public benchmark.
@@ -125,9 +125,9 @@ def divide(
         private: the body that teachers learn from; ``None``: it stays where it is, and the pool is a body of its own.
         pool: a public body, or ``None``.
         evaluation: a public body with labels, or ``None``.
-        split: how a body is divided.
+        split: the rule of division.
         sizes: inputs of the pool and records of the evaluation set; where there are more, they are drawn.
-        public: whether the private body is a known public benchmark.
+        public: ``True`` if the private body is a known public benchmark.
     """
     wanted_pool, wanted_evaluation = sizes
     if pool is None:
@@ -166,7 +166,7 @@ def groups(body: Body, by: SplitBy) -> IntArray:
 def draw(groups_N: IntArray, sizes: Sequence[int], order_G: IntArray) -> list[IntArray]:
     """Whole groups in an order until each size is reached, then what remains.
 
-    A group that would exceed its size is cut, and its other records stand nowhere: they belong to a group that is
+    A group that would exceed its size is cut, and its other records are on no side: they belong to a group that is
     public in part.
 
     Args:
@@ -215,7 +215,7 @@ def _drawn_by_key(body: Body, split: Split, sizes: list[int]) -> list[Body]:
 
 
 def _names(body: Body, by: SplitBy) -> list[str]:
-    """What each record is drawn by: the id of its unit or site; else its place among its unit's or in its file."""
+    """Return each record's key in the draw: the id of its unit or site; else its position in its unit or file."""
     sites = [""] * len(body) if body.sites_N is None else body.sites_N.tolist()
     if by == "site":
         return [f"site/{site}" for site in sites]
@@ -250,11 +250,11 @@ def rows_refused(
     """The error for records that cannot be used: a count in public, the rows in the private detail.
 
     Args:
-        what: what was expected of every record.
-        remedy: what to do.
+        what: the property expected of every record.
+        remedy: the way out.
         key: the configuration key.
-        bad_N: which records fail. Shape ``[N]``.
-        found: what stands there, for the private detail only. Length N.
+        bad_N: ``True`` for each record that lacks it. Shape ``[N]``.
+        found: the values, for the private detail only. Length N.
     """
     rows = np.flatnonzero(bad_N)[:DETAILS].tolist()
     listed = [f"row {row}" if found is None else f"row {row}: {found[row]!r}" for row in rows]

@@ -23,7 +23,7 @@ _WHOLE = re.compile(r"(-?\d+)\.0*")
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelRule:
-    """Which column holds the label, and how its values become classes.
+    """The column of the label, and the rule that maps its values to classes.
 
     Exactly one of ``positive``, ``above`` and ``classes`` is given. Values are compared as text; whole numbers
     are the same with and without ``.0``.
@@ -34,7 +34,7 @@ class LabelRule:
         above: numbers above this are the second of two classes, the others the first.
         classes: all values, in the order of class indices; ``public`` takes those of the evaluation set, sorted.
         names: names of the two classes, where ``positive`` or ``above`` makes them.
-        missing: what to do with records that have no label.
+        missing: the treatment of records without a label.
     """
 
     column: str

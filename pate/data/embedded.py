@@ -74,7 +74,7 @@ def simulated_sites(labels_N: IntArray, *, sites: int, skew: float, seed: int) -
 
     Args:
         labels_N: class of each record. Shape ``[N]``.
-        sites: how many sites, at most the number of records.
+        sites: number of sites, at most the number of records.
         skew: probability that a record goes to the site that prefers its class rather than to a random one.
         seed: seed of the simulation.
     """

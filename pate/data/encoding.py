@@ -27,12 +27,12 @@ MISSING = "(missing)"
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """What stands for a missing number.
+    """The substitute for a missing number.
 
     Attributes:
         strategy: ``constant``, or ``public_median`` of the pool.
         value: the constant, in the column's own unit.
-        indicator: whether a feature that is 1 where the value is missing is added.
+        indicator: ``True`` adds a feature that is 1 where the value is missing.
     """
 
     strategy: Literal["constant", "public_median"]
@@ -53,7 +53,7 @@ class NumericColumns:
 
     Attributes:
         columns: their names.
-        missing: what stands for a missing number; ``None`` refuses records that lack one.
+        missing: the substitute for a missing number; ``None`` refuses records that lack one.
         scale: ``public`` subtracts the pool's mean and divides by its standard deviation; ``none`` leaves the unit.
         clip: largest absolute value after scaling; ``None`` for no limit.
     """
@@ -71,7 +71,7 @@ class CategoricalColumns:
 
     Attributes:
         columns: their names.
-        unknown: what a category is that was not declared and does not occur in the pool: ``ignore`` sets all of the
+        unknown: a category that was not declared and does not occur in the pool: ``ignore`` sets all of the
             column's features to 0, ``refuse`` stops.
         categories: column -> its categories; columns that are not listed take those of the pool.
         missing: ``category`` makes missing a category of its own; ``ignore`` sets all features to 0; ``refuse`` stops.
@@ -115,7 +115,7 @@ class CategoryCode:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoder:
-    """How a table becomes features. Public: made from the configuration and the public pool."""
+    """Maps a table to features. Public: made from the configuration and the public pool."""
 
     numeric: tuple[NumericCode, ...]
     categorical: tuple[CategoryCode, ...]
@@ -135,7 +135,7 @@ class Encoder:
 
     @staticmethod
     def from_json(text: str) -> Encoder:
-        """What ``to_json`` wrote."""
+        """Read an encoder that ``to_json`` wrote."""
         content = json.loads(text)
         return Encoder(
             numeric=tuple(NumericCode(**row) for row in content["numeric"]),

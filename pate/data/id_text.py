@@ -95,7 +95,7 @@ def whole_number(text: str, *, code_too: bool = False) -> str | None:
 
 
 def has_lost_digits(text: str) -> bool:
-    """Whether this is a whole number that was written by a program that may not have had all digits."""
+    """Return ``True`` for a whole number written by a program that may not have had all digits."""
     exponent = "e" in text or "E" in text
     match = _NUMBER.fullmatch(text) if exponent or ("." in text and len(text) > EXACT_DIGITS) else None
     number = None if match is None else whole_number(text)

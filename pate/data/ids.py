@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Ids: TypeAlias = "npt.NDArray[Any] | pd.Series[Any] | Sequence[object]"
 
 MISSING = frozenset({"", "nan", "none", "nat", "<na>", "na", "null", "n/a", "#n/a", ".", "-", "--", "?"})
-"""What programs and people write where there is no id, in whatever case."""
+"""Texts that programs and people write in place of a missing id, in any case."""
 LISTED = 1000
 """Most ids that an incident lists."""
 EXPORT = "export them as text, or as whole numbers without point and exponent"
@@ -46,7 +46,7 @@ def canonical_ids(values: Ids, *, place: str = "the records") -> IdArray:
 
     Args:
         values: text, bytes (UTF-8), numbers, or objects of these.
-        place: where they stand, in words of the configuration, for errors.
+        place: their location, in words of the configuration, for errors.
 
     Raises:
         InputError: ids that are missing, unreadable, too long, or numbers that can have lost digits. What was found
@@ -65,7 +65,7 @@ def optional_ids(values: Ids, *, place: str = "the records") -> npt.NDArray[np.o
 
 
 def match_keys(values: Ids, *, place: str = "the records") -> IdArray:
-    """What ids have in common that are probably one patient's: equal keys across files, sites and years. Shape ``[N]``.
+    """Keys that are equal for ids that are probably one patient's, across files, sites and years. Shape ``[N]``.
 
     Beyond ``canonical_ids``, keys ignore case, leading zeros, kinds of digits and dashes, and what Unicode calls
     compatible; ``7e0`` counts as ``7``.
@@ -83,8 +83,8 @@ def require_unambiguous(*sets: Ids, place: str = "data.private_files", what: str
 
     Args:
         sets: the ids of one file set, or those of several files or sites.
-        place: where they stand, in words of the configuration.
-        what: what they are, such as ``ids in data.unit``.
+        place: their location, in words of the configuration.
+        what: their name, such as ``ids in data.unit``.
 
     Raises:
         InputError: with the ids in the private detail only.
@@ -180,5 +180,5 @@ def _rows(what: str, remedy: str, place: str, bad_N: npt.NDArray[np.bool_], foun
 
 
 def _broken(text: str) -> bool:
-    """Whether it holds halves of characters, which is how bytes that are no UTF-8 are read."""
+    """Return ``True`` if a text holds surrogates, as which bytes that are no UTF-8 are read."""
     return any("\ud800" <= char <= "\udfff" for char in text)

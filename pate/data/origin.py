@@ -1,4 +1,4 @@
-"""Where private records come from: their place in their files, and by what they are known again.
+"""The origin of private records: their position in their files, and the content that identifies them again.
 
 Both are taken from the records as they were read, before anything is dropped, joined or encoded, so that neither the
 pool, nor the list of features, nor the size of images changes them.
@@ -30,7 +30,7 @@ Digests: TypeAlias = tuple[bytes, ...]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Origin(Redacted):
-    """Where records come from.
+    """The origin of records.
 
     Attributes:
         positions_N: the place of each record in its file: the number of the line or array row, from 0, with the number

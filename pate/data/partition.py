@@ -30,7 +30,7 @@ By: TypeAlias = Literal["random", "unit", "site"]
 DETAILS = 1000
 """Most units that an incident lists."""
 RULE = 2
-"""Which rule deals the units; kept with a run's teachers, which were all dealt by one rule."""
+"""Number of the rule that deals the units; kept with a run's teachers, which were all dealt by one rule."""
 
 
 @final
@@ -50,7 +50,7 @@ class Partition(Redacted):
 
     Attributes:
         teacher_of_N: the teacher that each record belongs to, in ``[0, teachers)``. Shape ``[N]``.
-        teachers: how many teachers there are; one may hold no record, and then abstains.
+        teachers: number of teachers; one may hold no record, and then abstains.
         partitions_per_unit: the most partitions that one privacy unit sits in (1 unless units cross sites).
     """
 
@@ -80,7 +80,7 @@ class Partition(Redacted):
 def site_shares(
     names: Sequence[str], *, teachers: int, declared: Mapping[str, int] | None = None
 ) -> tuple[SiteShare, ...]:
-    """How sites share the teachers: as declared, else alike, the first sites one more where they do not divide.
+    """Divide the teachers among sites: as declared, else evenly, the first sites one more where they do not divide.
 
     Sizes of sites are private and play no part.
 
@@ -124,7 +124,7 @@ def partition(
 
     Args:
         records: the private records.
-        teachers: how many partitions.
+        teachers: number of partitions.
         by: ``random`` deals by unit id where there are ids and by position otherwise; ``unit`` demands ids; ``site``
             keeps each teacher within one site.
         seed: seed of the deal.
@@ -132,8 +132,8 @@ def partition(
         sites: with ``by="site"``, the sites and their teachers, from public knowledge.
         label_skew: for simulations on public benchmarks: concentration of a Dirichlet law over teachers per class;
             small is skewed. The deal then depends on all labels, so nothing is promised to anybody.
-        equal_records: where there are no ids, whether equal records with several teachers are refused as one unit
-            entered twice, or are different units by the owner's word.
+        equal_records: without ids, equal records with several teachers are refused as one unit entered twice, or are
+            different units by the owner's word.
 
     Raises:
         InputError: missing ids or sites, a record of a site that is not listed, or a unit in more partitions than
@@ -207,7 +207,7 @@ def most_partitions(
         identities: of each record's privacy unit; see ``PrivateRecords.identities``. Length N.
         teacher_of_N: of each record.
         group_size: the most that is declared.
-        name_of: what the incident calls a record's unit.
+        name_of: gives the name of a record's unit in the incident.
 
     Raises:
         InputError: more than declared.

@@ -78,7 +78,7 @@ class PrivateRecords(Redacted):
         """For each record the bytes that identify its privacy unit. Length N.
 
         Args:
-            positions: where there are no ids, each record is its own unit; else equal records are one unit.
+            positions: ``True`` if each record without an id is its own unit; else equal records are one unit.
         """
         if self.units_N is not None:
             return [b"match:" + key.encode() for key in match_keys(self.units_N).tolist()]
@@ -88,16 +88,16 @@ class PrivateRecords(Redacted):
         return self.content_keys() if self.origin is None else [digests[0] for digests in self.origin.raw]
 
     def name_of(self, row: int) -> str:
-        """What an incident calls a record's unit: its id, or where the record stands. Private."""
+        """Return the name of a record's unit in an incident: its id, or the record's position. Private."""
         if self.units_N is not None:
             return str(self.units_N[row])
         file, position = divmod(int(self.positions()[row]), 1 << FILE_BITS)
         return f"row {position} of file {file}" + ("" if self.sites_N is None else f" at {self.sites_N[row]}")
 
     def known_by(self) -> Iterator[bytes]:
-        """By what the records are known again under another name: unit ids in any writing, records as they were read
-        and as they were encoded, with their label and without it (the same patients asked about something else are the
-        same patients), and files.
+        """Yield keys that identify these records in another account: unit ids in any writing, records as they were
+        read and as they were encoded, with their label and without it (the same patients asked about something else
+        are the same patients), and files.
         """
         if self.units_N is not None:
             yield from (f"id:{unit}".encode() for unit in self.units_N)
@@ -141,7 +141,7 @@ class EvaluationSet:
     Attributes:
         inputs: float32. Shape ``[E, ...]``.
         labels_E: class indices. Shape ``[E]``.
-        units_E: who each record belongs to, where known, so that intervals respect it; or ``None``. Shape ``[E]``.
+        units_E: the unit of each record, where known, so that intervals respect it; or ``None``. Shape ``[E]``.
     """
 
     inputs: FloatArray
@@ -181,7 +181,7 @@ class Study:
     """Everything that one labelling campaign is about.
 
     Attributes:
-        task: what is being labelled; answers are kept per account and task.
+        task: the labelling task; answers are kept per account and task.
         classes: names of the classes, in index order.
         private: the records that teachers learn from; ``None`` where they stay at their sites.
         pool: the public inputs.

@@ -1,6 +1,6 @@
 """Errors about files: the public line says what was declared, the private detail what was found.
 
-Files may be private, so nothing that stands in one is in the public line: no value, no name of a column, array or
+Files may be private, so no content of one is in the public line: no value, no name of a column, array or
 file, no count and no text of another library's error. Names and numbers of the configuration may be there.
 """
 
@@ -18,9 +18,9 @@ def refused(what: str, remedy: str, *, detail: str, **declared: object) -> Input
     'Expected numbers in data.private_files[0]; correct them'
 
     Args:
-        what: what was expected, and in which part of the configuration.
-        remedy: what to do.
-        detail: what was found, for the private incident only.
+        what: the expectation, and the part of the configuration that it concerns.
+        remedy: the way out.
+        detail: the finding, for the private incident only.
         declared: values of the configuration.
     """
     error = expected(what, remedy, **declared)
@@ -32,7 +32,7 @@ def require_file(path: Path, *, key: str) -> None:
     """Refuse a path at which there is no file.
 
     Args:
-        path: where a file should be.
+        path: of a file that should exist.
         key: the configuration key that names it.
 
     Raises:

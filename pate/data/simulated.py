@@ -33,7 +33,7 @@ _MOST_VISITS = 3
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsortiumSpec:
-    """What to simulate.
+    """The size and mix of a simulated consortium.
 
     Attributes:
         sites: hospitals, each with at least two patients.
@@ -96,7 +96,7 @@ class SimulatedRecords:
 
     Attributes:
         values_NF: ``MEASUREMENTS``, rounded to ``DECIMALS``.
-        female_N: whether the patient is a woman.
+        female_N: ``True`` for a woman.
         labels_N: index into ``CLASSES``.
         patients_N: number of the patient, different over the three parts of a consortium.
         sites_N: number of the hospital from 0, in the private part; -1 in the others.

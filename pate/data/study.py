@@ -27,11 +27,11 @@ def study_of(
 
     Args:
         parts: the private, pool and evaluation records.
-        task: what is being labelled.
+        task: the labelling task.
         classes: names of the classes.
         source: proof that the private records are a public benchmark, or ``None``.
         encode: from rows to inputs.
-        encoding: what ``encode`` does, as JSON, for tables.
+        encoding: the encoder as JSON, for tables.
 
     Raises:
         InputError: an evaluation record without a label.

@@ -34,10 +34,10 @@ def vision_study(name: VisionSet, root: Path, *, rotation: int, private: int = T
     the last block (the first 9,000 are the pool, as in Papernot et al. 2018), rotation 9 the first.
 
     Args:
-        name: which set.
+        name: of the set.
         root: the folder that holds ``MNIST/raw`` or ``FashionMNIST/raw``; nothing is written to it.
         rotation: 0 to 9.
-        private: how many of the training images are used, from the first.
+        private: number of training images that are used, from the first.
 
     Raises:
         InputError: files that are missing or are not those of the set.

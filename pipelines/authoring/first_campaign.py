@@ -18,10 +18,10 @@ _MOST_ASKED = 200
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstCampaign:
-    """What a first configuration declares.
+    """The sizes that a first configuration declares.
 
     Attributes:
-        teachers: how many.
+        teachers: number of teachers.
         sigma: noise of GNMax, votes.
         delta: failure probability, at least ten times below one over the units.
         asked: queries within ``BUDGET`` by the ``gaussian`` accountant.

@@ -1,7 +1,7 @@
-"""A first configuration for tables of one's own, from names of columns, public files and what the user says.
+"""A first configuration for tables of one's own, from names of columns, public files and the command line.
 
 The private files give names of columns and how many records, units and sites there are. Whether a column holds numbers
-or categories is seen in public files or said by the user: one private cell could decide it, and the file is published.
+or categories comes from public files or the user: one private cell could decide it, and the file is published.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STEPS = (1, 10, 50)
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What the user says on the command line.
+    """The command line of the user.
 
     Attributes:
         name: of the study.
@@ -65,7 +65,7 @@ class Wish:
 
     @property
     def format(self) -> FileFormat:
-        """How the files are written."""
+        """The format of the files."""
         return FileFormat(
             header=not self.columns,
             columns=self.columns or None,
@@ -77,11 +77,11 @@ class Wish:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What a look at one column of public files shows, or what the user says of it.
+    """A column as public files show it, or as the user declares it.
 
     Attributes:
         name: of the column.
-        number: whether every value that is not missing is a number.
+        number: ``True`` if every value that is not missing is a number.
         most: the step that the number of different values does not exceed; ``None`` above the last.
         said: the role that the user gave it; ``None``: the look decides.
     """
@@ -105,7 +105,7 @@ class Look:
         return "categorical" if self.most is not None else "left out"
 
     def words(self) -> str:
-        """For people."""
+        """Return a short description."""
         if self.said is not None:
             return "not named" if self.said == "left out" else f"named as {self.said}"
         count = f"at most {self.most}" if self.most is not None else f"more than {STEPS[-1]}"
@@ -115,14 +115,14 @@ class Look:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All that the configuration is written from.
+    """The content of the configuration that is written.
 
     Attributes:
-        wish: what the user said.
+        wish: the command line.
         looks: the columns, without label, unit and site.
         benchmark: name of the public set that the private files are, or ``None``.
-        sites: how many sites there are, 0 where none is known.
-        teachers: how many teachers.
+        sites: number of sites, 0 where none is known.
+        teachers: number of teachers.
         sigma: noise, votes.
         delta: failure probability.
         asked: queries within the budget.
@@ -179,7 +179,7 @@ def plan(wish: Wish) -> Plan:
 
 
 def _looks(wish: Wish, table: pd.DataFrame, public: list[pd.DataFrame]) -> tuple[Look, ...]:
-    """The columns and their roles, as the user said or as public files show.
+    """Return the columns and their roles, as declared by the user or seen in public files.
 
     Raises:
         InputError: neither is there, or a named column is not.

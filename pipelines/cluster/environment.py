@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 TOO_LATE = "ray" in sys.modules and "RAY_AUTH_MODE" not in os.environ
-"""Whether Ray was loaded before, without authentication: it cannot start a Ray with it any more."""
+"""``True`` if Ray was loaded before, without authentication: it can no longer start a Ray with it."""
 
 os.environ.setdefault("RAY_AUTH_MODE", "token")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -20,7 +20,7 @@ class Finding:
 
     Attributes:
         about: ``modes``, ``ledger``, ``ray``, ``tracking`` or ``settings``.
-        text: what is wrong, one public line.
+        text: the finding, one public line.
         fix: the command, or the change of the configuration, that fixes it.
     """
 
@@ -55,7 +55,7 @@ def require_safe_ray(address: str | None, environment: Mapping[str, str]) -> Non
     """Refuse, before a run, to join a remote Ray without token authentication.
 
     Raises:
-        InputError: what is wrong and the command that fixes it.
+        InputError: the finding and the command that fixes it.
     """
     address = address or environment.get("RAY_ADDRESS") or None
     if address is None or _is_this_machine(address):

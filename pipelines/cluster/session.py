@@ -61,7 +61,7 @@ class RaySession:
         """Run jobs, a bounded number at a time, and yield ``(position, result)`` as they finish.
 
         Args:
-            jobs: what to do.
+            jobs: the tasks.
             num_cpus: cores of one task.
             num_gpus: GPUs of one task; fractions share one.
             threads: torch threads inside a task.

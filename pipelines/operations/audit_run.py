@@ -1,4 +1,4 @@
-"""One run to the votes on a copy of the data, and everything public that it left: what two neighbours must share.
+"""One run to the votes on a copy of the data, and all that it made public: two neighbours must agree in it.
 
 Times, keys and hashes under keys differ between any two runs and are left out of the comparison.
 """
@@ -37,13 +37,13 @@ ToVotes: TypeAlias = Callable[..., VoteMatrix]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Seen(Redacted):
-    """What a run left.
+    """The observable outcome of a run.
 
     Attributes:
         votes_TQ: private; ``None`` where it ended before. Shape ``[T, Q]``.
         learned: private; of each teacher a digest of what it learned.
         code: its exit code.
-        said: what stands on the terminal, without the incident's number.
+        said: lines on the terminal, without the incident's number.
         files: public files, by path.
         ledger: the public chain.
     """
@@ -57,11 +57,11 @@ class Seen(Redacted):
 
     @property
     def refused(self) -> bool:
-        """Whether it ended with the one sentence."""
+        """``True`` if it ended with the one sentence of a refusal."""
         return self.code == 2 and self.said[-1:] == (RecordsRefused.SENTENCE,)
 
     def tells_from(self, other: Seen) -> bool:
-        """Whether anything public tells this run from another, but that it ended with the one sentence."""
+        """Return ``True`` if anything public distinguishes this run from another, except a refusal's one sentence."""
         if not self.refused:
             return (self.code, self.said, self.files, self.ledger) != (
                 other.code,
@@ -92,7 +92,7 @@ def run_to_votes(config: Config, home: Path, subject: ToVotes = votes_before_cha
             votes_TQ = np.array(subject(config, base=home, progress=Counted()).labels_TQ)
         except PateError as error:
             code, end = 3 if isinstance(error, QuorumLost) else 2, str(error)
-        except Exception as error:  # the text of what nobody raised on purpose stays in private
+        except Exception as error:  # the text of an internal error stays private
             code, end = 1, f"unforeseen {type(error).__name__}"
     said = tuple(out.getvalue().replace(str(home), "PATE_HOME").splitlines())
     return Seen(
@@ -131,15 +131,15 @@ class Counted:
         """See ``Progress``."""
         done = dict.fromkeys(totals, 0)
 
-        def add(pieces: int, place: str | None) -> None:
-            done[place] = done.get(place, 0) + pieces
+        def add(pieces: int, site: str | None) -> None:
+            done[site] = done.get(site, 0) + pieces
 
         yield add
         self._terminal.line(stage, f"{done} of {dict(totals)}")
 
 
 def _learned(home: Path) -> dict[int, str]:
-    """What the teachers of a run learned."""
+    """Return a digest of the weights of each teacher of a run."""
     found: dict[int, str] = {}
     for path in sorted(home.glob("runs/*/private/teachers/bundle-*")):
         found |= {} if path.suffix == ".sha256" else digests_of(path.read_bytes())
@@ -147,7 +147,7 @@ def _learned(home: Path) -> dict[int, str]:
 
 
 def _public_files(home: Path) -> dict[str, bytes]:
-    """Everything below ``PATE_HOME`` that is not private."""
+    """Return all files below ``PATE_HOME`` that are not private."""
     found = {}
     for path in sorted(home.rglob("*")):
         inside = path.relative_to(home).parts
@@ -158,7 +158,7 @@ def _public_files(home: Path) -> dict[str, bytes]:
 
 
 def _without_times(outbox: bytes) -> bytes:
-    """The events without the times at which they were recorded."""
+    """Return the events without the times at which they were recorded."""
     lines = []
     for line in outbox.splitlines():
         event = json.loads(line)
@@ -168,7 +168,7 @@ def _without_times(outbox: bytes) -> bytes:
 
 
 def _begins(name: str, content: bytes, others: Mapping[str, bytes]) -> bool:
-    """Whether a file of a run that ended early is that of another run, or its beginning and the word of the end."""
+    """Return ``True`` if a file of a run that ended early equals another run's, or its start and a failed status."""
     lines = content.splitlines()
     while lines and name.endswith(OUTBOX_FILE) and json.loads(lines[-1])["body"].get("status") == "FAILED":
         lines.pop()
@@ -178,7 +178,7 @@ def _begins(name: str, content: bytes, others: Mapping[str, bytes]) -> bool:
 
 
 def _chain(folder: Path) -> tuple[str, ...]:
-    """The rows of a ledger as anybody may see them, without what follows from time or key."""
+    """Return the public rows of a ledger, without fields that follow from time or key."""
     if not folder.exists():
         return ()
     ledger = PrivacyLedger(folder)

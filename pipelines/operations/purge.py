@@ -60,7 +60,7 @@ def purge(store: RunFolder, base: Path, *, days: int | None, now: float | None =
             store.stages.forget(name)
             shutil.rmtree(store.private / name)
         if NATIVE_OUTPUT in removed:
-            os.truncate(log, 0)  # not unlinked: processes that run now go on writing to it
+            os.truncate(log, 0)  # not unlinked: running processes keep writing to it
     return removed
 
 

@@ -1,6 +1,6 @@
-"""From records to votes, tested from end to end: one privacy unit changed at a time, the real run, its votes compared.
+"""End-to-end test from records to votes: one privacy unit is changed at a time, and the votes of real runs compared.
 
-What is printed are counts over runs. Which units were changed, how, and whose votes moved stays in this process.
+Counts over runs are printed. The changed units, their changes and the moved votes stay in this process.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ KINDS = tuple(kind for kind in Kind if kind is not Kind.NOTHING)
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What an audit found.
+    """The findings of an audit.
 
     Attributes:
         rows: one for each kind of change that was made.
         queries: asked in each run.
         teachers: of whom each may vote once.
-        simulated: whether the records are those of a public benchmark, treated as somebody's.
+        simulated: ``True`` if the records are those of a public benchmark, treated as somebody's.
     """
 
     rows: list[Moved]
@@ -46,7 +46,7 @@ class Findings:
 
     @property
     def broken(self) -> bool:
-        """Whether one change broke the claim."""
+        """``True`` if a change broke the claim."""
         return any(row.broken for row in self.rows)
 
 
@@ -63,12 +63,12 @@ def audit_records(
 
     Args:
         config: the experiment; its private files are read, never written.
-        records: how many units are changed, the kinds of change in turn; each costs a run to the votes, and two more
-            runs change nothing.
+        records: number of units that are changed, the kinds of change in turn; each costs a run to the votes, and
+            two more runs change nothing.
         seed: of the choice of units.
         kinds: of change.
         subject: the path to the votes; default: the real one, with Ray.
-        on_run: told of each finished run.
+        on_run: called with the number of finished runs.
 
     Raises:
         InputError: the configuration cannot be audited, or its unchanged run does not reach the votes.

@@ -1,4 +1,4 @@
-"""Whether a run's student may be named as the one in use: what `pate register` checks before it asks MLflow."""
+"""The checks of `pate register`: a run's student must pass them before an alias in MLflow points at it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def check_alias(alias: str) -> None:
 
 
 def check(store: RunFolder, base: Path) -> Registrable:
-    """Look at everything that a registered student vouches for.
+    """Check the report, the noise source, the audit, the student and the ledger of a run.
 
     Args:
         store: the run's folders.
@@ -47,7 +47,7 @@ def check(store: RunFolder, base: Path) -> Registrable:
     """
     found = summary.load(store)
     if found is None:
-        raise expected("a finished run", "go on with it by `pate run` on its configuration", run=store.run_id)
+        raise expected("a finished run", "resume it with `pate run` on its configuration", run=store.run_id)
     if store.stages.unaltered("report") is None:
         raise InputError(
             f"Expected run {store.run_id} with its privacy report, got one without; restore the run's folder"
@@ -65,7 +65,7 @@ def check(store: RunFolder, base: Path) -> Registrable:
         )
     recorded = [event for event in read_events(store.public / TRACKING_FOLDER) if event.kind == "model"]
     if not recorded:
-        raise expected("a student on record", "go on with it by `pate run` on its configuration", run=store.run_id)
+        raise expected("a student on record", "resume it with `pate run` on its configuration", run=store.run_id)
     body = recorded[-1].body
     if read_spec(store.student).digest != body["digest"]:
         raise expected("the student that was recorded", "restore the run's public folder", run=store.run_id)
@@ -74,7 +74,7 @@ def check(store: RunFolder, base: Path) -> Registrable:
 
 
 def _check_ledger(store: RunFolder, base: Path, card: Mapping[str, Any]) -> None:
-    """The chain is whole and goes on from the one at the release; nobody concerned is over budget."""
+    """Check that the chain is whole and extends the one at the release, and that no linked account is over budget."""
     folder = base / "ledger"
     if not (folder / "ledger.sqlite3").exists():
         raise LedgerError("Expected the ledger that the run was charged to, got none; restore it or set PATE_HOME")
@@ -86,14 +86,14 @@ def _check_ledger(store: RunFolder, base: Path, card: Mapping[str, Any]) -> None
         if ledger.spent(account).epsilon > budget:
             raise BudgetExceeded(
                 f"Expected data_id={account!r} within its budget {budget:g}, got more spent than that; the student "
-                "stays what it is, and whoever answers for the data decides (`pate ledger show`)"
+                "stays what it is, and the owner of the data decides (`pate ledger show`)"
             )
         for name in (account, *ledger.linked(account)):
             spent, budget = ledger.spent(name, linked=True), ledger.account(name).epsilon
             if spent.epsilon > budget:
                 raise RecordsRefused(
                     f"Expected data_id={name!r}, with the accounts that share a privacy unit, within its budget, got "
-                    f"epsilon {spent.epsilon:.6f} of {budget:g} ({spent.accountant}); whoever answers for them decides"
+                    f"epsilon {spent.epsilon:.6f} of {budget:g} ({spent.accountant}); their owners decide"
                 )
     finally:
         ledger.close()

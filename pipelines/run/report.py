@@ -74,7 +74,7 @@ def _card_text(run: Run, campaign: Campaign, metrics: dict[str, float]) -> str:
 def _evaluation(run: Run, metrics: dict[str, float]) -> Evaluation:
     """The metrics with the set that they were measured on, as ``record_configuration`` named it."""
     (used,) = (row for row in run.public_sets() if row["name"] == run.evaluation_set)
-    return Evaluation(dataset=used["name"], fingerprint=used["fingerprint"], figures=metrics)
+    return Evaluation(dataset=used["name"], fingerprint=used["fingerprint"], metrics=metrics)
 
 
 def _model_card(run: Run, campaign: Campaign, description: str) -> ModelCard:

@@ -39,7 +39,7 @@ class StoredBundle:
 
     Attributes:
         path: of the weights.
-        sha256: what they must be; ``None``: what the file beside them says.
+        sha256: their expected hash; ``None``: the one in the file beside them.
     """
 
     path: Path
@@ -84,8 +84,8 @@ def train_and_keep(*, source: RecordSource, keep: StoredBundle | None, **spec: A
     """Train a bundle on the records that its source loads here.
 
     Args:
-        source: where the records are.
-        keep: where the weights stay, if they do not go back to the driver.
+        source: of the records.
+        keep: location of weights that do not go back to the driver.
         spec: see ``pate.teachers.train_bundle``.
 
     Returns:

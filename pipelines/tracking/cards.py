@@ -1,4 +1,4 @@
-"""What a tracker says about data sets and models, and the names and keys that it accepts.
+"""Descriptions of data sets and models for a tracker, and the names and keys that it accepts.
 
 The limits are MLflow's (names of parameters and metrics, length of values), checked when a value is recorded, so
 that no recorded event is one that a server refuses for ever.
@@ -34,7 +34,7 @@ class DatasetCard:
         fingerprint: ``pate.public_sets.fingerprint`` of its arrays, 32 hex digits.
         source: in plain words or as a public URL, where it comes from.
         rows: number of records.
-        context: what it was used for: ``pool`` or ``evaluation``.
+        context: its use: ``pool`` or ``evaluation``.
     """
 
     name: str
@@ -53,7 +53,7 @@ class DatasetCard:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
-    """What the registry says about a student.
+    """The registry's description of a student.
 
     Attributes:
         name: the registered model's name.
@@ -111,27 +111,27 @@ class Registrable:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """How a student did on a public evaluation set.
+    """Metrics of a student on a public evaluation set.
 
     Attributes:
         dataset: name of the set, as its ``DatasetCard`` has it.
         fingerprint: of the set, likewise.
-        figures: metrics by name.
+        metrics: by name.
     """
 
     dataset: str
     fingerprint: str
-    figures: Mapping[str, float]
+    metrics: Mapping[str, float]
 
     def __post_init__(self) -> None:
-        for name, value in self.figures.items():
+        for name, value in self.metrics.items():
             check_key(name)
             if not math.isfinite(value):
-                raise expected("finite figures", "leave out what is not defined", metric=name, value=value)
+                raise expected("finite metrics", "leave out undefined ones", metric=name, value=value)
 
 
 def check_name(kind: str, name: str) -> None:
-    """Refuse a run, phase or model name that could not stand in a path, a tag or a search."""
+    """Refuse a run, phase or model name that a path, a tag or a search could not contain."""
     if not _NAME.fullmatch(name):
         raise expected(f"a {kind} name of up to 100 letters, digits, '_', '.' or '-'", "choose another", name=name)
 

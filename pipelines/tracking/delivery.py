@@ -1,7 +1,7 @@
 """Delivery of recorded events to MLflow: its outcome, its progress, and a process that delivers in the background.
 
 MLflow takes seconds to import and to set up; a process of its own does that while the run works. If that process
-or the server dies, the events are still in the outbox and the next delivery goes on.
+or the server dies, the events are still in the outbox and the next delivery continues.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def mlflow_runs(public_folder: Path) -> frozenset[str]:
 def runs_page(base: Path, where: Destination) -> str:
     """Return the path of MLflow's list of the runs of ``base``, below its address; empty before the first delivery.
 
-    The address says that the experiment trains models; without that, pages meant for language models appear.
+    The address declares an experiment that trains models; without that, pages for language models appear.
     """
     for folder in sorted((base / "runs").glob("*/public")):
         experiment = Cursor.read(folder, where).experiment_id
@@ -97,7 +97,7 @@ def runs_page(base: Path, where: Destination) -> str:
 
 @final
 class BackgroundDelivery:
-    """A process that delivers a run's events while the run goes on; it ends with this process.
+    """A process that delivers a run's events while the run works; it ends with this process.
 
     Args:
         public_folder: ``<run>/public``.
@@ -138,7 +138,7 @@ class BackgroundDelivery:
         """Deliver the rest, end the process and report; what is left waits in the outbox.
 
         Args:
-            timeout_s: how long to wait, besides the time in which a new store is made.
+            timeout_s: seconds to wait, not counting the time in which a new store is made.
 
         Raises:
             PrivacyViolation: the outbox holds what may not be registered.

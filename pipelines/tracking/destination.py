@@ -1,4 +1,4 @@
-"""Where tracked events go: a local SQLite store below PATE_HOME, or an MLflow server.
+"""The destination of tracked events: a local SQLite store below PATE_HOME, or an MLflow server.
 
 Importing this module does not import MLflow, so that a wrong address is found in milliseconds.
 """
@@ -42,7 +42,7 @@ class Destination:
 
     @property
     def local(self) -> bool:
-        """Whether the store is a file on this machine."""
+        """``True`` if the store is a file on this machine."""
         return self.uri.startswith(_SQLITE)
 
     @property
@@ -52,7 +52,7 @@ class Destination:
 
     @property
     def shown(self) -> str:
-        """What may be printed: scheme, host and port, without credentials; of a local store the word only."""
+        """Printable form: scheme, host and port, without credentials; for a local store a phrase."""
         if self.local:
             return "the local MLflow store"
         parts = urlsplit(self.uri)
@@ -60,13 +60,13 @@ class Destination:
 
     @property
     def identity(self) -> str:
-        """What makes two destinations the same one; credentials may change."""
-        place = self.uri if self.local else self.shown + urlsplit(self.uri).path
-        return f"{place} {self.experiment}"
+        """Key that is equal for equal destinations; credentials may change."""
+        address = self.uri if self.local else self.shown + urlsplit(self.uri).path
+        return f"{address} {self.experiment}"
 
 
 def destination(uri: str | None, *, home: Path, experiment: str = DEFAULT_EXPERIMENT) -> Destination:
-    """The destination that a configuration names.
+    """Return the destination that a configuration names.
 
     Args:
         uri: ``None`` for the local store ``<home>/mlflow/mlflow.db`` with files below ``<home>/mlflow/artifacts``.
@@ -101,12 +101,12 @@ def destination(uri: str | None, *, home: Path, experiment: str = DEFAULT_EXPERI
 
 
 def preflight(where: Destination, *, allow_plain_http: bool = False, timeout_s: float = 5.0) -> None:
-    """Find out before the run whether its record can be delivered.
+    """Refuse, before the run, a destination that its record cannot reach.
 
     Args:
         where: the destination.
         allow_plain_http: accept unencrypted HTTP to another machine; the caller records that it was overridden.
-        timeout_s: how long to wait for a server.
+        timeout_s: seconds to wait for a server.
 
     Raises:
         Unavailable: one line that names the key ``tracking.uri`` and the remedy.
@@ -131,7 +131,7 @@ def preflight(where: Destination, *, allow_plain_http: bool = False, timeout_s: 
 
 
 def ui_arguments(where: Destination, *, port: int) -> list[str]:
-    """What follows ``python -m mlflow`` to show a local store in a browser, on this machine only."""
+    """Return the arguments of ``python -m mlflow`` that show a local store in a browser, on this machine only."""
     folders = ["--backend-store-uri", where.uri, "--default-artifact-root", str(where.artifacts)]
     return ["ui", *folders, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
 
@@ -153,7 +153,7 @@ def _check_writable(where: Destination) -> None:
 
 
 def _health(where: Destination, timeout_s: float) -> str | None:
-    """``None`` if the server answers its health check, else what it did instead."""
+    """Return ``None`` if the server answers its health check, else what happened."""
     parts = urlsplit(where.uri)
     request = urllib.request.Request(f"{where.shown}{parts.path}/health")  # noqa: S310 - http and https only
     user = parts.username or os.environ.get("MLFLOW_TRACKING_USERNAME")

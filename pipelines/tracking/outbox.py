@@ -28,7 +28,7 @@ class Event:
 
     Attributes:
         sequence: 1, 2, 3, ... without gaps.
-        kind: what the body means: status, params, tags, metrics, dataset, artifact or model.
+        kind: meaning of the body: status, params, tags, metrics, dataset, artifact or model.
         phase: the part of the run that it belongs to.
         timestamp_ms: when it was recorded, milliseconds since 1970.
         body: plain JSON values.
@@ -51,7 +51,7 @@ class Outbox:
     """The writing side: one process at a time holds it, and a lock on the file sees to that.
 
     Args:
-        folder: where the file lies; made if it is not there.
+        folder: of the file; made if it does not exist.
 
     Raises:
         InputError: another process holds the outbox, or a line other than the last cannot be read.
@@ -127,13 +127,13 @@ def read_events(folder: Path, *, after: int = 0) -> list[Event]:
 
 @final
 class Recorded:
-    """What an outbox already says, so that a resumed run does not say it twice.
+    """The content of an outbox, so that a resumed run records nothing twice.
 
     Args:
         public_folder: the run's public folder.
-        events: what the outbox holds.
+        events: in the outbox.
         run_id: the run's name.
-        insecure: whether its noise is seeded.
+        insecure: ``True`` if its noise is seeded.
 
     Raises:
         InputError: the outbox belongs to another run, or to one with other noise.
@@ -177,7 +177,7 @@ class Recorded:
 
 
 def digest_of(kind: str, phase: str, body: Mapping[str, Any]) -> str:
-    """What makes a data set, a file or a model the same one as on record: all that is said about it."""
+    """Return the key of a data set, a file or a model on record: all that is recorded about it."""
     return json.dumps([kind, phase, body], sort_keys=True)
 
 

@@ -1,8 +1,8 @@
-"""How busy this process is while it trains the student, as what MLflow shows as system metrics.
+"""Load of this process while it trains the student, in the form of MLflow's system metrics.
 
-Recorded only after the labels are out, when nothing private is computed any more, and of this process alone: what
-teachers needed would tell about their records, and the whole machine about its other users. Names of hosts, users
-and devices are not recorded.
+Recorded only after the labels are out, when nothing private is computed any more, and of this process alone: the
+load of teachers would reveal something about their records, that of the machine about its other users. Names of hosts,
+users and devices are not recorded.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a run tells the world about itself: released values only, on disk first, delivered later.
+"""The public record of a run: released values only, on disk first, delivered later.
 
 A ``Tracker`` writes to the run's outbox (``<run>/public/tracking/outbox.jsonl``) and needs no server; delivery to
-MLflow is the business of ``pipelines.tracking.delivery`` (another process, while the run goes on) and of
+MLflow is done by ``pipelines.tracking.delivery`` (another process, while the run works) and by
 ``pipelines.tracking.mlflow.sink`` (in this process, as ``pate sync`` does). Importing this module imports neither
 MLflow nor torch.
 
@@ -44,7 +44,7 @@ SWEEP = "sweep"
 ROOTS = (CAMPAIGN, SWEEP)
 TRACKING_FOLDER = "tracking"
 DESCRIPTION_TAG = "mlflow.note.content"
-"""What MLflow's pages show as the description of a run or model."""
+"""Tag that MLflow's pages show as the description of a run or model."""
 
 Values = TypeVar("Values", bound=Mapping[str, Any])
 Numbers = TypeVar("Numbers", bound=Mapping[str, float])
@@ -75,7 +75,7 @@ class Tracker:
             public_folder: ``<run>/public``.
             run_id: the run's name; the same in every attempt.
             insecure: the run's noise is seeded; no model of it can be recorded.
-            root: what is recorded, ``CAMPAIGN`` or ``SWEEP``.
+            root: the kind of record, ``CAMPAIGN`` or ``SWEEP``.
 
         Raises:
             InputError: another process records this run, or the folder belongs to a run with another id or with
@@ -154,8 +154,8 @@ class Tracker:
 
         Args:
             folder: by its path relative to the public folder.
-            card: what the registry says about it.
-            evaluation: figures of the run that are figures of this model.
+            card: its description in the registry.
+            evaluation: metrics of the run that are metrics of this model.
 
         Raises:
             PrivacyViolation: the run or the model is insecure (its noise was seeded).
@@ -173,7 +173,7 @@ class Tracker:
         self._append_once("model", body)
 
     def close(self) -> None:
-        """Let go of the outbox without saying how the run ended."""
+        """Release the outbox without recording how the run ended."""
         self._outbox.close()
 
     def __enter__(self) -> Tracker:
@@ -206,10 +206,10 @@ class Tracker:
         self._append("metrics", {"points": fresh} if fresh else {})
 
     def _evaluated(self, found: Evaluation) -> dict[str, Any]:
-        """The figures as metrics of the run, and with their times, so that the model gets the same points."""
-        self._points([(key, 0, value) for key, value in found.figures.items()])
-        times = {key: self._record.points[self._phase, key, 0] for key in found.figures}
-        points = [[key, value, times[key]] for key, value in found.figures.items()]
+        """Record the metrics of the run, and return them with their times, so that the model gets the same points."""
+        self._points([(key, 0, value) for key, value in found.metrics.items()])
+        times = {key: self._record.points[self._phase, key, 0] for key in found.metrics}
+        points = [[key, value, times[key]] for key, value in found.metrics.items()]
         return {"dataset": found.dataset, "fingerprint": found.fingerprint, "points": points}
 
     def _append(self, kind: str, body: dict[str, Any]) -> None:

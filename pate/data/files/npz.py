@@ -29,7 +29,7 @@ class NpzFile:
     """Arrays of one archive.
 
     Attributes:
-        path: where it is.
+        path: of the file.
         prefix: before the names of the arrays, such as ``train_``.
         site: the site that all its records belong to, where no array says so.
     """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
 
 _UNNAMED = re.compile(r"__index_level_\d+__")
-"""What pandas calls an index without a name."""
+"""The name that pandas gives to an index without one."""
 
 
 def parquet_text(path: Path) -> pd.DataFrame:

@@ -32,8 +32,8 @@ class TableFile:
     """One file of records.
 
     Attributes:
-        path: where it is.
-        format: how it is written.
+        path: of the file.
+        format: of its text.
         site: the site that all its records belong to, where no column says so.
         join: other tables whose columns are added.
     """
@@ -51,10 +51,10 @@ class TableFile:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableColumns:
-    """What the columns mean.
+    """The roles of columns.
 
     Attributes:
-        label: which column is the label.
+        label: the column of the label, and its classes.
         unit: column of the privacy unit's id; ``None``: every record is its own unit.
         site: column of the site.
         numeric: groups of columns of numbers.
@@ -81,13 +81,13 @@ def table_study(
     """A study from files; see ``pate.data.body.divide`` for which files may be left out.
 
     Args:
-        task: what is being labelled.
+        task: the labelling task.
         private: files of the records that teachers learn from; none where these stay at their sites (then see
             ``table_records``).
         pool: files of public inputs.
         evaluation: files of labelled public records.
-        columns: what the columns mean.
-        split: how files are divided.
+        columns: the roles of columns.
+        split: the rule that divides files.
         sizes: inputs of the pool and records of the evaluation set.
     """
     if not private and not pool:
@@ -129,8 +129,8 @@ def table_records(
     """The private records of some files, in the form that a study made elsewhere has fixed.
 
     Args:
-        files: where they are.
-        columns: what the columns mean.
+        files: the files.
+        columns: the roles of columns.
         classes: of the study.
         encoder: of the study, fitted on its public pool.
     """
@@ -139,7 +139,7 @@ def table_records(
 
 
 def _share_a_join(private: tuple[TableFile, ...], public: tuple[TableFile, ...]) -> bool:
-    """Whether a joined table holds rows of private and of public records; what is wrong with it is private then."""
+    """Return ``True`` if a joined table holds rows of private and of public records; errors in it are private then."""
     mine, others = ([join.path for file in files for join in file.join] for files in (private, public))
     return any(one.exists() and other.exists() and one.samefile(other) for one in mine for other in others)
 
@@ -151,7 +151,7 @@ class _Read(Redacted):
     Attributes:
         table: of text, in the order of the files.
         sites: the declared site of each record.
-        sited: whether every file declares one.
+        sited: ``True`` if every file declares one.
         origin: of private records.
     """
 
@@ -199,7 +199,7 @@ def _read(files: tuple[TableFile, ...], key: str, label: str | None = None) -> _
 
 
 def _origin(file: TableFile, rows: pd.DataFrame, label: str) -> Origin:
-    """The origin of rows as they stand in their file."""
+    """Return the origin of rows in the order of their file."""
     text = pd.DataFrame({name: canonical(rows[name]) for name in rows.columns}, index=rows.index)
     return Origin(
         positions_N=rows.index.to_numpy(dtype=np.int64),
@@ -209,7 +209,7 @@ def _origin(file: TableFile, rows: pd.DataFrame, label: str) -> Origin:
 
 
 def _body(read: _Read, columns: TableColumns, classes: tuple[str, ...], key: str, name: str) -> Body:
-    """Labels, units and sites beside the table; the pool needs no labels."""
+    """Return the table with labels, units and sites; the pool needs no labels."""
     rule, table = columns.label, read.table
     labelled = name != "pool" or rule.column in table.columns
     labels_N = rule.labels(table, classes, key=key) if labelled else np.full(len(table), UNLABELLED, dtype=np.int64)

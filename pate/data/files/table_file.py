@@ -23,14 +23,14 @@ from pate.errors import InputError, expected
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileFormat:
-    """How a table is written.
+    """The format of a table of text.
 
     Attributes:
-        header: whether the first line names the columns.
+        header: ``True`` if the first line names the columns.
         columns: names of the columns of a file without a header.
         separator: between the values of a line.
         skip_rows: lines before the table begins.
-        missing: texts that mean a missing value, besides an empty one.
+        missing: texts that mean a missing value, in addition to the empty one.
         replace: per column, text -> text that replaces it, such as ``"> 89"`` -> ``"90"``.
     """
 
@@ -86,11 +86,11 @@ def read_table(path: Path, style: FileFormat, *, key: str) -> pd.DataFrame:
 
 
 def read_rows(path: Path, style: FileFormat, *, key: str) -> pd.DataFrame:
-    """A table of text as it stands in its file; the index holds the number of each row, blank ones left out.
+    """Read a table of text as it is in its file; the index holds the number of each row, blank ones left out.
 
     Args:
         path: ``.parquet``, or text in lines.
-        style: how it is written.
+        style: its format.
         key: the configuration key that names the file, for errors.
 
     Raises:
@@ -113,7 +113,7 @@ def interpret(table: pd.DataFrame, style: FileFormat, *, key: str) -> pd.DataFra
 
     Args:
         table: from ``read_rows``.
-        style: which texts mean what.
+        style: the meaning of texts.
         key: the configuration key that names the file, for errors.
     """
     gone = {"", *(plain(text) for text in style.missing)}
@@ -126,7 +126,7 @@ def interpret(table: pd.DataFrame, style: FileFormat, *, key: str) -> pd.DataFra
 
 
 def join_tables(table: pd.DataFrame, joins: tuple[Join, ...], *, key: str) -> pd.DataFrame:
-    """The table with the columns of others beside its own, one row per record as before, under the same number."""
+    """Return the table with the columns of others added, one row per record as before, under the same number."""
     for number, join in enumerate(joins):
         place = f"{key}.join[{number}]"
         other = read_table(join.path, join.format, key=place)
@@ -208,7 +208,7 @@ def _text(path: Path, style: FileFormat) -> pd.DataFrame:
 
 
 def _widths(path: Path, style: FileFormat) -> Iterator[int]:
-    """How many values the lines have, one after the other; a carriage return amid a line is an error."""
+    """Yield the number of values of each line; a carriage return inside a line is an error."""
     with path.open(newline="\n", encoding="utf-8") as file:
         for _ in range(style.skip_rows):
             next(file, None)

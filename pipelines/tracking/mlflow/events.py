@@ -1,4 +1,4 @@
-"""What each kind of event becomes in MLflow; every step may be repeated without doubling anything."""
+"""Translation of each kind of event to MLflow; every step may be repeated without doubling anything."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def write_model_folder(source: Path, target: Path, *, model_id: str, mlflow_run:
 
 
 def _flavor(spec: ModelSpec) -> tuple[str, str, dict[str, str]]:
-    """MLflow's flavour, the place of the file in the model's folder, and what the flavour says of itself."""
+    """Return MLflow's flavour, the path of the file in the model's folder, and the flavour's fields."""
     if spec.format == "pt2":
         return "pytorch", f"data/{spec.file}", {"model_data": "data", "pytorch_version": spec.library_version}
     described = {"data": spec.file, "model_format": "json", "model_class": "xgboost.core.Booster"}
@@ -190,7 +190,7 @@ def _newest_candidate(client: Any, name: str) -> int:
 
 
 def _attach_evaluation(client: Any, body: Mapping[str, Any], *, mlflow_run: str, model_id: str) -> None:
-    """The run's figures of this model once more, with the model's id: the store adds only what the model lacks."""
+    """Log the run's metrics of this model again, with the model's id: the store adds only those that it lacks."""
     evaluation = body.get("evaluation")
     if evaluation is None:
         return

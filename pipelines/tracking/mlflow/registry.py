@@ -41,7 +41,7 @@ def set_alias(where: Destination, student: Registrable, alias: str) -> Registere
 
     Args:
         where: the destination that the run was delivered to.
-        student: what passed ``registering.check``.
+        student: one that passed ``pipelines.operations.registration.check``.
         alias: the name.
 
     Raises:

@@ -1,6 +1,6 @@
-"""Delivers a run's outbox to MLflow, each event once. Only this module and ``mlflow_*`` beside it import mlflow.
+"""Delivers a run's outbox to MLflow, each event once. Only the modules of this folder import mlflow.
 
-An event may have been delivered although the cursor does not say so (the process died in between), so every
+An event may have been delivered although the cursor does not record it (the process died in between), so every
 delivery is one that may be repeated: runs, logged models and model versions carry tags by which they are found
 before they are created; MLflow's store ignores a metric that is the same in name, step, timestamp and value, and
 parameters, tags, inputs and files that are there already.
@@ -38,7 +38,7 @@ from pipelines.tracking.tracker import CAMPAIGN, ROOTS, TRACKING_FOLDER
 
 PARENT_TAG = "mlflow.parentRunId"
 _KIND_TAG, _KIND = "mlflow.experimentKind", "custom_model_development"
-"""Lets the pages of MLflow 3.6, say, show what belongs to training and not to language models; those of 3.17 go by the
+"""Makes the pages of MLflow 3.6, for example, show training and not language models; those of 3.17 follow the
 address instead (``delivery.runs_page``)."""
 _UNANSWERED = frozenset({"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"})
 
@@ -49,7 +49,7 @@ class MlflowSink:
 
     Args:
         where: the destination; the experiment is made when the first run is delivered.
-        on_making: as for ``mlflow_store.have_store``.
+        on_making: as for ``pipelines.tracking.mlflow.store.have_store``.
     """
 
     def __init__(self, where: Destination, on_making: Callable[[bool], None] = lambda _: None) -> None:
@@ -62,7 +62,7 @@ class MlflowSink:
         """Connect, and give the client; a local store that is not there is made, which takes seconds.
 
         Raises:
-            StoreFault: what stands in the local store's place is none.
+            StoreFault: the local store's file is no store.
         """
         if self._client is None:
             if self._where.local:
@@ -142,7 +142,7 @@ class MlflowSink:
         known = self._client.get_experiment_by_name(self._where.experiment)
         if known is not None:
             if _KIND_TAG not in known.tags:
-                with suppress(MlflowException):  # whoever may not change the experiment may still add runs to it
+                with suppress(MlflowException):  # a user who may not change the experiment may still add runs to it
                     self._client.set_experiment_tag(known.experiment_id, _KIND_TAG, _KIND)
             return str(known.experiment_id)
         folder = self._where.artifacts
@@ -178,7 +178,7 @@ class MlflowSink:
 
 @contextmanager
 def _only_deliverer(public_folder: Path) -> Iterator[bool]:
-    """Whether no other process delivers this outbox; the lock ends with the process that holds it."""
+    """Yield ``True`` if no other process delivers this outbox; the lock ends with the process that holds it."""
     folder = public_folder / TRACKING_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "delivery.lock").open("w") as stream:

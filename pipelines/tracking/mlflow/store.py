@@ -1,4 +1,4 @@
-"""The local SQLite store: made elsewhere and moved into its place whole, by one process at a time.
+"""The local SQLite store: made beside its path and renamed when it is whole, by one process at a time.
 
 MLflow makes a store by dozens of migrations that are not one transaction: cut short, they leave a database that no
 later MLflow opens. Here they run on a file beside the store's, so that the store is there whole or not at all.
@@ -49,15 +49,15 @@ class StoreFault(Exception):
 
 
 def have_store(where: Destination, on_making: Callable[[bool], None] = lambda _: None) -> str | None:
-    """See that a local store is in its place, with the tables that this MLflow needs.
+    """Make sure that a local store exists, with the tables that this MLflow needs.
 
     Args:
         where: a local destination.
-        on_making: told ``True`` before tables are made, which takes seconds and should not be cut short, and
+        on_making: called with ``True`` before tables are made, which takes seconds and should not be cut short, and
             ``False`` when the store is in its place.
 
     Returns:
-        What a person should know, in public words, or ``None``.
+        A remark for the user, in public words, or ``None``.
 
     Raises:
         StoreFault: a file is there that is neither a store of this MLflow nor the rest of an interrupted set-up.
@@ -81,7 +81,7 @@ def have_store(where: Destination, on_making: Callable[[bool], None] = lambda _:
 
 
 def fault_of(error: BaseException) -> str | None:
-    """What is wrong with the store's file, to go after its name; ``None`` if the error says nothing of that."""
+    """Return the fault of the store's file, to follow its name; ``None`` for another kind of error."""
     seen: BaseException | None = error
     while seen is not None:
         cause = getattr(seen, "orig", None) or seen
@@ -100,7 +100,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _is_ready(database: Path) -> bool:
-    """Whether every migration is done; ``False`` for the rest of a set-up, in which nobody has kept anything.
+    """Return ``True`` if every migration is done; ``False`` for the rest of a set-up that holds no data.
 
     Raises:
         StoreFault: it is something else.

@@ -18,7 +18,7 @@ from pipelines.tracking.tracker import CAMPAIGN, SWEEP
 
 
 def deliver_sweep(where: Destination, sweep: Path, campaigns: list[Path]) -> str | None:
-    """Deliver a sweep's record and put its campaigns below it; done again it goes on with the same MLflow run.
+    """Deliver a sweep's record and put its campaigns below it; repeated, it continues the same MLflow run.
 
     Args:
         where: the destination of the campaigns.
@@ -26,7 +26,7 @@ def deliver_sweep(where: Destination, sweep: Path, campaigns: list[Path]) -> str
         campaigns: public folders of the finished ones; what the tracker does not have of them yet is delivered too.
 
     Returns:
-        The MLflow run id of the sweep; ``None`` if the destination does not answer: the next delivery goes on.
+        The MLflow run id of the sweep; ``None`` if the destination does not answer: the next delivery continues.
     """
     sink = MlflowSink(where)
     parent = sink.deliver(sweep).runs.get(SWEEP)

@@ -59,7 +59,7 @@ def finish(home: Path, *, run_id: str = RUN, head: str, insecure: bool = False) 
         name="pate-study", epsilon=0.4, delta=1e-5, privacy_unit="patient", accountant="gaussian", benchmark=None,
         insecure=False, ledger=head, description="# pate-study\n\nepsilon 0.400",
     )  # fmt: skip
-    evaluation = Evaluation(dataset="pool", fingerprint="f" * 32, figures={"student_accuracy": 0.75})
+    evaluation = Evaluation(dataset="pool", fingerprint="f" * 32, metrics={"student_accuracy": 0.75})
     with Tracker.open(store.public, run_id=run_id, insecure=insecure) as tracker:
         if not insecure:
             tracker.model(PUBLIC("student"), PUBLIC(card), PUBLIC(evaluation))
