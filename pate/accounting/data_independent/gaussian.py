@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pate.accounting.curve import DEFAULT_ORDERS, RDPCurve, zero_curve
+from pate.accounting.curve import DEFAULT_ORDERS, RDPCurve
 from pate.accounting.data_independent.sanitised_release import sanitised_release_rdp
 from pate.accounting.events import (
     GNMaxEvent,
@@ -37,31 +37,31 @@ def gaussian_rdp(event: PrivacyEvent, orders_A: FloatArray = DEFAULT_ORDERS) -> 
         a threshold test: ``k^2 alpha / (2 sigma^2)``; LNMax: the Renyi divergence of randomised response at
         ``2k / scale``, the largest of any ``2k / scale``-DP release.
     """
-    return composed_rdp(event, orders_A, _leaf_rdp)
+    return composed_rdp(event, orders_A, leaf_rdp)
 
 
 def composed_rdp(
-    event: PrivacyEvent, orders_A: FloatArray, leaf_rdp: Callable[[Leaf, FloatArray], RDPCurve]
+    event: PrivacyEvent, orders_A: FloatArray, rdp_of: Callable[[Leaf, FloatArray], FloatArray]
 ) -> RDPCurve:
     """RDP of an event from the cost of each release in it: costs add up (Mironov 2017, proposition 1)."""
     orders_A = np.asarray(orders_A, dtype=np.float64)
-    total = zero_curve(orders_A)
+    total_A = np.zeros(len(orders_A))
     for leaf, count in leaves(event).items():
-        total = total + leaf_rdp(leaf, orders_A).repeated(count)
-    return total
+        total_A += rdp_of(leaf, orders_A) * count
+    return RDPCurve(orders_A, total_A)
 
 
-def _leaf_rdp(leaf: Leaf, orders_A: FloatArray) -> RDPCurve:
+def leaf_rdp(leaf: Leaf, orders_A: FloatArray) -> FloatArray:
+    """``gaussian_rdp`` of one release, shape ``[A]``."""
     match leaf:
         case GNMaxEvent():
-            rdp_A = orders_A * (leaf.moved_votes / leaf.sigma) ** 2
+            return orders_A * (leaf.moved_votes / leaf.sigma) ** 2
         case ThresholdTestEvent():
-            rdp_A = orders_A * (leaf.moved_votes / leaf.sigma) ** 2 / 2
+            return orders_A * (leaf.moved_votes / leaf.sigma) ** 2 / 2
         case LNMaxEvent():
-            rdp_A = randomised_response_rdp(2 * leaf.moved_votes / leaf.scale, orders_A)
+            return randomised_response_rdp(2 * leaf.moved_votes / leaf.scale, orders_A)
         case SanitisedReleaseEvent():
-            rdp_A = sanitised_release_rdp(leaf, orders_A)
-    return RDPCurve(orders_A, rdp_A)
+            return sanitised_release_rdp(leaf, orders_A)
 
 
 def randomised_response_rdp(epsilon: float, orders_A: FloatArray) -> FloatArray:

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from pate.accounting.curve import DEFAULT_ORDERS, RDPCurve
-from pate.accounting.data_independent.gaussian import composed_rdp, gaussian_rdp
+from pate.accounting.data_independent.gaussian import composed_rdp, leaf_rdp
 from pate.accounting.data_independent.outcome_pairs import (
     MOST_NOISE,
     MOST_TEST_NOISE,
@@ -47,21 +47,21 @@ def worst_case_rdp(event: PrivacyEvent, orders_A: FloatArray = DEFAULT_ORDERS) -
     return composed_rdp(event, orders_A, _leaf_rdp)
 
 
-def _leaf_rdp(leaf: Leaf, orders_A: FloatArray) -> RDPCurve:
-    plain = gaussian_rdp(leaf, orders_A)
+def _leaf_rdp(leaf: Leaf, orders_A: FloatArray) -> FloatArray:
+    plain_A = leaf_rdp(leaf, orders_A)
     if isinstance(leaf, GNMaxEvent) and leaf.moved_votes == 1 and leaf.sigma <= MOST_NOISE:
-        return _at_orders(argmax_table(leaf.sigma), plain)
+        return np.minimum(plain_A, _at_orders(argmax_table(leaf.sigma), orders_A))
     if isinstance(leaf, ThresholdTestEvent) and leaf.sigma <= MOST_TEST_NOISE:
-        return _at_orders(threshold_table(leaf.sigma, leaf.moved_votes), plain)
-    return plain
+        return np.minimum(plain_A, _at_orders(threshold_table(leaf.sigma, leaf.moved_votes), orders_A))
+    return plain_A
 
 
-def _at_orders(table: tuple[FloatArray, FloatArray], plain: RDPCurve) -> RDPCurve:
+def _at_orders(table: tuple[FloatArray, FloatArray], orders_A: FloatArray) -> FloatArray:
     """``(alpha - 1) D_alpha`` is convex and 0 at order 1, so chords between tabulated orders bound it."""
     orders_G, excess_G = table
-    orders_A = plain.orders_A
     chord_A = np.interp(orders_A, np.append(1.0, orders_G), np.append(0.0, excess_G), right=np.inf)
-    return RDPCurve(orders_A, np.minimum(plain.rdp_A, chord_A / (orders_A - 1) * (1 + 1e-12)))
+    bound_A: FloatArray = chord_A / (orders_A - 1) * (1 + 1e-12)
+    return bound_A
 
 
 @lru_cache(maxsize=256)
