@@ -56,7 +56,7 @@ def test_the_spend_of_a_run_is_shown(finished, tmp_path: Path, monkeypatch: pyte
 @pytest.mark.slow
 def test_noise_is_chosen_without_any_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = executed(NOTEBOOKS[0], tmp_path / "nowhere", monkeypatch)
-    assert "labels right" in shown
+    assert "label accuracy" in shown
     assert not (tmp_path / "nowhere").exists()
 
 
