@@ -130,11 +130,11 @@ class SanitisedReleaseEvent:
     both from the discrete Gaussian on grids that the fields fix (``sanitised_release.py``).
 
     Attributes:
-        order: the Renyi order of the figure.
+        order: the Renyi order of the estimate.
         beta: how fast the smooth sensitivity may change, per unit, on the logarithmic scale.
-        sigma_ss: noise of the figure, in units of ``S``.
+        sigma_ss: noise of the estimate, in units of ``S``.
         tau_s: noise of ``ln S``.
-        floor: nats added to the smooth sensitivity; it covers the rounding of the figure to its grid.
+        floor: nats added to the smooth sensitivity; it covers the rounding of the estimate to its grid.
     """
 
     order: float
@@ -146,7 +146,7 @@ class SanitisedReleaseEvent:
     def __post_init__(self) -> None:
         _require_positive(beta=self.beta, sigma_ss=self.sigma_ss, tau_s=self.tau_s, floor=self.floor)
         if not (math.isfinite(self.order) and self.order > 1):
-            raise expected("a finite Renyi order > 1", "give the order of the figure", order=self.order)
+            raise expected("a finite Renyi order > 1", "give the order of the estimate", order=self.order)
 
 
 @final

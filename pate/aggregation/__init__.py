@@ -1,9 +1,8 @@
 """Noise, mechanisms and the door. Imports neither torch, Ray nor MLflow."""
 
-from pate.aggregation.mechanisms import REFUSED, ConfidentGNMax, GNMax, LNMax, NoisyMax
+from pate.aggregation.mechanisms import REFUSED, ConfidentGNMax, GNMax, LNMax, NoisyMax, campaign_event
 from pate.aggregation.noise import ExactNoise, InsecureSeededNoise, NoiseSource
 from pate.aggregation.release import NOT_ASKED, Answers, release, require_affordable
-from pate.aggregation.sanitised import whole_event
 
 __all__ = [
     "NOT_ASKED",
@@ -16,7 +15,7 @@ __all__ = [
     "LNMax",
     "NoiseSource",
     "NoisyMax",
+    "campaign_event",
     "release",
     "require_affordable",
-    "whole_event",
 ]

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from typing import Protocol, final
 
 import numpy as np
-import numpy.typing as npt
 
 from pate.accounting import events
-from pate.aggregation.noise import NoiseSource, require_scale
+from pate.accounting.sanitised.gap_sensitivity import largest_cost
+from pate.accounting.sanitised.release import require_finite, sanitiser_noise
+from pate.aggregation.noise import LARGEST_SCALE, NoiseSource, require_scale
+from pate.arrays import IntArray
+from pate.errors import expected
 
 REFUSED = -1
-
-IntArray = npt.NDArray[np.int64]
 
 
 class NoisyMax(Protocol):
@@ -138,3 +139,54 @@ def noisy_argmax(counts_QC: IntArray, noise: IntArray) -> IntArray:
     """The top class of each row after adding one draw to each count; ties go to the lowest index."""
     labels_Q: IntArray = np.argmax(counts_QC + noise.reshape(counts_QC.shape), axis=1)
     return labels_Q
+
+
+def campaign_event(
+    mechanism: NoisyMax, *, queries: int, moved_votes: int, sanitised: events.SanitisedReleaseEvent | None = None
+) -> events.PrivacyEvent:
+    """Everything that a campaign may release: its answers and, if it buys one, its estimate.
+
+    Raises:
+        InputError: an estimate that this campaign cannot have, found from public parameters alone.
+    """
+    answers = mechanism.worst_case_event(queries=queries, moved_votes=moved_votes)
+    if sanitised is None:
+        return answers
+    require_possible(answers, sanitised, queries=queries)
+    return events.ComposedEvent(events=(answers, sanitised))
+
+
+def require_possible(answers: events.PrivacyEvent, sanitised: events.SanitisedReleaseEvent, *, queries: int) -> None:
+    """Find out before votes exist whether an estimate can be drawn, whatever they will be.
+
+    Raises:
+        InputError: no smooth sensitivity is known, no finite cost, or noise beyond what can be drawn.
+    """
+    each = one_query(answers)
+    if each.moved_votes > 1:
+        raise expected(
+            "one vote moved by one privacy unit with privacy.sanitised",
+            "set partition.group_size: 1 or remove privacy.sanitised",
+            moved_votes=each.moved_votes,
+        )
+    require_finite(sanitised)
+    widest = sanitiser_noise(sanitised, queries * largest_cost(each, sanitised.order))
+    if max(widest.cost_sigma, widest.log_sigma) > LARGEST_SCALE:
+        raise expected(
+            "noise of a sanitised estimate that can be drawn, at most 2^50 steps of its grids",
+            "lower privacy.sanitised.sigma_ss or tau_s",
+            sigma_ss=sanitised.sigma_ss,
+            tau_s=sanitised.tau_s,
+        )
+
+
+def one_query(answers: events.PrivacyEvent) -> events.GNMaxEvent | events.ConfidentGNMaxEvent:
+    """Release of one query of a campaign that has a sanitised estimate."""
+    each = answers.event if isinstance(answers, events.RepeatedEvent) else answers
+    if not isinstance(each, events.GNMaxEvent | events.ConfidentGNMaxEvent):
+        raise expected(
+            "gnmax or confident-gnmax with privacy.sanitised",
+            "no smooth sensitivity is known for another mechanism; remove privacy.sanitised",
+            mechanism=events.kind_of(each),
+        )
+    return each

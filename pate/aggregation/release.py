@@ -1,8 +1,8 @@
 """The door: the only way from private votes to public answers.
 
 What passes it, after it was charged and after it was written down, is the noisy argmax (or a refusal), once for each
-input, and the sanitised figure that a campaign may buy, once for each campaign. Answers come out in batches, so nobody
-outside learns how long one query took.
+input, and the sanitised estimate that a campaign may buy, once for each campaign. Answers come out in batches, so that
+nobody outside learns how long one query took.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import numpy as np
 from pate.accounting.curve import EpsilonBound
 from pate.accounting.events import PrivacyEvent, SanitisedReleaseEvent
 from pate.accounting.sanitised.gap_sensitivity import require_teachers
-from pate.accounting.sanitised.release import SanitisedFigure
-from pate.aggregation.mechanisms import REFUSED, IntArray, NoisyMax
+from pate.accounting.sanitised.release import SanitisedEstimate
+from pate.aggregation.mechanisms import REFUSED, NoisyMax, campaign_event
 from pate.aggregation.noise import NoiseSource, is_secure
-from pate.aggregation.sanitised import persist_figure, whole_event
+from pate.aggregation.sanitised import persist_estimate
+from pate.arrays import IntArray
 from pate.errors import LedgerError, PrivacyViolation, expected
 from pate.ledger import Intent, PrivacyLedger
 from pate.values import Released
@@ -41,14 +42,14 @@ class Answers:
         event: what this campaign was charged for; ``None`` if every input had been answered before.
         total: what everything ever charged to the account amounts to, this campaign included, by the account's rule.
         secure: whether the noise came from operating-system entropy.
-        figure: the sanitised figure that the campaign showed; ``None`` if it bought none.
+        estimate: the sanitised estimate that the campaign showed; ``None`` if it bought none.
     """
 
     labels_Q: IntArray
     event: PrivacyEvent | None
     total: EpsilonBound
     secure: bool
-    figure: SanitisedFigure | None = None
+    estimate: SanitisedEstimate | None = None
 
     @property
     def asked(self) -> int:
@@ -94,7 +95,7 @@ def release(
         query_keys: canonical bytes of each input, in order. Length ``Q``.
         noise: source of noise.
         moved_votes: votes that one privacy unit may move.
-        sanitised: the noisy data-dependent figure to show at the end, charged with the answers.
+        sanitised: the noisy data-dependent estimate to show at the end, charged with the answers.
         batch_size: answers persisted and shown together.
         on_progress: called with the number of queries of each finished batch.
 
@@ -120,7 +121,7 @@ def release(
                 account,
                 campaign=campaign,
                 task=task,
-                event=whole_event(mechanism, queries=len(fresh), moved_votes=moved_votes, sanitised=sanitised),
+                event=campaign_event(mechanism, queries=len(fresh), moved_votes=moved_votes, sanitised=sanitised),
                 queries=fresh,
                 max_answered=mechanism.max_answers(len(fresh)),
             )
@@ -130,7 +131,7 @@ def release(
         _answer(ledger, intent, mechanism, votes, row_of, noise, batch_size, on_progress)
         if sanitised is not None:
             answers = mechanism.worst_case_event(queries=len(hashes), moved_votes=moved_votes)
-            persist_figure(
+            persist_estimate(
                 ledger, intent, votes=votes, row_of=row_of, answers=answers, sanitised=sanitised, noise=noise
             )
         ledger.settle(intent)
@@ -158,7 +159,7 @@ def require_affordable(
     if ledger.intent(_campaign_id(account, task, mechanism, hashes, moved_votes, noise, sanitised)) is None:
         fresh = _unanswered(ledger, account, task, hashes)
         if fresh:
-            event = whole_event(mechanism, queries=len(fresh), moved_votes=moved_votes, sanitised=sanitised)
+            event = campaign_event(mechanism, queries=len(fresh), moved_votes=moved_votes, sanitised=sanitised)
             ledger.require_within_budget(account, event)
 
 
@@ -230,7 +231,7 @@ def _stored(
         event=ledger.charged_event(campaign),
         total=ledger.spent(account),
         secure=is_secure(noise),
-        figure=ledger.figure(campaign),
+        estimate=ledger.estimate(campaign),
     )
 
 

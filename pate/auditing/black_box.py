@@ -16,7 +16,7 @@ import numpy as np
 
 from pate.accounting import DEFAULT_ACCOUNTANT, data_independent_epsilon
 from pate.aggregation import ConfidentGNMax, ExactNoise, NoisyMax, release
-from pate.aggregation.mechanisms import IntArray
+from pate.arrays import IntArray
 from pate.auditing.hockey_stick import exact_epsilon
 from pate.auditing.lower_bound import epsilon_at_least
 from pate.auditing.neighbours import Neighbours, opposite_moves

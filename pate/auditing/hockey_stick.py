@@ -15,8 +15,8 @@ from pate.accounting.curve import require_delta
 from pate.accounting.events import PrivacyEvent, RepeatedEvent
 from pate.accounting.laws.argmax import output_laws
 from pate.accounting.laws.mechanism import mechanism_law
-from pate.aggregation.mechanisms import IntArray, NoisyMax
-from pate.arrays import FloatArray
+from pate.aggregation.mechanisms import NoisyMax
+from pate.arrays import FloatArray, IntArray
 from pate.auditing.neighbours import Neighbours
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy.stats import beta
 
 from pate.accounting.curve import require_delta
-from pate.aggregation.mechanisms import IntArray
+from pate.arrays import IntArray
 from pate.auditing.hockey_stick import by_ratio
 from pate.errors import expected
 

@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 
-from pate.aggregation.mechanisms import IntArray
+from pate.arrays import IntArray
 from pate.errors import expected
 
 

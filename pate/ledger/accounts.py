@@ -6,7 +6,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, final
 
 from pate.accounting.curve import require_delta
@@ -67,7 +67,7 @@ class Account:
 
     def settings(self) -> dict[str, Any]:
         """Everything but the name, as the chain and JSON hold it."""
-        found = {name: getattr(self, name) for name in Account.__slots__ if name != "name"}
+        found = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "name"}
         return {**found, "declared": [to_dict(event) for event in self.declared]}
 
     def large_delta(self, teachers: int) -> str | None:

@@ -29,7 +29,8 @@ class Entry:
     Attributes:
         seq: 1, 2, 3, ... without gaps.
         account: the account it belongs to; empty for what concerns the whole ledger.
-        kind: ``schema``, ``register``, ``extend``, ``reserve``, ``answers``, ``figure``, ``settle`` or ``purge``.
+        kind: ``schema``, ``register``, ``extend``, ``reserve``, ``answers``, ``figure``, ``settle`` or ``purge``; a
+            ``figure`` is a sanitised estimate.
         body: what happened; events, never epsilons.
         at: when, UTC, ISO 8601.
         previous: hash of the row before it.

@@ -15,8 +15,8 @@ from typing import Self, final
 
 from pate.accounting.curve import EpsilonBound
 from pate.accounting.events import ComposedEvent, PrivacyEvent
-from pate.accounting.sanitised.release import SanitisedFigure
-from pate.ledger import accounts, anchor, budgets, campaigns, chain, export, figures, verification
+from pate.accounting.sanitised.release import SanitisedEstimate
+from pate.ledger import accounts, anchor, budgets, campaigns, chain, estimates, export, verification
 from pate.ledger.accounts import Account
 from pate.ledger.anchor import Anchor
 from pate.ledger.campaigns import Intent
@@ -138,12 +138,12 @@ class PrivacyLedger:
         with self._storage.transaction():
             return campaigns.persist(self._db, intent, answers)
 
-    def persist_figure(self, intent: Intent, figure: SanitisedFigure) -> bool:
+    def persist_estimate(self, intent: Intent, estimate: SanitisedEstimate) -> bool:
         """Write what a campaign shows of its data-dependent cost; final from then on, and the only one.
 
         Args:
             intent: a reserved campaign that is not settled.
-            figure: the noisy figure, of the release that the campaign was charged for.
+            estimate: the noisy estimate, of the release that the campaign was charged for.
 
         Returns:
             False if another process wrote one first: this draw must be thrown away unseen.
@@ -152,18 +152,18 @@ class PrivacyLedger:
             LedgerError: the campaign was not charged for this release.
         """
         with self._storage.transaction():
-            return figures.persist(self._db, intent, figure)
+            return estimates.persist(self._db, intent, estimate)
 
-    def figure(self, campaign: str) -> SanitisedFigure | None:
-        """The sanitised figure that a campaign showed, or ``None``."""
+    def estimate(self, campaign: str) -> SanitisedEstimate | None:
+        """The sanitised estimate that a campaign showed, or ``None``."""
         with readable():
             known = campaigns.find(self._db, campaign)
-            return None if known is None else figures.find(self._db, known)
+            return None if known is None else estimates.find(self._db, known)
 
-    def figures(self, account: str) -> list[SanitisedFigure]:
-        """Every sanitised figure that an account's campaigns showed, in order."""
+    def estimates(self, account: str) -> list[SanitisedEstimate]:
+        """Every sanitised estimate that an account's campaigns showed, in order."""
         with readable():
-            return [figures.parse(entry.body) for entry in chain.entries(self._db, account, figures.KIND)]
+            return [estimates.parse(entry.body) for entry in chain.entries(self._db, account, estimates.KIND)]
 
     def settle(self, intent: Intent) -> None:
         """Close a campaign: inputs it never asked are free for others; nothing is refunded."""

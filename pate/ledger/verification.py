@@ -13,7 +13,7 @@ from typing import final
 
 from pate.accounting.events import from_dict
 from pate.errors import LedgerError
-from pate.ledger import accounts, campaigns, chain, figures, schema
+from pate.ledger import accounts, campaigns, chain, estimates, schema
 
 
 @final
@@ -24,13 +24,13 @@ class _Campaign:
     Attributes:
         reserved: the row that reserved it.
         batches: the rows that hold its answers.
-        figure: the row that holds its sanitised figure, or ``None``.
+        estimate: the row that holds its sanitised estimate, or ``None``.
         settled: the row that closed it, or ``None``.
     """
 
     reserved: chain.Entry
     batches: list[chain.Entry] = field(default_factory=list)
-    figure: chain.Entry | None = None
+    estimate: chain.Entry | None = None
     settled: chain.Entry | None = None
 
 
@@ -63,7 +63,7 @@ def _follow(entry: chain.Entry, registered: dict[str, list[chain.Entry]], known:
         known[entry.body["campaign"]] = _Campaign(reserved=entry)
     elif entry.kind == "answers":
         known[entry.body["campaign"]].batches.append(entry)
-    elif entry.kind == figures.KIND:
+    elif entry.kind == estimates.KIND:
         _follow_figure(entry, known[entry.body["campaign"]])
     elif entry.kind == "settle":
         known[entry.body["campaign"]].settled = entry
@@ -72,13 +72,13 @@ def _follow(entry: chain.Entry, registered: dict[str, list[chain.Entry]], known:
 
 
 def _follow_figure(entry: chain.Entry, campaign: _Campaign) -> None:
-    """One figure for a campaign, while it was open, of the release that it was charged for."""
-    paid = figures.charged_release(from_dict(campaign.reserved.body["event"]))
-    if campaign.figure is not None or campaign.settled is not None or figures.parse(entry.body).release != paid:
+    """One estimate for a campaign, while it was open, of the release that it was charged for."""
+    paid = estimates.charged_release(from_dict(campaign.reserved.body["event"]))
+    if campaign.estimate is not None or campaign.settled is not None or estimates.parse(entry.body).release != paid:
         raise LedgerError(
-            f"Expected one sanitised figure of an open campaign that paid for it, got another in ledger row {entry.seq}"
+            f"Expected one sanitised estimate of an open campaign that paid for it, got another in row {entry.seq}"
         )
-    campaign.figure = entry
+    campaign.estimate = entry
 
 
 def _verify_file(db: sqlite3.Connection) -> None:

@@ -26,7 +26,7 @@ def show(as_json: JsonOption = False) -> None:
     with _opened() as ledger:
         for account in ledger.accounts():
             spent = ledger.spent(account.name, linked=True)
-            shown = [asdict(figure.epsilon(account.delta)) for figure in ledger.figures(account.name)]
+            shown = [asdict(figure.epsilon(account.delta)) for figure in ledger.estimates(account.name)]
             rows.append(
                 {
                     "name": account.name,

@@ -83,10 +83,10 @@ def plan(
         draw(plot, votes, rows[len(rows) // 2], accountant=accountant)
     estimate = None
     if sanitised is not None:
-        from pate.accounting.planning.sanitised import plan_figure
+        from pate.accounting.planning.sanitised import plan_estimate
 
         event = rows[len(rows) // 2].event
-        estimate = plan_figure(event, votes, price=sanitised, delta=delta, accountant=accountant)
+        estimate = plan_estimate(event, votes, price=sanitised, delta=delta, accountant=accountant)
     _show(rows, estimate, as_json)
 
 

@@ -18,7 +18,7 @@ from pate.accounting.data_independent.account_rule import AccountRule
 from pate.accounting.events import SanitisedReleaseEvent
 from pate.accounting.rounding import up
 from pate.accounting.sanitised.gap_sensitivity import require_teachers
-from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax, whole_event
+from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax, campaign_event
 from pate.data.partition import site_shares
 from pate.errors import InputError
 from pate.models import ModelSpec, TrainSpec, TreesSpec
@@ -382,7 +382,7 @@ class Config(Section):
 
     def campaign_event(self) -> PrivacyEvent:
         """The worst case of everything that the campaign releases."""
-        return whole_event(
+        return campaign_event(
             self.labelling.mechanism.build(),
             queries=self.labelling.max_asked,
             moved_votes=self.partition.group_size,
@@ -392,7 +392,7 @@ class Config(Section):
     def declared_campaigns(self) -> tuple[PrivacyEvent, ...]:
         """The worst case of each campaign that is declared with the budget."""
         return tuple(
-            whole_event(
+            campaign_event(
                 declared.mechanism.build(),
                 queries=declared.max_asked,
                 moved_votes=self.partition.group_size,

@@ -69,7 +69,7 @@ def _campaign(
             cost=cost_of(run.config, answers).value,
             total=content.total,
             ledger=str(ledger.head()),
-            sanitised=None if content.figure is None else content.figure.epsilon(content.total.delta),
+            sanitised=None if content.estimate is None else content.estimate.epsilon(content.total.delta),
             left=ledger.left(name),
         )
     )

@@ -36,7 +36,7 @@ KEYS = [f"input {i}".encode() for i in range(40)]
 
 def campaign(folder: Path, queries: int, batch_size: int) -> list[list[int]]:
     """One campaign of Confident-GNMax: every third input is refused for sure, the others get a label that only the
-    noise decides, so that a second draw would show; it ends early and shows a figure with wide noise."""
+    noise decides, so that a second draw would show; it ends early and shows an estimate with wide noise."""
     counts = np.full((queries, 3), 50, dtype=np.int64)
     counts[::3] = 1
     with PrivacyLedger(folder) as ledger:
@@ -53,8 +53,8 @@ def campaign(folder: Path, queries: int, batch_size: int) -> list[list[int]]:
             sanitised=FIGURE,
             batch_size=batch_size,
         )
-    figure = answers.value.figure
-    return [answers.value.labels_Q.tolist(), [figure.cost_steps, figure.width_steps]]
+    estimate = answers.value.estimate
+    return [answers.value.labels_Q.tolist(), [estimate.cost_steps, estimate.width_steps]]
 
 
 class Steps:
@@ -119,8 +119,8 @@ def observe(folder: Path, status: int, queries: int, **facts: object) -> None:
         stored = ledger.stored_answers("ward", "t", ledger.key.queries(KEYS[:queries]))
         asked = [answer for answer in stored if answer is not None]
         labels = sum(answer >= 0 for answer in asked)
-        figures = ledger.figures("ward")
-        released: list[PrivacyEvent] = [figure.release for figure in figures]
+        estimates = ledger.estimates("ward")
+        released: list[PrivacyEvent] = [estimate.release for estimate in estimates]
         if asked:
             counts = {"max_asked": len(asked), "max_answered": max(1, labels)}
             released.append(ConfidentGNMaxEvent(threshold=25, sigma_threshold=3.0, sigma=8.0, **counts))
@@ -132,7 +132,7 @@ def observe(folder: Path, status: int, queries: int, **facts: object) -> None:
             "charged": sum(ledger.spent(account.name).epsilon for account in ledger.accounts()),
             "released": cost,
             "stored": stored,
-            "figures": [[figure.cost_steps, figure.width_steps] for figure in figures],
+            "figures": [[estimate.cost_steps, estimate.width_steps] for estimate in estimates],
             "shown": json.loads(shown.read_text()) if shown.exists() else None,
             "died": died.read_text() if died.exists() else None,
             **facts,

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from pate.accounting.sanitised.release import SanitisedFigure
-from pate.aggregation import whole_event
+from pate.accounting.sanitised.release import SanitisedEstimate
+from pate.aggregation import campaign_event
 from pate.aggregation.release import _campaign_id
 from pate.votes import VoteMatrix
 from pipelines.cli import app
@@ -68,14 +68,14 @@ def main(config: Path, seed: int, inject: bool) -> int:
             account,
             campaign=_campaign_id(account, study.task, mechanism, hashes, moved, asked["noise"], asked["sanitised"]),
             task=study.task,
-            event=whole_event(mechanism, queries=len(hashes), moved_votes=moved, sanitised=asked["sanitised"]),
+            event=campaign_event(mechanism, queries=len(hashes), moved_votes=moved, sanitised=asked["sanitised"]),
             queries=hashes,
             max_answered=mechanism.max_answers(len(hashes)),
         )
         answers = injected(len(hashes))
         ledger.persist(intent, list(zip(hashes[: len(answers)], answers, strict=True)))
-        figure = SanitisedFigure(release=asked["sanitised"], cost_steps=31416, width_steps=-2000, basis="injected")
-        ledger.persist_figure(intent, figure)
+        figure = SanitisedEstimate(release=asked["sanitised"], cost_steps=31416, width_steps=-2000, basis="injected")
+        ledger.persist_estimate(intent, figure)
         return label_for_real(ledger, settings, study, votes, queries, progress)
 
     training.train_teachers, voting.collect_votes = train_teachers, collect_votes

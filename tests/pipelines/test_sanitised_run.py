@@ -16,7 +16,8 @@ import mlflow
 import pytest
 
 from pate.accounting.rounding import up
-from pate.aggregation.sanitised import private_inputs
+from pate.accounting.sanitised.gap_sensitivity import gap_inputs
+from pate.aggregation.mechanisms import one_query
 from pate.ledger import PrivacyLedger
 from pate.votes import VoteMatrix
 from pipelines.config.experiment import Config, load
@@ -97,7 +98,7 @@ def test_ledger_report_and_tracker_tell_the_same_figure(bought) -> None:
     run, _ = bought
     ledger = run.ledger()
     (account,) = ledger.accounts()
-    (figure,) = ledger.figures(account.name)
+    (figure,) = ledger.estimates(account.name)
     assert ledger.spent(account.name).epsilon == pytest.approx(run.summary["epsilon"])
     ledger.verify()
     ledger.close()
@@ -120,11 +121,10 @@ def test_neither_the_true_cost_nor_the_width_stands_in_a_public_file(bought) -> 
     run, said = bought
     note = json.loads((run.run / "private" / "stages" / "votes.json").read_text())["note"]
     votes = VoteMatrix.load(run.run / "private" / "votes" / "votes.npy", 2, note["sha256"]).histogram()
-    counts = votes
     release = run.config.sanitised_release()
     assert release is not None
     answers = run.config.labelling.mechanism.build().worst_case_event(queries=30, moved_votes=1)
-    cost, sensitivity = private_inputs(counts, answers, release)
+    cost, sensitivity = gap_inputs(votes, one_query(answers), release, fixed_in_advance=True)
     width = release.sigma_ss * (sensitivity + release.floor)
     secrets = [cost, sensitivity, width, math.log(width), width / (release.floor / 16)]
     files = [*(run.run / "public").rglob("*"), *(run.home / "mlflow").rglob("*")]

@@ -1,6 +1,6 @@
 """``exact`` through the recursion: the votes at hand, composed without Renyi-DP in between. Private.
 
-Never above the ``exact`` Renyi figure: the smaller of the two is taken.
+Never above the ``exact`` Renyi bound: the smaller of the two is taken.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from pate.votes import VoteHistogram, VoteMatrix
 MOST_EVALUATIONS = 150
 """Recursions over single teachers' moves before the bounds found so far are taken as they stand."""
 MOST_NUMBERS = 2 * 10**8
-"""Probabilities of all neighbours together, beyond which the Renyi figure alone is given."""
+"""Probabilities of all neighbours together, beyond which the Renyi bound alone is given."""
 
 _POINTS: tuple[int | None, ...] = (1000, None)
-"""Grids of a teacher's recursion: a coarse one, then refined until the figure stands still."""
+"""Grids of a teacher's recursion: a coarse one, then refined until epsilon changes no more."""
 
 Laws: TypeAlias = list[NeighbourLaws]
 
@@ -78,7 +78,7 @@ def exact_epsilon(
 def _costliest_teacher(votes: VoteMatrix, delta: float, laws: Laws, row_Q: IntArray, upper_T: FloatArray) -> float:
     """The largest over teachers of the cost of one teacher's own moves, by best-first search.
 
-    ``upper_T`` holds a bound for each teacher, at first the Renyi figure. The teacher with the largest bound gets a
+    ``upper_T`` holds a bound for each teacher, at first the Renyi bound. The teacher with the largest bound gets a
     better one, first on a coarse grid, then on a fine one, until the largest bound is a fine one: no other can exceed
     it. Stopping early, after ``MOST_EVALUATIONS``, leaves a valid bound.
     """
@@ -98,7 +98,7 @@ def _costliest_teacher(votes: VoteMatrix, delta: float, laws: Laws, row_Q: IntAr
 def _composed(queries: list[Pairs], delta: float, reach: float, points: int | None = None) -> float:
     """The recursion's epsilon, with room for errors of ``LAW_ERROR`` in every log-probability.
 
-    ``points`` asks for one grid of that many; else grids are refined until the figure stands still.
+    ``points`` asks for one grid of that many; else grids are refined until epsilon changes no more.
     """
     error = 2 * LAW_ERROR * len(queries)
     smaller = delta * (1 - error)

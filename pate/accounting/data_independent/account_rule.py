@@ -27,7 +27,7 @@ class AccountRule:
     Attributes:
         epsilon: the budget, nats.
         delta: its failure probability.
-        accountant: one of ``ACCOUNTANTS``; figures of what was fixed in advance are its own.
+        accountant: one of ``ACCOUNTANTS``; bounds on what was fixed in advance are its own.
         declared: campaigns that were fixed at registration.
     """
 

@@ -40,7 +40,7 @@ def privacy_curve(event: PrivacyEvent, *, most_steps: int = MOST_STEPS) -> Priva
 
     Returns:
         The curve, or ``None`` where so little noise was used that epsilon would be in the hundreds. Releases that the
-        recursion does not know (a noisy argmax with several votes moved, a sanitised figure) enter by their
+        recursion does not know (a noisy argmax with several votes moved, a sanitised estimate) enter by their
         Renyi-DP.
     """
     return _composed_curve(frozenset(leaves(event).items()), most_steps)

@@ -193,6 +193,6 @@ def _information(epsilon: float, delta: float) -> float:
 
 @lru_cache(maxsize=4096)
 def _information_alone(campaign: PrivacyEvent, delta: float) -> float:
-    """Rounded up: at this information and full ``delta`` the figure is not below that of the campaign alone."""
+    """Rounded up: at this information and full ``delta`` epsilon is not below that of the campaign alone."""
     epsilon = data_independent_epsilon(campaign, delta, "worst_case").epsilon
     return gaussian_information(epsilon, delta) * (1 + 3e-7) if math.isfinite(epsilon) else math.inf

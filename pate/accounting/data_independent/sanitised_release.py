@@ -20,20 +20,20 @@ BETA_ROUNDING = 1e-9
 
 
 def sanitised_release_rdp(event: SanitisedReleaseEvent, orders_A: FloatArray) -> FloatArray:
-    """RDP of the figure and of ``ln S`` together, shape ``[A]``, nats; infinite from the order on where the figure's
-    two Gaussians have an infinite divergence.
+    """RDP of the estimate and of ``ln S`` together, shape ``[A]``, nats; infinite from the order on where the two
+    Gaussians of the estimate have an infinite divergence.
 
-    The figure costs ``scaled_gaussian_rdp`` plus the difference between sums over the grid and integrals; ``ln S``,
+    The estimate costs ``scaled_gaussian_rdp`` plus the difference between sums over the grid and integrals; ``ln S``,
     whose grid value moves by at most 65 steps of ``beta / 64``, costs ``alpha (65 beta / 64)^2 / (2 tau_s^2)``
     (Canonne, Kamath, Steinke 2020, theorem 4).
     """
     orders_A = np.asarray(orders_A, dtype=np.float64)
-    figure_A = scaled_gaussian_rdp(event.beta + BETA_ROUNDING, event.sigma_ss, orders_A)
+    cost_A = scaled_gaussian_rdp(event.beta + BETA_ROUNDING, event.sigma_ss, orders_A)
     steps = STEPS_PER_FLOOR * event.sigma_ss  # the smallest standard deviation, in steps of the grid
     wave_A = 2 * math.pi**2 * steps**2 / orders_A
     lattice_A = np.where(wave_A < 5, np.inf, 2.1 * np.exp(-wave_A) / (orders_A - 1)) + 2.1 * np.exp(-wave_A * orders_A)
     shift = event.beta * (STEPS_PER_BETA + 1) / STEPS_PER_BETA
-    total_A: FloatArray = figure_A + lattice_A + orders_A * shift**2 / (2 * event.tau_s**2)
+    total_A: FloatArray = cost_A + lattice_A + orders_A * shift**2 / (2 * event.tau_s**2)
     return total_A
 
 

@@ -116,7 +116,7 @@ def most_releases(event: PrivacyEvent, *, epsilon: float, delta: float, accounta
 
 
 def scaled(event: PrivacyEvent, factor: float) -> PrivacyEvent:
-    """The event with the noise of every vote multiplied by a factor; a sanitised figure keeps its own."""
+    """The event with the noise of every vote multiplied by a factor; a sanitised estimate keeps its own."""
     if isinstance(event, ComposedEvent):
         return ComposedEvent(events=tuple(scaled(part, factor) for part in event.events))
     if isinstance(event, RepeatedEvent):

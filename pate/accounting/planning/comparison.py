@@ -36,7 +36,7 @@ class Row:
     Attributes:
         bound: epsilon with its delta, kind, accountant and order.
         note: what to know when reading it.
-        standard_deviation: of a sanitised figure, in epsilon; ``None`` for the others.
+        standard_deviation: of a sanitised estimate, in epsilon; ``None`` for the others.
     """
 
     bound: EpsilonBound
@@ -70,7 +70,7 @@ def compare(
     Returns:
         ``gaussian``, ``worst_case_rdp``, ``worst_case``, ``papernot18``, ``papernot18_2017_conversion``,
         ``exact_rdp``, ``exact``; with labels ``exact_rdp_per_teacher`` and ``exact_per_teacher``; with a release
-        ``sanitised``, what pate would show, and ``sanitised_papernot18``, the figure of the literature at its true
+        ``sanitised``, what pate would show, and ``sanitised_papernot18``, that of the literature at its true
         cost. Private as a whole: all but the first three are functions of the votes.
     """
     require_delta(delta)

@@ -1,6 +1,6 @@
-"""Parameters of a sanitised figure for a given price, from public parameters and an assumed agreement of the teachers.
+"""Parameters of a sanitised estimate for a price, from public parameters and an assumed agreement of the teachers.
 
-A wrong guess makes the figure noisier than planned; what it costs does not depend on the guess.
+A wrong guess makes the estimate noisier than planned; what it costs does not depend on the guess.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pate.accounting.events import (
 from pate.accounting.planning.campaign import ExpectedVotes
 from pate.accounting.rounding import significant
 from pate.accounting.sanitised.gap_sensitivity import BASIS, cost_and_sensitivities
-from pate.accounting.sanitised.release import SanitisedEpsilon, sanitised_figure
+from pate.accounting.sanitised.release import SanitisedEpsilon, sanitised_estimate
 from pate.accounting.sanitised.smooth_sensitivity import smooth_sensitivity
 from pate.arrays import FloatArray
 from pate.errors import expected
@@ -39,14 +39,14 @@ _ROUNDS = 8
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FigurePlan:
-    """A figure for a campaign, and what it should show.
+class EstimatePlan:
+    """An estimate for a campaign, and what it should show.
 
     Attributes:
         release: what to declare.
-        epsilon: data-independent cost of the campaign and the figure, nats.
+        epsilon: data-independent cost of the campaign and the estimate, nats.
         without: that of the campaign alone.
-        shown: what the figure shows on average if teachers agree as expected.
+        shown: what the estimate shows on average if teachers agree as expected.
     """
 
     release: SanitisedReleaseEvent
@@ -55,23 +55,23 @@ class FigurePlan:
     shown: SanitisedEpsilon
 
 
-def plan_figure(
+def plan_estimate(
     event: PrivacyEvent, votes: ExpectedVotes, *, price: float, delta: float, accountant: str = DEFAULT_ACCOUNTANT
-) -> FigurePlan:
-    """The figure with the lowest expected upper bound that makes a campaign at most ``price`` dearer.
+) -> EstimatePlan:
+    """The estimate with the lowest expected upper bound that makes a campaign at most ``price`` dearer.
 
-    The search takes the figure's Renyi cost at the campaign's own order for its price; the accountant then checks the
+    The search takes the estimate's Renyi cost at the campaign's own order for its price; the accountant then checks the
     choice, and the noise is adjusted until it holds.
 
     Args:
         event: ``GNMax`` repeated, or ``ConfidentGNMax``.
         votes: how teachers are expected to vote.
-        price: epsilon that the figure may add, nats.
+        price: epsilon that the estimate may add, nats.
         delta: failure probability.
         accountant: one of ``ACCOUNTANTS``.
 
     Raises:
-        InputError: no figure is to be had for so little.
+        InputError: no estimate is to be had for so little.
     """
     search = _Search(*_campaign(event, votes), delta, worst_case_rdp(event).epsilon(delta)[1])
     without = data_independent_epsilon(event, delta, accountant).epsilon
@@ -84,8 +84,8 @@ def plan_figure(
             break
         rdp_price *= price / added * 0.97
     if added > price:
-        raise expected("a price that some figure meets", "allow more", price=price)
-    return FigurePlan(release=release, epsilon=epsilon, without=without, shown=search.shown(release))
+        raise expected("a price that some estimate meets", "allow more", price=price)
+    return EstimatePlan(release=release, epsilon=epsilon, without=without, shown=search.shown(release))
 
 
 def _campaign(event: PrivacyEvent, votes: ExpectedVotes) -> tuple[GNMaxEvent | ConfidentGNMaxEvent, VoteHistogram]:
@@ -116,7 +116,7 @@ class _Search:
 
     def best(self, rdp_price: float) -> SanitisedReleaseEvent:
         """The release whose Renyi cost at the campaign's order is the price. The bound falls and then rises with the
-        order of the figure, so orders are tried from the middle outwards as long as it falls."""
+        order of the estimate, so orders are tried from the middle outwards as long as it falls."""
         start = len(_ORDERS) // 2
         best = self._at(start, rdp_price)
         for step in (-1, 1):
@@ -129,7 +129,7 @@ class _Search:
                     break
                 place, last = place + step, found
         if best is None:
-            raise expected("a price that some figure meets", "allow more", price=rdp_price)
+            raise expected("a price that some estimate meets", "allow more", price=rdp_price)
         return best[1]
 
     def shown(self, release: SanitisedReleaseEvent) -> SanitisedEpsilon:
@@ -139,8 +139,8 @@ class _Search:
             self._known[order] = cost_and_sensitivities(self._counts, self._each, order, fixed_in_advance=True)
         cost, local_D = self._known[order]
         sensitivity = smooth_sensitivity(local_D, release.beta)
-        return sanitised_figure(
-            release, cost=cost, smooth_sensitivity=sensitivity, figure_noise=0, log_noise=0, basis=BASIS
+        return sanitised_estimate(
+            release, cost=cost, smooth_sensitivity=sensitivity, cost_noise=0, log_noise=0, basis=BASIS
         ).epsilon(self._delta)
 
     def _at(self, place: int, rdp_price: float) -> tuple[float, SanitisedReleaseEvent] | None:

@@ -25,7 +25,7 @@ from pate.errors import expected
 from pate.votes import VoteHistogram
 
 BASIS = "exact by gap"
-"""Name of the account in figures and reports."""
+"""Name of the account in estimates and reports."""
 
 MOST_TEACHERS = 1000
 """Beyond, the tables take too much memory."""
@@ -108,7 +108,7 @@ def require_teachers(teachers: int) -> None:
     """Refuse a roster whose tables are too large."""
     if teachers > MOST_TEACHERS:
         raise expected(
-            f"at most {MOST_TEACHERS} teachers with privacy.sanitised", "leave the figure out", teachers=teachers
+            f"at most {MOST_TEACHERS} teachers with privacy.sanitised", "leave the estimate out", teachers=teachers
         )
 
 

@@ -27,18 +27,18 @@ class SanitiserNoise(Redacted):
     """The discrete Gaussian noise that a release needs, in steps of its grids. Private: it depends on ``S``.
 
     Attributes:
-        figure_sigma: standard deviation parameter of the figure's noise.
+        cost_sigma: standard deviation parameter of the noise on the cost.
         log_sigma: standard deviation parameter of the noise on ``ln S``.
     """
 
-    figure_sigma: float
+    cost_sigma: float
     log_sigma: float
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SanitisedEpsilon:
-    """A sanitised figure as epsilon, for people: a noisy estimate with its scatter, not differential privacy.
+    """A sanitised estimate as epsilon, for people: a noisy estimate with its scatter, not differential privacy.
 
     Attributes:
         epsilon: the estimate of the per-instance cost of the labels, with the cost of showing it on top, nats.
@@ -47,8 +47,8 @@ class SanitisedEpsilon:
             with probability at most ``1 - confidence`` over the noise.
         confidence: see ``upper``.
         delta: the failure probability that epsilon goes with.
-        order: the Renyi order of the figure.
-        basis: which account of the votes the figure estimates.
+        order: the Renyi order of the estimate.
+        basis: the account of the votes that is estimated.
     """
 
     epsilon: float
@@ -62,14 +62,14 @@ class SanitisedEpsilon:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SanitisedFigure:
+class SanitisedEstimate:
     """The two noisy integers that a release shows. Public once its event is charged and its noise was drawn.
 
     Attributes:
         release: the event that paid for it.
         cost_steps: the noisy cost, in steps of ``floor / 16`` nats; may be negative.
         width_steps: the noisy logarithm of the standard deviation, in steps of ``beta / 64``.
-        basis: which account of the votes the figure estimates.
+        basis: the account of the votes that is estimated.
     """
 
     release: SanitisedReleaseEvent
@@ -121,37 +121,37 @@ def sanitiser_noise(event: SanitisedReleaseEvent, smooth_sensitivity: float) -> 
 
     Args:
         event: the release, fixed before votes existed.
-        smooth_sensitivity: the ``event.beta``-smooth sensitivity of the figure, nats. Private.
+        smooth_sensitivity: the ``event.beta``-smooth sensitivity of the cost, nats. Private.
     """
     width = _width(event, smooth_sensitivity)
-    return SanitiserNoise(figure_sigma=width / _grid(event), log_sigma=event.tau_s / _log_grid(event))
+    return SanitiserNoise(cost_sigma=width / _grid(event), log_sigma=event.tau_s / _log_grid(event))
 
 
-def sanitised_figure(
+def sanitised_estimate(
     event: SanitisedReleaseEvent,
     *,
     cost: float,
     smooth_sensitivity: float,
-    figure_noise: int,
+    cost_noise: int,
     log_noise: int,
     basis: str,
-) -> SanitisedFigure:
-    """What is shown, from the private figure and noise that was drawn as ``sanitiser_noise`` says.
+) -> SanitisedEstimate:
+    """The estimate that is shown, from the private cost and noise that was drawn as ``sanitiser_noise`` says.
 
     Args:
         event: the release.
         cost: the Renyi cost at ``event.order``, nats. Private.
         smooth_sensitivity: its ``event.beta``-smooth sensitivity, nats. Private.
-        figure_noise: the integer drawn for the figure.
+        cost_noise: the integer drawn for the cost.
         log_noise: the integer drawn for ``ln S``.
-        basis: which account of the votes the figure estimates.
+        basis: the account of the votes that is estimated.
     """
     if not (math.isfinite(cost) and cost >= 0):
         raise expected("a finite cost >= 0", "give the Renyi cost at the event's order")
     log_width = math.log(_width(event, smooth_sensitivity))
-    return SanitisedFigure(
+    return SanitisedEstimate(
         release=event,
-        cost_steps=round(cost / _grid(event)) + figure_noise,
+        cost_steps=round(cost / _grid(event)) + cost_noise,
         width_steps=round(log_width / _log_grid(event)) + log_noise,
         basis=basis,
     )
@@ -168,17 +168,17 @@ def require_finite(event: SanitisedReleaseEvent) -> None:
         raise expected(f"privacy.sanitised.beta < {most:.4g} at order {event.order:g}", "lower it", beta=event.beta)
     if not np.isfinite(sanitised_release_rdp(event, np.array([event.order]))).all():
         raise expected(
-            "noise of a sanitised figure above its grid", "raise privacy.sanitised.sigma_ss", sigma_ss=event.sigma_ss
+            "noise of a sanitised estimate above its grid", "raise privacy.sanitised.sigma_ss", sigma_ss=event.sigma_ss
         )
 
 
 def _grid(event: SanitisedReleaseEvent) -> float:
-    """A step of the figure, nats."""
+    """A step of the cost's grid, nats."""
     return event.floor / STEPS_PER_FLOOR
 
 
 def _log_grid(event: SanitisedReleaseEvent) -> float:
-    """A step of the width's logarithm."""
+    """A step of the grid of the width's logarithm."""
     return event.beta / STEPS_PER_BETA
 
 
@@ -196,7 +196,7 @@ def _width(event: SanitisedReleaseEvent, smooth_sensitivity: float) -> float:
 
 
 def published_release_rdp(beta: float, sigma_ss: float, order: float) -> float:
-    """The cost stated by Papernot et al. (2018), theorem 23; for comparison with published figures only. Not a bound
+    """The cost stated by Papernot et al. (2018), theorem 23; for comparison with published results only. Not a bound
     where ``4 order beta > 1``."""
     if 2 * order * beta >= 1:
         return math.inf

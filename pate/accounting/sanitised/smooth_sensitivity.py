@@ -2,7 +2,7 @@
 
 Papernot et al. (2018), appendix B, with abstentions added. ``D`` distances ``0 .. T``: one unit changes one teacher's
 vote on every query, so data sets at distance ``d`` differ in at most ``d`` votes per query, and beyond ``T`` nothing
-new is reached. The sensitivities are those of ``query_costs`` and of no other figure.
+new is reached. The sensitivities are those of ``query_costs`` and of no other cost.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The figure that a campaign buys: charged with it, drawn once, and nothing else about the votes gets out."""
+"""The estimate that a campaign buys: charged with it, drawn once, and nothing else about the votes gets out."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 from pate.accounting import ComposedEvent, data_independent_epsilon
 from pate.accounting.events import SanitisedReleaseEvent
+from pate.accounting.sanitised.gap_sensitivity import gap_inputs, largest_cost
 from pate.aggregation import (
     ConfidentGNMax,
     ExactNoise,
@@ -20,10 +21,10 @@ from pate.aggregation import (
     InsecureSeededNoise,
     LNMax,
     NoisyMax,
+    campaign_event,
     release,
     require_affordable,
     sanitised,
-    whole_event,
 )
 from pate.errors import BudgetExceeded, InputError
 from pate.ledger import Account, PrivacyLedger
@@ -73,51 +74,51 @@ def kinds(ledger: PrivacyLedger) -> list[str]:
     return [entry.kind for entry in ledger.entries("ward")]
 
 
-def test_the_figure_is_charged_with_the_campaign_and_drawn_before_it_is_settled(ledger) -> None:
+def test_the_estimate_is_charged_with_the_campaign_and_drawn_before_it_is_settled(ledger) -> None:
     answers = ask(ledger).value
     assert answers.event == ComposedEvent(events=(CONFIDENT.worst_case_event(queries=20, moved_votes=1), RELEASE))
     assert answers.total == ledger.spent("ward")
-    assert answers.figure == ledger.figures("ward")[0]
+    assert answers.estimate == ledger.estimates("ward")[0]
     assert kinds(ledger)[0:2] == ["register", "reserve"]
     assert kinds(ledger)[-2:] == ["figure", "settle"]
     ledger.verify()
 
 
-def test_a_campaign_without_a_figure_costs_less_and_shows_none(ledger, tmp_path: Path) -> None:
+def test_a_campaign_without_a_estimate_costs_less_and_shows_none(ledger, tmp_path: Path) -> None:
     with PrivacyLedger(tmp_path / "other") as other:
         other.register(Account(name="ward", **SETTINGS))
         without = ask(other, sanitised=None).value
-    assert without.figure is None
+    assert without.estimate is None
     assert without.total.epsilon < ask(ledger).value.total.epsilon
 
 
-def test_asked_again_the_stored_figure_comes_back(ledger) -> None:
+def test_asked_again_the_stored_estimate_comes_back(ledger) -> None:
     first = ask(ledger).value
     for votes in (histogram(20), histogram(20, seed=1)):  # the votes may have been lost and collected anew
         again = ask(ledger, votes=votes).value
-        assert again.figure == first.figure
+        assert again.estimate == first.estimate
         assert again.total == first.total
     assert kinds(ledger).count("figure") == 1
 
 
-def test_the_same_inputs_with_another_figure_in_mind_are_not_charged_again_and_show_none(ledger) -> None:
+def test_the_same_inputs_with_another_estimate_in_mind_are_not_charged_again_and_show_none(ledger) -> None:
     ask(ledger, mechanism=GNMax(sigma=20.0))
     spent = ledger.spent("ward")
     other = SanitisedReleaseEvent(order=5.0, beta=0.05, sigma_ss=6.0, tau_s=0.3)
     again = ask(ledger, mechanism=GNMax(sigma=20.0), sanitised=other).value
-    assert (again.figure, again.event, again.total) == (None, None, spent)
+    assert (again.estimate, again.event, again.total) == (None, None, spent)
 
 
-def test_the_figure_is_that_of_the_reserved_list_whatever_was_asked_of_it(ledger, monkeypatch) -> None:
+def test_the_estimate_is_that_of_the_reserved_list_whatever_was_asked_of_it(ledger, monkeypatch) -> None:
     """Inputs that were answered before are not part of it, inputs that were never asked are, duplicates count once."""
     seen: list[np.ndarray] = []
-    drawn = sanitised.draw_figure
+    drawn = sanitised.draw_estimate
 
-    def look(counts_QC: np.ndarray, **settings: Any) -> Any:
-        seen.append(counts_QC)
-        return drawn(counts_QC, **settings)
+    def look(votes: VoteHistogram, **settings: Any) -> Any:
+        seen.append(votes.counts_QC)
+        return drawn(votes, **settings)
 
-    monkeypatch.setattr(sanitised, "draw_figure", look)
+    monkeypatch.setattr(sanitised, "draw_estimate", look)
     few = keys(30)[:4]
     ask(ledger, votes=VoteHistogram(counts_QC=histogram(30).counts_QC[:4], teachers=100), query_keys=few,
         sanitised=None, mechanism=GNMax(sigma=20.0))  # fmt: skip
@@ -131,18 +132,18 @@ def test_the_figure_is_that_of_the_reserved_list_whatever_was_asked_of_it(ledger
 
 def test_a_second_process_in_between_leaves_one_figure(ledger, tmp_path: Path, monkeypatch) -> None:
     """While this process draws, another one draws, writes and settles: this draw is thrown away."""
-    drawn, shown = sanitised.draw_figure, []
+    drawn, shown = sanitised.draw_estimate, []
 
-    def interrupted(counts_QC: np.ndarray, **settings: Any) -> Any:
+    def interrupted(votes: VoteHistogram, **settings: Any) -> Any:
         if not shown:
             shown.append(None)
             with PrivacyLedger(tmp_path / "ledger") as other:
                 shown.append(ask(other).value)
-        return drawn(counts_QC, **settings)
+        return drawn(votes, **settings)
 
-    monkeypatch.setattr(sanitised, "draw_figure", interrupted)
+    monkeypatch.setattr(sanitised, "draw_estimate", interrupted)
     mine = ask(ledger).value
-    assert mine.figure == shown[1].figure == ledger.figures("ward")[0]
+    assert mine.estimate == shown[1].estimate == ledger.estimates("ward")[0]
     assert kinds(ledger).count("figure") == 1
     ledger.verify()
 
@@ -152,18 +153,18 @@ def test_a_crash_after_the_draw_draws_again_under_the_same_charge(ledger, monkey
         raise RuntimeError("power cut")
 
     with monkeypatch.context() as patch:
-        patch.setattr(PrivacyLedger, "persist_figure", power_cut)
+        patch.setattr(PrivacyLedger, "persist_estimate", power_cut)
         with pytest.raises(RuntimeError, match="power cut"):
             ask(ledger)
     spent = ledger.spent("ward")
-    assert ledger.figures("ward") == []
+    assert ledger.estimates("ward") == []
     answers = ask(ledger).value
-    assert answers.figure is not None
+    assert answers.estimate is not None
     assert answers.total == spent
     assert kinds(ledger).count("reserve") == 1
 
 
-def test_a_budget_without_room_for_the_figure_refuses_the_campaign_and_draws_nothing(ledger) -> None:
+def test_a_budget_without_room_for_the_estimate_refuses_the_campaign_and_draws_nothing(ledger) -> None:
     alone = CONFIDENT.worst_case_event(queries=20, moved_votes=1)
     budget = data_independent_epsilon(alone, 1e-5, "gaussian").epsilon * 1.001
     ledger.register(Account(name="poor", **{**SETTINGS, "epsilon": budget}))
@@ -175,7 +176,7 @@ def test_a_budget_without_room_for_the_figure_refuses_the_campaign_and_draws_not
     with pytest.raises(BudgetExceeded):
         ask(ledger, account="poor")
     assert ledger.spent("poor").epsilon == 0
-    assert ledger.figures("poor") == []
+    assert ledger.estimates("poor") == []
 
 
 def test_more_teachers_than_the_tables_hold_are_refused_before_the_charge(ledger) -> None:
@@ -189,32 +190,32 @@ def test_more_teachers_than_the_tables_hold_are_refused_before_the_charge(ledger
 def test_predictable_noise_is_kept_apart(ledger) -> None:
     seeded = ask(ledger, noise=InsecureSeededNoise(1)).value
     assert not seeded.secure
-    assert seeded.figure is not None
+    assert seeded.estimate is not None
     real = ask(ledger).value
     assert real.secure
-    assert real.figure != seeded.figure
+    assert real.estimate != seeded.estimate
     assert kinds(ledger).count("figure") == 2
 
 
 def test_the_ledger_and_the_answers_hold_the_two_noisy_integers_and_no_other_figure(ledger, monkeypatch) -> None:
     """The true cost, the smooth sensitivity and the width stay where they were computed."""
     private: list[float] = []
-    inputs, scales = sanitised.private_inputs, sanitised.sanitiser_noise
+    inputs, scales = sanitised.gap_inputs, sanitised.sanitiser_noise
 
-    def looked(*arguments: Any) -> Any:
-        found = inputs(*arguments)
+    def looked(*arguments: Any, **settings: Any) -> Any:
+        found = inputs(*arguments, **settings)
         private.extend(found)
         return found
 
     def looked_too(event: SanitisedReleaseEvent, sensitivity: float) -> Any:
         found = scales(event, sensitivity)
-        private.extend([found.figure_sigma, found.log_sigma, event.sigma_ss * (sensitivity + event.floor)])
+        private.extend([found.cost_sigma, found.log_sigma, event.sigma_ss * (sensitivity + event.floor)])
         return found
 
-    monkeypatch.setattr(sanitised, "private_inputs", looked)
+    monkeypatch.setattr(sanitised, "gap_inputs", looked)
     monkeypatch.setattr(sanitised, "sanitiser_noise", looked_too)
     answers = ask(ledger)
-    public = "\n".join([*ledger.export(), repr(answers), json.dumps(str(answers.value.figure.epsilon(1e-5)))])
+    public = "\n".join([*ledger.export(), repr(answers), json.dumps(str(answers.value.estimate.epsilon(1e-5)))])
     data_dependent = [x for x in private if not math.isclose(x, RELEASE.tau_s * 64 / RELEASE.beta)]
     assert len(data_dependent) >= 4
     for value in data_dependent:
@@ -228,8 +229,8 @@ POSSIBLE = [GNMax(sigma=20.0), CONFIDENT]
 @pytest.mark.parametrize("mechanism", POSSIBLE, ids=lambda m: type(m).__name__)
 def test_what_is_charged_is_the_campaign_and_the_release(mechanism: NoisyMax) -> None:
     answers = mechanism.worst_case_event(queries=9, moved_votes=1)
-    assert whole_event(mechanism, queries=9, moved_votes=1) == answers
-    found = whole_event(mechanism, queries=9, moved_votes=1, sanitised=RELEASE)
+    assert campaign_event(mechanism, queries=9, moved_votes=1) == answers
+    found = campaign_event(mechanism, queries=9, moved_votes=1, sanitised=RELEASE)
     assert found == ComposedEvent(events=(answers, RELEASE))
 
 
@@ -245,12 +246,12 @@ def test_what_is_charged_is_the_campaign_and_the_release(mechanism: NoisyMax) ->
         (GNMax(sigma=20.0), 1, {"tau_s": 1e13}, "2^50"),
     ],
 )
-def test_a_figure_that_cannot_be_had_is_refused_before_votes_exist(
+def test_an_estimate_that_cannot_be_had_is_refused_before_votes_exist(
     mechanism: NoisyMax, moved_votes: int, fields: dict, message: str
 ) -> None:
     event = SanitisedReleaseEvent(**{"order": 6.0, "beta": 0.05, "sigma_ss": 6.0, "tau_s": 0.3, **fields})
     with pytest.raises(InputError) as error:
-        whole_event(mechanism, queries=9, moved_votes=moved_votes, sanitised=event)
+        campaign_event(mechanism, queries=9, moved_votes=moved_votes, sanitised=event)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -259,9 +260,9 @@ def test_no_votes_need_more_noise_than_was_checked_beforehand() -> None:
     """The widest noise over many vote tables is within the bound from public parameters."""
     answers = CONFIDENT.worst_case_event(queries=5, moved_votes=1)
     rng = np.random.default_rng(3)
-    widest = sanitised.sanitiser_noise(RELEASE, 5 * sanitised.largest_cost(answers, RELEASE.order)).figure_sigma
+    widest = sanitised.sanitiser_noise(RELEASE, 5 * largest_cost(answers, RELEASE.order)).cost_sigma
     for _ in range(20):
         counts = rng.multinomial(100, rng.dirichlet([0.3] * 4), 5)
         votes = VoteHistogram.strict(counts, 100)
-        _, sensitivity = sanitised.private_inputs(votes, answers, RELEASE)
-        assert sanitised.sanitiser_noise(RELEASE, sensitivity).figure_sigma <= widest
+        _, sensitivity = gap_inputs(votes, answers, RELEASE, fixed_in_advance=True)
+        assert sanitised.sanitiser_noise(RELEASE, sensitivity).cost_sigma <= widest

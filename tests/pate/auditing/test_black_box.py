@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from pate.aggregation import REFUSED, ConfidentGNMax, ExactNoise, GNMax, LNMax, NoisyMax
-from pate.aggregation.mechanisms import IntArray, noisy_argmax
+from pate.aggregation.mechanisms import noisy_argmax
+from pate.arrays import IntArray
 from pate.auditing import CONFIDENCE, DELTA, Finding, Neighbours, audit, opposite_moves, pairs_for
 from pate.errors import InputError
 

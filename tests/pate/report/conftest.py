@@ -17,7 +17,7 @@ from pate.accounting import (
     data_independent_epsilon,
 )
 from pate.accounting.events import SanitisedReleaseEvent
-from pate.accounting.sanitised.release import SanitisedFigure
+from pate.accounting.sanitised.release import SanitisedEstimate
 from pate.report import PrivacyReport
 from pate.report.words import neighbours
 from pate.student.calibration import calibration
@@ -82,11 +82,11 @@ def finding(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def full() -> PrivacyReport:
-    """A third campaign on a ward's data, with a sanitised figure, other runs to compare with, and an audit."""
+    """A third campaign on a ward's data, with a sanitised estimate, other runs to compare with, and an audit."""
     sanitised = SanitisedReleaseEvent(order=14.0, beta=0.02, sigma_ss=5.0, tau_s=0.2)
     event = ComposedEvent(events=(campaign_event(), sanitised))
     charges = [EARLIER, RepeatedEvent(event=GNMaxEvent(sigma=50.0), count=40), event]
-    figure = SanitisedFigure(release=sanitised, cost_steps=12_000, width_steps=-2400, basis="papernot18")
+    estimate = SanitisedEstimate(release=sanitised, cost_steps=12_000, width_steps=-2400, basis="papernot18")
     mark = "0123456789abcdef" * 4
     return PrivacyReport(
         run_id="ward-7-1a2b3c4d", created="2026-01-02T03:04:05+00:00", configuration=mark,
@@ -113,13 +113,13 @@ def full() -> PrivacyReport:
             finding(), finding(mechanism="LNMax(scale=1.5)", lower=0.3),
             finding(mechanism="ConfidentGNMax(threshold=40.0, sigma_threshold=2.0, sigma=2.0)", pair="threshold")]},
         versions={"python": "3.11", "pate": "0.1.0"},
-        sanitised=figure.epsilon(DELTA),
+        sanitised=estimate.epsilon(DELTA),
     )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def bare(full: PrivacyReport) -> PrivacyReport:
-    """A first campaign: no earlier charge, no figure, no audit, nothing to compare with; on a benchmark, seeded."""
+    """A first campaign: no earlier charge, no estimate, no audit, nothing to compare with; on a benchmark, seeded."""
     event = RepeatedEvent(event=GNMaxEvent(sigma=5.0), count=40)
     return replace(
         full, event=event, campaign=bound(event), charges=[event], total=bound(event), budget=10.0, sanitised=None,

@@ -74,13 +74,13 @@ def discrete_divergence(mean_p: int, sigma_p: float, mean_q: int, sigma_q: float
 @pytest.mark.parametrize("alpha", [1.3, 2.0, 8.0, 14.0])
 @pytest.mark.parametrize("sigma_ss", [1.0, 4.0])
 def test_noise_on_the_grid_costs_no_more_than_charged(alpha: float, sigma_ss: float) -> None:
-    """Neighbouring figures and widths at the limits that the smooth sensitivity sets, in steps of the grid."""
+    """Neighbouring estimates and widths at the limits that the smooth sensitivity sets, in steps of the grid."""
     event = SanitisedReleaseEvent(order=alpha, beta=0.03, sigma_ss=sigma_ss, tau_s=1e6)
     claimed = sanitised_release_rdp(event, np.array([alpha]))[0]
     grid = event.floor / 16
     for smooth in (0.0, 1e-4, 7e-4):
         narrow, wide = smooth + event.floor, math.exp(event.beta) * (smooth + event.floor)
-        furthest = math.floor(smooth / grid) + 1  # the figures differ by at most S, and rounding adds one step
+        furthest = math.floor(smooth / grid) + 1  # the estimates differ by at most S, and rounding adds one step
         for a, b in ((wide, narrow), (narrow, wide), (narrow, narrow)):
             true = discrete_divergence(furthest, a * sigma_ss / grid, 0, b * sigma_ss / grid, alpha)
             assert true <= claimed + 1e-12

@@ -8,7 +8,7 @@ import pytest
 
 from pate.accounting.data_independent.sanitised_release import sanitised_release_rdp
 from pate.accounting.events import SanitisedReleaseEvent
-from pate.accounting.sanitised.release import SanitisedFigure, require_finite, sanitised_figure, sanitiser_noise
+from pate.accounting.sanitised.release import SanitisedEstimate, require_finite, sanitised_estimate, sanitiser_noise
 from pate.errors import InputError
 
 RELEASE = SanitisedReleaseEvent(order=12.0, beta=0.02, sigma_ss=6.0, tau_s=0.4)
@@ -19,14 +19,14 @@ def shown(
     *,
     cost: float,
     smooth_sensitivity: float,
-    figure_noise: int = 0,
+    cost_noise: int = 0,
     log_noise: int = 0,
-) -> SanitisedFigure:
-    return sanitised_figure(
+) -> SanitisedEstimate:
+    return sanitised_estimate(
         event,
         cost=cost,
         smooth_sensitivity=smooth_sensitivity,
-        figure_noise=figure_noise,
+        cost_noise=cost_noise,
         log_noise=log_noise,
         basis="b",
     )
@@ -56,35 +56,35 @@ def test_both_bounds_of_an_epsilon_hold_with_the_stated_confidence(confidence: f
     """Summed over every noise; the estimate's own cost is public and known."""
     event, smooth, cost = replace(RELEASE, beta=0.04, tau_s=0.1), 0.0123, 0.7
     noise, width = sanitiser_noise(event, smooth), event.sigma_ss * (smooth + event.floor)
-    log_steps, figure_steps = (
-        np.arange(-math.ceil(7 * sigma), math.ceil(7 * sigma) + 1) for sigma in (noise.log_sigma, noise.figure_sigma)
+    log_steps, cost_steps = (
+        np.arange(-math.ceil(7 * sigma), math.ceil(7 * sigma) + 1) for sigma in (noise.log_sigma, noise.cost_sigma)
     )
-    cumulative = discrete_mass(noise.figure_sigma, figure_steps).cumsum()
+    cumulative = discrete_mass(noise.cost_sigma, cost_steps).cumsum()
     true = shown(event, cost=cost, smooth_sensitivity=smooth).epsilon(1e-5).epsilon
     probability = 0.0
     for k, mass in zip(log_steps, discrete_mass(noise.log_sigma, log_steps), strict=True):
         found = shown(event, cost=cost, smooth_sensitivity=smooth, log_noise=int(k)).epsilon(1e-5, confidence)
         if found.standard_deviation >= width:
             spare = math.floor((found.upper - true) / (event.floor / 16))  # noise below minus this: a bound too low
-            probability += mass * (1 - cumulative[max(0, np.searchsorted(figure_steps, -spare) - 1)])
+            probability += mass * (1 - cumulative[max(0, np.searchsorted(cost_steps, -spare) - 1)])
     assert confidence <= probability <= (1 + confidence) / 2 + 1e-3  # rounding is on the safe side
 
 
-def test_epsilon_is_the_figure_and_its_own_cost_at_one_order() -> None:
-    figure = shown(cost=0.7, smooth_sensitivity=0.01)
+def test_epsilon_is_the_estimate_and_its_own_cost_at_one_order() -> None:
+    estimate = shown(cost=0.7, smooth_sensitivity=0.01)
     own = sanitised_release_rdp(RELEASE, np.array([12.0]))[0]
     converted = math.log1p(-1 / 12) - (math.log(1e-5) + math.log(12)) / 11
-    found = figure.epsilon(1e-5)
+    found = estimate.epsilon(1e-5)
     assert found.epsilon == pytest.approx(0.7 + own + converted, abs=RELEASE.floor)
     assert found.epsilon < found.upper
     assert (found.order, found.delta, found.confidence, found.basis) == (12.0, 1e-5, 0.95, "b")
 
 
-def test_figure_moves_by_one_grid_step_per_unit_of_noise() -> None:
-    figures = [shown(cost=0.2, smooth_sensitivity=0.01, figure_noise=k).rdp for k in (0, 1, -40000)]
-    assert figures[1] - figures[0] == pytest.approx(RELEASE.floor / 16)
-    assert figures[2] < 0
-    assert shown(cost=0.2, smooth_sensitivity=0.01, figure_noise=-40000).epsilon(1e-5).epsilon >= 0
+def test_estimate_moves_by_one_grid_step_per_unit_of_noise() -> None:
+    estimates = [shown(cost=0.2, smooth_sensitivity=0.01, cost_noise=k).rdp for k in (0, 1, -40000)]
+    assert estimates[1] - estimates[0] == pytest.approx(RELEASE.floor / 16)
+    assert estimates[2] < 0
+    assert shown(cost=0.2, smooth_sensitivity=0.01, cost_noise=-40000).epsilon(1e-5).epsilon >= 0
 
 
 @pytest.mark.parametrize("bad", [{"cost": math.nan}, {"cost": -1.0}, {"smooth_sensitivity": math.inf}])

@@ -11,7 +11,7 @@ import pytest
 from pate.accounting.data_dependent.costs import papernot18
 from pate.accounting.data_independent.sanitised_release import scaled_gaussian_rdp
 from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent, PrivacyEvent, SanitisedReleaseEvent
-from pate.accounting.sanitised.release import sanitised_figure, sanitiser_noise
+from pate.accounting.sanitised.release import sanitised_estimate, sanitiser_noise
 from pate.accounting.sanitised.smooth_sensitivity import (
     gnmax_sensitivity,
     local_sensitivity,
@@ -180,7 +180,7 @@ def test_a_release_from_votes_to_figure() -> None:
     votes = VoteHistogram.strict(counts, 250)
     cost, smooth = sanitised_inputs(votes, GNMaxEvent(sigma=40.0), RELEASE, fixed_in_advance=True)
     noise = sanitiser_noise(RELEASE, smooth)
-    figure = sanitised_figure(RELEASE, cost=cost, smooth_sensitivity=smooth, figure_noise=0, log_noise=0, basis="b")
-    assert figure.rdp == pytest.approx(cost, abs=RELEASE.floor)
-    assert noise.figure_sigma * RELEASE.floor / 16 == pytest.approx(6.0 * (smooth + RELEASE.floor))
-    assert figure.epsilon(1e-5).upper > figure.epsilon(1e-5).epsilon > 0
+    estimate = sanitised_estimate(RELEASE, cost=cost, smooth_sensitivity=smooth, cost_noise=0, log_noise=0, basis="b")
+    assert estimate.rdp == pytest.approx(cost, abs=RELEASE.floor)
+    assert noise.cost_sigma * RELEASE.floor / 16 == pytest.approx(6.0 * (smooth + RELEASE.floor))
+    assert estimate.epsilon(1e-5).upper > estimate.epsilon(1e-5).epsilon > 0

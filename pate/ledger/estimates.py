@@ -1,4 +1,4 @@
-"""Sanitised figures: one for each campaign that was charged for one, final once written. In the caller's transaction.
+"""Sanitised estimates: one for each campaign that was charged for one, final once written. In the caller's transaction.
 
 The chain's row holds the two noisy integers that were shown and nothing else about the votes.
 """
@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 from pate.accounting.events import PrivacyEvent, SanitisedReleaseEvent, from_dict, leaves, to_dict
-from pate.accounting.sanitised.release import SanitisedFigure
+from pate.accounting.sanitised.release import SanitisedEstimate
 from pate.errors import LedgerError
 from pate.ledger import campaigns, chain
 from pate.ledger.campaigns import Intent
@@ -19,42 +19,44 @@ KIND = "figure"
 """Of the chain's rows."""
 
 
-def persist(db: sqlite3.Connection, intent: Intent, figure: SanitisedFigure) -> bool:
-    """See ``PrivacyLedger.persist_figure``."""
+def persist(db: sqlite3.Connection, intent: Intent, estimate: SanitisedEstimate) -> bool:
+    """See ``PrivacyLedger.persist_estimate``."""
     known = campaigns.find(db, intent.id)
     if known is None or known.settled or find(db, known) is not None:
         return False
     charged = campaigns.charged_event(db, known.id)
-    if charged is None or charged_release(charged) != figure.release:
-        raise LedgerError("Expected the sanitised figure that the campaign was charged for, got another; not released")
+    if charged is None or charged_release(charged) != estimate.release:
+        raise LedgerError(
+            "Expected the sanitised estimate that the campaign was charged for, got another; not released"
+        )
     content = {
-        "release": to_dict(figure.release),
-        "basis": figure.basis,
-        "cost_steps": figure.cost_steps,
-        "width_steps": figure.width_steps,
+        "release": to_dict(estimate.release),
+        "basis": estimate.basis,
+        "cost_steps": estimate.cost_steps,
+        "width_steps": estimate.width_steps,
     }
     chain.append(db, account=known.account, kind=KIND, body={"campaign": known.id, **content})
     return True
 
 
-def find(db: sqlite3.Connection, intent: Intent) -> SanitisedFigure | None:
-    """What a campaign showed, or ``None`` if it showed no figure."""
+def find(db: sqlite3.Connection, intent: Intent) -> SanitisedEstimate | None:
+    """What a campaign showed, or ``None`` if it showed no estimate."""
     for entry in chain.entries(db, intent.account, KIND):
         if entry.body["campaign"] == intent.id:
             return parse(entry.body)
     return None
 
 
-def parse(body: dict[str, Any]) -> SanitisedFigure:
-    """The figure in a row of the chain.
+def parse(body: dict[str, Any]) -> SanitisedEstimate:
+    """The estimate in a row of the chain.
 
     Raises:
         LedgerError: it is none.
     """
     release = from_dict(body["release"])
     if not isinstance(release, SanitisedReleaseEvent):
-        raise LedgerError("Expected the release of a sanitised figure in the ledger, got another event")
-    return SanitisedFigure(
+        raise LedgerError("Expected the release of a sanitised estimate in the ledger, got another event")
+    return SanitisedEstimate(
         release=release, cost_steps=body["cost_steps"], width_steps=body["width_steps"], basis=body["basis"]
     )
 

@@ -1,4 +1,4 @@
-"""A campaign shows one sanitised figure at most, only one that it paid for, and what was written stays."""
+"""A campaign shows one sanitised estimate at most, only one that it paid for, and what was written stays."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import pytest
 
 from pate.accounting import ComposedEvent, GNMaxEvent, RepeatedEvent
 from pate.accounting.events import SanitisedReleaseEvent, to_dict
-from pate.accounting.sanitised.release import SanitisedFigure
+from pate.accounting.sanitised.release import SanitisedEstimate
 from pate.errors import LedgerError
 from pate.ledger import Intent, PrivacyLedger, chain, schema, verify_lines
 
 RELEASE = SanitisedReleaseEvent(order=6.0, beta=0.02, sigma_ss=8.0, tau_s=0.3)
-FIGURE = SanitisedFigure(release=RELEASE, cost_steps=41234, width_steps=-777, basis="b")
+FIGURE = SanitisedEstimate(release=RELEASE, cost_steps=41234, width_steps=-777, basis="b")
 
 
-def bought(ledger: PrivacyLedger, words, name: str = "c", *, figures: int = 1) -> Intent:
+def bought(ledger: PrivacyLedger, words, name: str = "c", *, estimates: int = 1) -> Intent:
     ledger.register(words.account(releases=1000))
     queries = ledger.key.queries([f"{name}/{i}".encode() for i in range(3)])
-    event = ComposedEvent(events=(RepeatedEvent(event=GNMaxEvent(sigma=40.0), count=3), *[RELEASE] * figures))
+    event = ComposedEvent(events=(RepeatedEvent(event=GNMaxEvent(sigma=40.0), count=3), *[RELEASE] * estimates))
     return ledger.reserve("ward", campaign=name, task="t", event=event, queries=queries, max_answered=3)
 
 
@@ -30,42 +30,42 @@ def answer(ledger: PrivacyLedger, intent: Intent) -> None:
     ledger.persist(intent, [(query, 1) for query in ledger.open_queries(intent)])
 
 
-def test_the_second_figure_of_a_campaign_is_not_written(ledger: PrivacyLedger, words) -> None:
+def test_the_second_estimate_of_a_campaign_is_not_written(ledger: PrivacyLedger, words) -> None:
     intent = bought(ledger, words)
-    assert ledger.figure("c") is None
-    assert ledger.persist_figure(intent, FIGURE)
-    assert not ledger.persist_figure(intent, replace(FIGURE, cost_steps=1))
-    assert ledger.figure("c") == FIGURE
-    assert ledger.figures("ward") == [FIGURE]
+    assert ledger.estimate("c") is None
+    assert ledger.persist_estimate(intent, FIGURE)
+    assert not ledger.persist_estimate(intent, replace(FIGURE, cost_steps=1))
+    assert ledger.estimate("c") == FIGURE
+    assert ledger.estimates("ward") == [FIGURE]
     ledger.verify()
 
 
 def test_each_campaign_has_its_own(ledger: PrivacyLedger, words) -> None:
     other = replace(FIGURE, cost_steps=2)
-    assert ledger.persist_figure(bought(ledger, words, "c"), FIGURE)
-    assert ledger.persist_figure(bought(ledger, words, "d"), other)
-    assert (ledger.figure("c"), ledger.figure("d")) == (FIGURE, other)
+    assert ledger.persist_estimate(bought(ledger, words, "c"), FIGURE)
+    assert ledger.persist_estimate(bought(ledger, words, "d"), other)
+    assert (ledger.estimate("c"), ledger.estimate("d")) == (FIGURE, other)
 
 
-def test_a_settled_campaign_shows_no_figure_any_more(ledger: PrivacyLedger, words) -> None:
+def test_a_settled_campaign_shows_no_estimate_any_more(ledger: PrivacyLedger, words) -> None:
     intent = bought(ledger, words)
     answer(ledger, intent)
     ledger.settle(intent)
-    assert not ledger.persist_figure(intent, FIGURE)
-    assert ledger.figure("c") is None
+    assert not ledger.persist_estimate(intent, FIGURE)
+    assert ledger.estimate("c") is None
 
 
-def test_a_figure_that_was_not_paid_for_is_refused(ledger: PrivacyLedger, words) -> None:
+def test_a_estimate_that_was_not_paid_for_is_refused(ledger: PrivacyLedger, words) -> None:
     ledger.register(words.account(releases=1000))
     free = words.spend(ledger, "ward", "free", 3)
     with pytest.raises(LedgerError, match="charged for"):
-        ledger.persist_figure(free, FIGURE)
+        ledger.persist_estimate(free, FIGURE)
     with pytest.raises(LedgerError, match="charged for"):
-        ledger.persist_figure(bought(ledger, words), replace(FIGURE, release=replace(RELEASE, sigma_ss=1.0)))
-    assert ledger.figures("ward") == []
+        ledger.persist_estimate(bought(ledger, words), replace(FIGURE, release=replace(RELEASE, sigma_ss=1.0)))
+    assert ledger.estimates("ward") == []
 
 
-def test_a_figure_costs_what_its_release_costs_and_more_than_none(ledger: PrivacyLedger, words) -> None:
+def test_a_estimate_costs_what_its_release_costs_and_more_than_none(ledger: PrivacyLedger, words) -> None:
     ledger.register(words.account("other", releases=1000))
     words.spend(ledger, "other", "without", 3)
     bought(ledger, words)
@@ -81,7 +81,7 @@ def test_all_reserved_inputs_are_known_until_the_campaign_is_settled(ledger: Pri
 
 
 def test_the_database_itself_refuses_a_second_figure(ledger: PrivacyLedger, words, folder: Path) -> None:
-    ledger.persist_figure(bought(ledger, words), FIGURE)
+    ledger.persist_estimate(bought(ledger, words), FIGURE)
     ledger.close()
     db = schema.connect(str(folder / "ledger.sqlite3"))
     with pytest.raises(sqlite3.IntegrityError, match="one_figure"):
@@ -90,9 +90,11 @@ def test_the_database_itself_refuses_a_second_figure(ledger: PrivacyLedger, word
 
 
 @pytest.mark.parametrize("case", ["twice", "settled", "unpaid", "two paid"])
-def test_a_chain_with_a_figure_too_many_does_not_verify(ledger: PrivacyLedger, words, folder: Path, case: str) -> None:
+def test_a_chain_with_a_estimate_too_many_does_not_verify(
+    ledger: PrivacyLedger, words, folder: Path, case: str
+) -> None:
     """Rows as somebody would write them who has the file and this code."""
-    intent = bought(ledger, words, figures=2 if case == "two paid" else 1)
+    intent = bought(ledger, words, estimates=2 if case == "two paid" else 1)
     body = {"campaign": "c", "release": to_dict(RELEASE), "basis": "b", "cost_steps": 1, "width_steps": 1}
     if case == "settled":
         answer(ledger, intent)
@@ -106,13 +108,13 @@ def test_a_chain_with_a_figure_too_many_does_not_verify(ledger: PrivacyLedger, w
         chain.append(db, account="ward", kind="figure", body=body)
     chain.append(db, account="ward", kind="figure", body=body)
     db.close()
-    error = "one sanitised figure of an open campaign that paid for it"
+    error = "one sanitised estimate of an open campaign that paid for it"
     with PrivacyLedger(folder) as again, pytest.raises(LedgerError, match=error):
         again.verify()
 
 
-def test_a_changed_figure_is_found(ledger: PrivacyLedger, words, folder: Path) -> None:
-    ledger.persist_figure(bought(ledger, words), FIGURE)
+def test_a_changed_estimate_is_found(ledger: PrivacyLedger, words, folder: Path) -> None:
+    ledger.persist_estimate(bought(ledger, words), FIGURE)
     row = ledger.head().length
     ledger.close()
     words.tamper(folder, f"UPDATE entries SET body = replace(body, '41234', '31234') WHERE seq = {row}")
@@ -120,8 +122,8 @@ def test_a_changed_figure_is_found(ledger: PrivacyLedger, words, folder: Path) -
         again.verify()
 
 
-def test_an_export_holds_the_figure_and_can_be_checked(ledger: PrivacyLedger, words) -> None:
-    ledger.persist_figure(bought(ledger, words), FIGURE)
+def test_an_export_holds_the_estimate_and_can_be_checked(ledger: PrivacyLedger, words) -> None:
+    ledger.persist_estimate(bought(ledger, words), FIGURE)
     lines = list(ledger.export())
     assert verify_lines(lines, ledger.head()) == ledger.head()
     body = json.loads(json.loads(lines[-1])["body"])
@@ -141,5 +143,5 @@ def test_a_ledger_of_schema_2_keeps_its_chain_and_takes_figures(folder: Path, wo
     with PrivacyLedger(folder) as ledger:
         assert ledger.entries()[: len(before)] == before
         assert [entry.kind for entry in ledger.entries()[len(before) :]] == ["schema"]
-        assert ledger.persist_figure(intent, FIGURE)
+        assert ledger.persist_estimate(intent, FIGURE)
         ledger.verify()

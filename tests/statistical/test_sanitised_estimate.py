@@ -1,4 +1,4 @@
-"""The figure that a campaign shows follows the law that is charged.
+"""The estimate that a campaign shows follows the law that is charged.
 
 The door draws two integers. Both are tested against the discrete Gaussian of the width that the votes give, by
 chi square with a false-failure rate below 1e-6 each; laws off by 2/3 and 3/2, and a mean off by a third of a width,
@@ -15,6 +15,7 @@ from scipy import stats
 
 from pate.accounting.events import SanitisedReleaseEvent
 from pate.aggregation import ConfidentGNMax, ExactNoise, GNMax, InsecureSeededNoise, NoisyMax, sanitised
+from pate.aggregation.mechanisms import one_query
 from pate.votes import VoteHistogram
 
 DRAWS = 1200
@@ -44,18 +45,15 @@ def fits(draws: np.ndarray, mean: float, sigma: float) -> bool:
 def test_both_integers_follow_their_law_and_no_other(noise, mechanism: NoisyMax, monkeypatch) -> None:
     answers = mechanism.worst_case_event(queries=4, moved_votes=1)
     votes = VoteHistogram.strict(COUNTS, 100)
-    private = sanitised.private_inputs(votes, answers, RELEASE)
-    monkeypatch.setattr(sanitised, "private_inputs", lambda *_: private)  # the same each time, and costly
-    figures = [
-        sanitised.draw_figure(COUNTS, teachers=100, answers=answers, sanitised=RELEASE, noise=noise)
-        for _ in range(DRAWS)
-    ]
+    private = sanitised.gap_inputs(votes, one_query(answers), RELEASE, fixed_in_advance=True)
+    monkeypatch.setattr(sanitised, "gap_inputs", lambda *_, **__: private)  # the same each time, and costly
+    estimates = [sanitised.draw_estimate(votes, answers=answers, sanitised=RELEASE, noise=noise) for _ in range(DRAWS)]
     cost, sensitivity = private
     grid, log_grid = RELEASE.floor / 16, RELEASE.beta / 64
     width = RELEASE.sigma_ss * (sensitivity + RELEASE.floor)
     for draws, centre, sigma in (
-        ([figure.cost_steps for figure in figures], round(cost / grid), width / grid),
-        ([figure.width_steps for figure in figures], round(math.log(width) / log_grid), RELEASE.tau_s / log_grid),
+        ([estimate.cost_steps for estimate in estimates], round(cost / grid), width / grid),
+        ([estimate.width_steps for estimate in estimates], round(math.log(width) / log_grid), RELEASE.tau_s / log_grid),
     ):
         drawn = np.array(draws)
         assert fits(drawn, centre, sigma)
