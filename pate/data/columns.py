@@ -48,7 +48,9 @@ class LabelRule:
         given = [name for name in ("positive", "above", "classes") if getattr(self, name) is not None]
         if len(given) != 1:
             raise expected(
-                "exactly one of data.label.positive, above and classes", "say how values become classes", given=given
+                "exactly one of data.label.positive, above and classes",
+                "choose one rule that maps values to classes",
+                given=given,
             )
         if isinstance(self.classes, tuple) and (len(self.classes) < 2 or len(set(self.classes)) < len(self.classes)):
             raise expected("two or more different data.label.classes", "list each class once", classes=self.classes)

@@ -98,7 +98,7 @@ def require_unambiguous(*sets: Ids, place: str = "data.private_files", what: str
         listed = [" = ".join(f"{form!r}" for form in forms) for forms in together[:LISTED]]
         raise refused(
             f"{what} that differ in more than case, leading zeros and compatible characters in {place}",
-            "write each patient and each hospital in one way in all files",
+            "use one spelling of each patient and each hospital in all files",
             detail=f"{place}: {len(together)} ids in several writings:\n" + "\n".join(listed),
         )
 

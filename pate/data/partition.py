@@ -60,7 +60,7 @@ class Partition(Redacted):
 
     def __post_init__(self) -> None:
         if len(self.teacher_of_N) and not 0 <= self.teacher_of_N.min() <= self.teacher_of_N.max() < self.teachers:
-            raise expected("teachers in 0..teachers-1", "deal the records anew", teachers=self.teachers)
+            raise expected("teachers in 0..teachers-1", "deal the records again", teachers=self.teachers)
 
     def rows(self, teacher: int) -> IntArray:
         """The records of one teacher, in file order."""

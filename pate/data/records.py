@@ -223,7 +223,7 @@ class Study:
             InputError: they stay at their sites.
         """
         if self.private is None:
-            raise expected("private records in this process", "they stay at their sites; ask there")
+            raise expected("private records in this process", "they stay at their sites")
         return self.private
 
 

@@ -68,7 +68,7 @@ class ConsortiumSpec:
         for name in ("skew", "drop_outs"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
-                raise expected(f"0 <= {name} <= 1", "give a part", **{name: value})
+                raise expected(f"0 <= {name} <= 1", "give a fraction", **{name: value})
         if self.lost >= self.sites:
             raise expected("a hospital that stays", "lower drop_outs", drop_outs=self.drop_outs, sites=self.sites)
         if not 0 <= self.one_class <= self.sites:

@@ -199,7 +199,7 @@ def _looks(wish: Wish, table: pd.DataFrame, public: list[pd.DataFrame]) -> tuple
     if not public:
         raise expected(
             "public files, or the names of columns by --numeric and --categorical",
-            "say what the columns hold: one private value could decide it, and the configuration is published",
+            "declare the columns: one private value could decide their kind, and the configuration is published",
         )
     seen = pd.concat(public, ignore_index=True)
     return tuple(look(seen[name]) for name in names if name in seen.columns)
@@ -221,12 +221,12 @@ def _check(wish: Wish, table: pd.DataFrame) -> None:
     rules = [bool(wish.positive), wish.above is not None, bool(wish.classes)]
     if sum(rules) > 1:
         raise expected(
-            "one of --positive, --above and --classes", "say once how values become classes", given=sum(rules)
+            "one of --positive, --above and --classes", "choose one rule that maps values to classes", given=sum(rules)
         )
     if not any(rules) and not (wish.public or wish.evaluation):
         raise expected(
             "--positive, --above or --classes, or labelled public files",
-            "say which values are which class: names of classes are never taken from private files",
+            "declare the class of each value: names of classes are never taken from private files",
         )
 
 

@@ -40,10 +40,10 @@ def ray(address: str | None, environment: Mapping[str, str]) -> Iterator[Finding
     remote = address is not None and not _is_this_machine(address)
     where = "the remote Ray" if remote else "a Ray on this machine, whose ports other machines may reach,"
     if mode != "token":
-        text = f"{where} takes jobs from anybody (RAY_AUTH_MODE={mode})"
+        text = f"{where} accepts jobs from anybody (RAY_AUTH_MODE={mode})"
         yield Finding(about="ray", text=text, fix="export RAY_AUTH_MODE=token")
     elif remote and not _token_file(environment) and not environment.get("RAY_AUTH_TOKEN"):
-        text = "the remote Ray is to be joined without its token, so it either refuses or asks nobody for one"
+        text = "the remote Ray is joined without a token, so it either refuses or accepts anybody"
         fix = "export RAY_AUTH_TOKEN_PATH=/path/to/the/cluster's/token"
         yield Finding(about="ray", text=text, fix=fix)
     file = _token_file(environment)

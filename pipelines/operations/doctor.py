@@ -70,7 +70,7 @@ def tracking(uri: str | None, environment: Mapping[str, str]) -> Iterator[Findin
     """Yield findings about a tracking server that others can intercept or impersonate."""
     parts = urlsplit(uri or "")
     if parts.scheme == "http" and not is_loopback(parts.hostname or "localhost"):
-        text = "the MLflow server is spoken to in plain HTTP"
+        text = "the MLflow server is reached over plain HTTP"
         yield Finding(about="tracking", text=text, fix="put TLS before the server and set tracking.uri to https://...")
     if parts.password:
         text = "tracking.uri holds a password, and configurations are shared"
@@ -84,11 +84,11 @@ def tracking(uri: str | None, environment: Mapping[str, str]) -> Iterator[Findin
 def settings(config: Config) -> Iterator[Finding]:
     """Yield findings about settings that weaken the guarantee or open side channels."""
     if config.labelling.insecure_seeded_noise is not None:
-        text = "labelling.insecure_seeded_noise makes the noise predictable: it protects nobody"
+        text = "labelling.insecure_seeded_noise makes the noise predictable: there is no guarantee"
         yield Finding(about="settings", text=text, fix="remove labelling.insecure_seeded_noise")
     if config.labelling.batch_size == 1 and config.labelling.max_asked > 1:
-        text = "labelling.batch_size=1 shows how long each answer took"
+        text = "labelling.batch_size=1 reveals the time of each answer"
         yield Finding(about="settings", text=text, fix="remove labelling.batch_size")
     if config.privacy.retention_days is None:
-        text = "nothing says how long votes, weights and incidents are kept"
+        text = "no retention is declared for votes, weights and incidents"
         yield Finding(about="settings", text=text, fix="add privacy.retention_days, and run `pate purge` then")

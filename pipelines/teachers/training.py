@@ -45,7 +45,7 @@ def train_teachers(ensemble: Ensemble, session: RaySession, encoder: PackedEncod
     if plan.rule != RULE:
         raise expected(
             "teachers that one rule dealt their records",
-            "this run was begun by another version of pate; begin it anew (--fresh)",
+            "this run was begun by another version of pate; start it again with --fresh",
             rule=plan.rule,
         )
     shared = None if encoder is None else session.share(encoder)

@@ -109,7 +109,9 @@ class Tracker:
             known = self._record.params.get((self._phase, key), text)
             if known != text:
                 raise expected(
-                    f"parameter {key!r} as recorded before, {known!r}", "what may change is a tag", found=text
+                    f"parameter {key!r} as recorded before, {known!r}",
+                    "record values that may change as tags",
+                    found=text,
                 )
         self._append("params", {k: v for k, v in texts.items() if (self._phase, k) not in self._record.params})
 
@@ -225,5 +227,5 @@ class Tracker:
         root = self._record.public_folder.resolve()
         full = (root / path).resolve()
         if full == root or not full.is_relative_to(root):
-            raise PrivacyViolation("Expected a path inside the run's public folder, got one that leads out of it")
+            raise PrivacyViolation("Expected a path inside the run's public folder, got one outside it")
         return full.relative_to(root).as_posix(), full

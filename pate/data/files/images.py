@@ -63,7 +63,7 @@ class Pixels:
         if min(self.height, self.width) < 1 or self.channels not in (1, 3):
             raise expected(
                 "data.pixels with height and width >= 1 and 1 or 3 channels",
-                "give the form that every image is brought to",
+                "declare the size and channels to which images are converted",
                 height=self.height,
                 width=self.width,
                 channels=self.channels,

@@ -103,7 +103,7 @@ def _inside(public_folder: Path, relative: str) -> Path:
     root = public_folder.resolve()
     full = (root / relative).resolve()
     if not full.is_relative_to(root):
-        raise PrivacyViolation("Expected a recorded path inside the run's public folder, got one that leads out of it")
+        raise PrivacyViolation("Expected a recorded path inside the run's public folder, got one outside it")
     return full
 
 

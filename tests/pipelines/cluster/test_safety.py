@@ -1,4 +1,4 @@
-"""No run joins a remote Ray that takes jobs from anybody."""
+"""No run joins a remote Ray that accepts jobs from anybody."""
 
 from __future__ import annotations
 
