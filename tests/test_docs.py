@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cli.app import root
+from pipelines.cli.app import root, run
 from pipelines.cli.commands import loaded
 
 ROOT = Path(__file__).parents[1]
@@ -92,6 +92,20 @@ def test_every_file_of_the_project_that_a_page_names_exists(page: Path) -> None:
         assert (ROOT / named).exists(), named
     tests = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
     assert set(re.findall(r"`(test_\w+\.py)`", text)) <= tests
+
+
+def test_the_tutorial_of_an_own_table_prints_what_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (DOCS / "tutorials" / "own_table.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    (shown,) = re.findall(r"^heart/heart\.yaml: valid\..*$", text, flags=re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATE_HOME", str(tmp_path / "home"))
+    exec(code, {})
+    for words in list(commands(DOCS / "tutorials" / "own_table.md"))[:2]:
+        assert run(words) == 0, capsys.readouterr().err
+    assert shown in capsys.readouterr().out.splitlines()
 
 
 def test_every_letter_of_an_array_is_in_the_legend() -> None:
