@@ -1,7 +1,7 @@
 """Black-box audit of the aggregator on made-up neighbours; no data are needed and nothing of it is private."""
 
 from pate.auditing.black_box import CONFIDENCE, DELTA, Finding, Subject, audit, pairs_for, through_the_door
-from pate.auditing.hockey_stick import exact_epsilon
+from pate.auditing.hockey_stick import epsilon_of_pair
 from pate.auditing.lower_bound import epsilon_at_least
 from pate.auditing.neighbours import Neighbours, opposite_moves
 
@@ -13,7 +13,7 @@ __all__ = [
     "Subject",
     "audit",
     "epsilon_at_least",
-    "exact_epsilon",
+    "epsilon_of_pair",
     "opposite_moves",
     "pairs_for",
     "through_the_door",

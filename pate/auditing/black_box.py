@@ -17,7 +17,7 @@ import numpy as np
 from pate.accounting import DEFAULT_ACCOUNTANT, data_independent_epsilon
 from pate.aggregation import ConfidentGNMax, ExactNoise, NoisyMax, release
 from pate.arrays import IntArray
-from pate.auditing.hockey_stick import exact_epsilon
+from pate.auditing.hockey_stick import epsilon_of_pair
 from pate.auditing.lower_bound import epsilon_at_least
 from pate.auditing.neighbours import Neighbours, opposite_moves
 from pate.errors import expected
@@ -103,7 +103,7 @@ def audit(
         delta=delta,
         confidence=confidence,
         lower=epsilon_at_least(*drawn, outcomes=(classes + 1) ** queries, delta=delta, confidence=confidence),
-        exact=exact_epsilon(mechanism, pair, delta),
+        exact=epsilon_of_pair(mechanism, pair, delta),
         claim=data_independent_epsilon(event, delta, accountant).epsilon,
         accountant=accountant,
     )

@@ -20,8 +20,8 @@ from pate.arrays import FloatArray, IntArray
 from pate.auditing.neighbours import Neighbours
 
 
-def exact_epsilon(mechanism: NoisyMax, pair: Neighbours, delta: float) -> float:
-    """The exact epsilon of a pair under a mechanism, nats, from its law and not from samples."""
+def epsilon_of_pair(mechanism: NoisyMax, pair: Neighbours, delta: float) -> float:
+    """Exact epsilon of a pair of neighbours under a mechanism, nats, from its law and not from samples."""
     event = mechanism.worst_case_event(queries=len(pair.first_QC), moved_votes=1)
     one = event.event if isinstance(event, RepeatedEvent) else event
     return epsilon_of_laws(_law(one, pair.first_QC), _law(one, pair.second_QC), delta)

@@ -206,7 +206,7 @@ def member_of(folder: RunFolder) -> Member:
         raise expected("a finished run on a public benchmark", "finish it with `pate run`", run=folder.run_id)
     votes, event = votes_of_run(folder)
     began, ended = (folder.settings_file, folder.summary_file)
-    exact = exact_epsilon(votes, event, found.released.value["delta"]).epsilon
+    exact = exact_epsilon(votes, event, found.released.value["delta"], fixed_in_advance=True).epsilon
     return Member(
         facts=found.released,
         metrics=found.metrics,
