@@ -1,4 +1,4 @@
-"""The results table comes from finished runs and goes between its markers, nowhere else."""
+"""The table of results is made from finished runs and written between its markers, nowhere else."""
 
 from __future__ import annotations
 
@@ -24,6 +24,15 @@ def test_the_table_is_written_between_its_markers_and_replaced(finished, tmp_pat
     assert "old table" not in text
     assert text.count("| `smoke`, seed 0 |") == 1
     assert f"{summary['student_accuracy']:.1%}" in text
+
+
+def test_tables_in_the_docs_have_the_columns_of_today() -> None:
+    from pipelines.results.table import COLUMNS, START
+
+    reference = Path(__file__).parents[3] / "docs" / "reference"
+    for page in ("results.md", "eicu.md"):
+        _, _, rest = (reference / page).read_text().partition(START)
+        assert rest.split("\n")[2] == "| " + " | ".join(COLUMNS) + " |"
 
 
 def test_a_file_without_markers_is_left_alone(finished, tmp_path: Path) -> None:
