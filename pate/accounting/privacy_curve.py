@@ -53,7 +53,7 @@ class PrivacyCurve:
 
     @property
     def symmetric(self) -> bool:
-        """Whether both directions have one curve."""
+        """True if both directions have one curve."""
         return self.forward_G is self.backward_G or np.array_equal(self.forward_G, self.backward_G)
 
     @property
@@ -255,6 +255,6 @@ def minorant(row_G: FloatArray, step: float) -> FloatArray:
 
 
 def _above_chord(values: list[float], left: int, mid: int, right: int, step: float) -> bool:
-    """Whether the middle point lies on or above the chord in ``t`` of the other two."""
+    """True if the middle point is on or above the chord in ``t`` of the other two."""
     part = math.exp(-step * (right - mid)) * math.expm1(-step * (mid - left)) / math.expm1(-step * (right - left))
     return values[mid] >= values[left] + part * (values[right] - values[left])

@@ -1,4 +1,4 @@
-"""How numbers are rounded: costs and noise up, what is left of a budget down."""
+"""Rounding: costs and noise up, what is left of a budget down."""
 
 from __future__ import annotations
 

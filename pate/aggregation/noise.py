@@ -1,4 +1,4 @@
-"""Where noise comes from. Integer noise only: the law that is accounted is the law that is drawn.
+"""Sources of noise. Integer noise only: the law that is accounted is the law that is drawn.
 
 ``ExactNoise`` is the one for use: OpenDP's exact samplers of the discrete Gaussian and the discrete Laplace
 distribution (Canonne, Kamath, Steinke 2020) on operating-system entropy. There is no floating point between
@@ -123,5 +123,5 @@ def require_scale(name: str, value: float) -> float:
 
 
 def is_secure(noise: NoiseSource) -> bool:
-    """Whether noise is known to come from operating-system entropy: by its type, whatever it says of itself."""
+    """True if noise is known to come from operating-system entropy: by its type, whatever it says of itself."""
     return type(noise) is ExactNoise

@@ -35,7 +35,7 @@ _INSECURE = "insecure:"
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """What a campaign made public.
+    """Public result of a campaign.
 
     Attributes:
         labels_Q: for each query of the fixed list a class index, ``REFUSED`` or ``NOT_ASKED``. Shape ``[Q]``.

@@ -28,13 +28,13 @@ CONFIDENCE = 1 - 1e-6
 DELTA = 1e-2
 
 Subject: TypeAlias = Callable[[IntArray], IntArray]
-"""What is audited: counts ``[Q, C]`` to answers ``[Q]``."""
+"""Audited function: counts ``[Q, C]`` to answers ``[Q]``."""
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What the audit of one pair found.
+    """Result of the audit of one pair.
 
     Attributes:
         mechanism: in words.
@@ -62,7 +62,7 @@ class Finding:
 
     @property
     def broken(self) -> bool:
-        """Whether the answers give away more than is claimed."""
+        """True if the answers give away more than is claimed."""
         return self.lower > self.claim
 
 

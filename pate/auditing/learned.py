@@ -1,4 +1,4 @@
-"""What each teacher learned, as a digest: two runs are compared teacher by teacher, to the last bit of the weights."""
+"""Digests of what each teacher learned: two runs are compared teacher by teacher, to the last bit of the weights."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def digests_of(bundle: bytes) -> dict[int, str]:
 
 
 def teachers_changed(before: Mapping[int, str], after: Mapping[int, str]) -> int:
-    """How many teachers learned something else."""
+    """Number of teachers that learned something else."""
     return sum(before.get(teacher) != after.get(teacher) for teacher in before.keys() | after.keys())

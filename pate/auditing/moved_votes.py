@@ -1,4 +1,4 @@
-"""How many votes one changed privacy unit moves, over many changes of each kind."""
+"""Number of votes that one changed privacy unit moves, over many changes of each kind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def most_moved(before_TQ: VoteArray, after_TQ: VoteArray) -> int:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """What became of runs with one kind of change. Counts over runs, nothing of any unit.
+    """Runs with one kind of change. Counts over runs, nothing of any unit.
 
     Attributes:
         kind: of the change.
@@ -44,5 +44,5 @@ class Moved:
 
     @property
     def broken(self) -> bool:
-        """Whether a unit reached more teachers than are charged, or something public followed from it."""
+        """True if a unit reached more teachers than are charged, or something public depends on it."""
         return max(self.moved, self.teachers) > self.allowed or self.told > 0

@@ -14,7 +14,7 @@ from pate.errors import expected
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbours:
-    """What an auditor makes up: no data are behind it, so nothing of it is private.
+    """Synthetic neighbouring histograms: no data are behind them, so nothing of them is private.
 
     Attributes:
         name: what the pair tries.

@@ -42,7 +42,7 @@ class RawTable(Redacted):
 
     @classmethod
     def read(cls, path: Path, style: FileFormat) -> RawTable:
-        """What stands in a file.
+        """Content of a file.
 
         Raises:
             InputError: it is no table.

@@ -27,7 +27,7 @@ TRIES = 40
 
 @final
 class Kind(StrEnum):
-    """What happens to one privacy unit."""
+    """Change of one privacy unit."""
 
     NOTHING = "nothing, run again"
     WITHDRAWN = "unit withdrawn"
@@ -57,7 +57,7 @@ class RawRecords(Protocol):
 
     @property
     def units(self) -> int:
-        """How many privacy units can be changed."""
+        """Number of privacy units that can be changed."""
         ...
 
     def changed(self, kind: Kind, unit: int, rng: np.random.Generator) -> Files | None:

@@ -24,7 +24,7 @@ UNKNOWN = ("no such class", "99", "-1")
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roles:
-    """What columns of the raw files are for.
+    """Roles of the columns of the raw files.
 
     Attributes:
         label: the label's.
@@ -267,7 +267,7 @@ class _Draft(Redacted):
         return self._changed[file]
 
     def cell(self, place: Place, name: str) -> str:
-        """What stands in a cell before the change."""
+        """Value of a cell before the change."""
         row = self._tables[place[0]].rows[place[1]]
         return row[self._tables[place[0]].columns.index(name)] if row else ""
 

@@ -62,7 +62,7 @@ class Account:
 
     @property
     def rule(self) -> AccountRule:
-        """What the account accepts, and what its charges amount to."""
+        """Campaigns that the account accepts, and the total of its charges."""
         return AccountRule(epsilon=self.epsilon, delta=self.delta, accountant=self.accountant, declared=self.declared)
 
     def settings(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ GENESIS = "0" * 64
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchor:
-    """How long a chain was, and the hash of its last row."""
+    """Length of a chain and the hash of its last row."""
 
     length: int
     head: str

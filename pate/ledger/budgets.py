@@ -1,4 +1,4 @@
-"""What was charged to accounts, and the budgets that hold them. All inside the caller's transaction."""
+"""Charges of accounts and the budgets that limit them. All inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def charged(db: sqlite3.Connection, account: str) -> ComposedEvent:
 
 
 def own(db: sqlite3.Connection, account: str) -> ComposedEvent:
-    """What an account's own campaigns were charged, in the chain's order: all of it public."""
+    """Charges of an account's own campaigns, in the chain's order: all of it public."""
     return _campaigns(db, account)
 
 
@@ -31,7 +31,7 @@ def _campaigns(db: sqlite3.Connection, *names: str) -> ComposedEvent:
 
 
 def spent(db: sqlite3.Connection, account: str, *, linked: bool) -> EpsilonBound:
-    """What campaigns amount to at the account's delta; the accountant's name says by which rule.
+    """Total of campaigns at the account's delta; the accountant's name says by which rule.
 
     Args:
         db: the database.
@@ -43,7 +43,7 @@ def spent(db: sqlite3.Connection, account: str, *, linked: bool) -> EpsilonBound
 
 
 def left(db: sqlite3.Connection, account: str, *, linked: bool) -> float:
-    """How much more the account's rule allows, nats; 0 where it accepts nothing more."""
+    """Epsilon that the account's rule still allows, nats; 0 where it accepts nothing more."""
     campaigns = charged(db, account) if linked else own(db, account)
     return accounts.get(db, account).rule.left(campaigns.events)
 
@@ -108,7 +108,7 @@ def _figures(account: Account, before: tuple[PrivacyEvent, ...], event: PrivacyE
 
 
 def _remedy(account: Account, before: tuple[PrivacyEvent, ...]) -> str:
-    """What can still be done."""
+    """Advice on what is still possible."""
     rule = account.rule
     if rule.bound:
         return "ask no more than what was declared when the account was opened, or publish what was already answered"

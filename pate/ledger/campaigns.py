@@ -113,7 +113,7 @@ def reserved_queries(db: sqlite3.Connection, intent: Intent) -> list[bytes]:
 
 
 def answered(db: sqlite3.Connection, intent: Intent) -> int:
-    """How many answers other than refusals the campaign has."""
+    """Number of answers other than refusals that the campaign has."""
     row = db.execute("SELECT count(*) FROM queries WHERE intent = ? AND answer >= 0", (intent.id,)).fetchone()
     return int(row[0])
 
@@ -154,7 +154,7 @@ def stored_answers(db: sqlite3.Connection, account: str, task: str, queries: Seq
 
 
 def charged_event(db: sqlite3.Connection, campaign: str) -> PrivacyEvent | None:
-    """What a campaign was charged for, or ``None`` if it never was."""
+    """Event that a campaign was charged for, or ``None`` if it never was."""
     known = find(db, campaign)
     if known is None:
         return None

@@ -40,7 +40,7 @@ def persist(db: sqlite3.Connection, intent: Intent, estimate: SanitisedEstimate)
 
 
 def find(db: sqlite3.Connection, intent: Intent) -> SanitisedEstimate | None:
-    """What a campaign showed, or ``None`` if it showed no estimate."""
+    """Estimate that a campaign showed, or ``None``."""
     for entry in chain.entries(db, intent.account, KIND):
         if entry.body["campaign"] == intent.id:
             return parse(entry.body)

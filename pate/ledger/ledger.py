@@ -118,7 +118,7 @@ class PrivacyLedger:
             return campaigns.reserved_queries(self._db, intent)
 
     def answered(self, intent: Intent) -> int:
-        """How many answers other than refusals the campaign has."""
+        """Number of answers other than refusals that the campaign has."""
         with readable():
             return campaigns.answered(self._db, intent)
 
@@ -200,7 +200,7 @@ class PrivacyLedger:
             return budgets.own(self._db, account)
 
     def charged_event(self, campaign: str) -> PrivacyEvent | None:
-        """What a campaign was charged for, or ``None`` if it never was."""
+        """Event that a campaign was charged for, or ``None`` if it never was."""
         with readable():
             return campaigns.charged_event(self._db, campaign)
 
@@ -221,7 +221,7 @@ class PrivacyLedger:
             return budgets.spent(self._db, account, linked=linked)
 
     def left(self, account: str, *, linked: bool = False) -> float:
-        """How much more epsilon the account's rule allows, nats; see ``spent``."""
+        """Epsilon that the account's rule still allows, nats; see ``spent``."""
         with readable():
             return budgets.left(self._db, account, linked=linked)
 

@@ -95,7 +95,7 @@ def connect(path: str) -> sqlite3.Connection:
 
 
 def version(db: sqlite3.Connection) -> int:
-    """How many steps the database has seen; 0 if it is new."""
+    """Number of migrations that the database has seen; 0 if it is new."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 

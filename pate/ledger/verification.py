@@ -1,4 +1,4 @@
-"""Whether the ledger is what was written: the chain by its hashes, every table by the chain.
+"""Verification that the ledger is what was written: the chain by its hashes, every table by the chain.
 
 The tables only speed up what the chain says. Each is derived from the chain again and compared, so that a change
 of a budget, of a unit, of a campaign or of an answer is found and named by the chain's row that it contradicts.
@@ -19,7 +19,7 @@ from pate.ledger import accounts, campaigns, chain, estimates, schema
 @final
 @dataclass(slots=True, kw_only=True)
 class _Campaign:
-    """What the chain says about one campaign.
+    """Rows of the chain about one campaign.
 
     Attributes:
         reserved: the row that reserved it.
@@ -120,7 +120,7 @@ def _verify_accounts(db: sqlite3.Connection, registered: dict[str, list[chain.En
 
 
 def _parsed(text: str) -> object:
-    """What a table holds as JSON; ``None`` if it is none."""
+    """Parsed JSON of a table's cell; ``None`` if it is none."""
     try:
         return json.loads(text)
     except ValueError:

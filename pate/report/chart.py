@@ -39,7 +39,7 @@ class Axis:
     log: bool = False
 
     def place(self, value: float, start: float, end: float) -> float:
-        """Where a value stands between two coordinates; values beyond an end stand on it."""
+        """Position of a value between two coordinates; values beyond an end are put on it."""
         kept = min(max(value, self.low), self.high)
         to = math.log if self.log else float
         span = to(self.high) - to(self.low)

@@ -137,7 +137,7 @@ def _renyi(report: PrivacyReport) -> dict[str, Any]:
 
 
 def _meaning(curve: meaning.GuaranteeCurve, total: EpsilonBound) -> dict[str, Any]:
-    """What an attacker could at most infer from everything that was charged."""
+    """Bounds on what an attacker infers from everything that was charged."""
     log_odds = meaning.largest_log_odds(curve, total.delta)
     missed = meaning.false_negatives(curve, np.array(ALARMS))
     return {
@@ -166,7 +166,7 @@ def _meaning(curve: meaning.GuaranteeCurve, total: EpsilonBound) -> dict[str, An
 
 
 def _charges(report: PrivacyReport) -> list[dict[str, Any]]:
-    """What was charged, in order, with the cost of each alone and of all until then."""
+    """Charges in order, with the cost of each alone and of all until then."""
     delta, events, total = report.total.delta, list(report.charges), _total_of(report)
     first = max(1, len(events) - MOST_CHARGES + 1)
     rows = []

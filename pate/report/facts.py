@@ -1,4 +1,4 @@
-"""What a privacy report is made from: released values and public configuration alone."""
+"""Facts of a privacy report: released values and public configuration alone."""
 
 from __future__ import annotations
 

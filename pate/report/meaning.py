@@ -1,4 +1,4 @@
-"""What a guarantee lets an attacker do, from the whole (epsilon, delta) curve and not from one point of it.
+"""Bounds on an attacker under a guarantee, from the whole (epsilon, delta) curve and not from one point of it.
 
 A curve is kept as points ``(epsilon_k, delta_k)`` that each hold. With ``P`` and ``Q`` the laws of everything
 released under two neighbouring data sets, ``delta(eps) = sup_S P(S) - e^eps Q(S)`` in either direction. It is convex

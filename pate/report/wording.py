@@ -1,4 +1,4 @@
-"""How numbers are written: a loss of privacy is rounded up, what protects is rounded down."""
+"""Numbers as text: a loss of privacy is rounded up, what protects is rounded down."""
 
 from __future__ import annotations
 

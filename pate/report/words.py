@@ -117,7 +117,7 @@ QUESTIONS = (
 
 
 def neighbours(unit: str, *, ids: bool | None, within_site: bool) -> str:
-    """Which two data sets the guarantee compares.
+    """The two data sets that the guarantee compares.
 
     Args:
         unit: whose records are protected together.
@@ -143,7 +143,7 @@ def neighbours(unit: str, *, ids: bool | None, within_site: bool) -> str:
 
 
 def composition(accountant: str) -> str:
-    """What was charged, and how costs add up by the rule that an account's total names."""
+    """Charges, and how costs add up by the rule that an account's total names."""
     if accountant in ACCOUNTANTS:
         return SCOPE + FIXED
     return SCOPE + (NOT_HELD if accountant.startswith(EXCEEDED) else DECIDED_LATER)

@@ -110,7 +110,7 @@ def life(folder: Path, queries: int, batch_size: int, last: int | None, delay: f
 
 
 def observe(folder: Path, status: int, queries: int, **facts: object) -> None:
-    """What an onlooker sees now: what is charged, what the answers so far would cost, and the answers."""
+    """State that an onlooker sees: charges, cost of the answers so far, and the answers."""
     copy = folder.with_name("onlooker")  # opening a ledger repairs it, so the next life gets it as it was left
     if folder.exists():
         shutil.copytree(folder, copy)

@@ -1,4 +1,4 @@
-"""What the mechanisms answer follows the law that the accountants charge for.
+"""Answers of the mechanisms follow the law that the accountants charge for.
 
 Chi-square at quantile 1 - 1e-6: a right mechanism fails with probability below 1e-6 per test. The twin shows that the
 law at sigma x 2/3 and x 3/2 is rejected.
@@ -20,7 +20,7 @@ COUNTS = np.array([30, 24, 24, 10])
 
 
 def frequencies(mechanism: NoisyMax) -> np.ndarray:
-    """How often each class wins, and how often the query is refused (last)."""
+    """Number of times that each class wins, and that the query is refused (last)."""
     answers = mechanism.answer(np.tile(COUNTS, (DRAWS, 1)), ExactNoise(), answers_left=DRAWS)
     return np.bincount(np.where(answers == REFUSED, len(COUNTS), answers), minlength=len(COUNTS) + 1)
 

@@ -57,7 +57,7 @@ class _Batch:
         return joint_BRS
 
     def bars(self, argmax_BRZS: FloatArray, powers_S: FloatArray) -> FloatArray:
-        """What the argmax's moments of a move must exceed, by the change it makes, to raise the joint moments."""
+        """Moments of the argmax that a move must exceed, by the change it makes, to raise the joint moments."""
         if self.mechanism.threshold is None:
             return argmax_BRZS
         test_B1ZS, answer_B1ZS, _ = self._test_terms(powers_S)
@@ -228,7 +228,7 @@ def _may_exceed(
     chords_KA: FloatArray,
     candidates_BM: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.bool_]:
-    """Whether the chords through a move's bounds come above the best moment of its group at some order.
+    """True where the chords through a move's bounds come above the best moment of its group at some order.
 
     A move needs no closer look if between any two knots the larger of its two bounds stays below the lowest bar. What
     the floor and the margin leave out is covered by the rounding up of the curves.

@@ -1,4 +1,4 @@
-"""What an account accepts, and what everything charged to it amounts to: the one source of both.
+"""Campaigns that an account accepts, and the total of everything charged to it: the one source of both.
 
 A filter covers campaigns that are decided later; a composed curve is smaller and covers what was fixed before the first
 answer. An account is held to one of the two from its first charge on (``docs/explanation/accounting.md``, section 8).
@@ -38,23 +38,23 @@ class AccountRule:
 
     @property
     def filter(self) -> CampaignFilter:
-        """What holds campaigns that are decided later."""
+        """Limit on campaigns that are decided later."""
         return filter_of(epsilon=self.epsilon, delta=self.delta, accountant=self.accountant)
 
     @property
     def bound(self) -> bool:
-        """Whether nothing but what was declared is ever accepted: together it is more than the filter allows."""
+        """True if nothing but what was declared is ever accepted: together it is more than the filter allows."""
         return bool(self.declared) and not self.filter.admits(self.declared)
 
     def admits(self, campaigns: Sequence[PrivacyEvent]) -> bool:
-        """Whether the account may have these campaigns charged to it, the last of them asked for now."""
+        """True if the account may be charged for these campaigns, the last of them asked for now."""
         if self.bound:
             return within(campaigns, self.declared) and self._composed(self.declared) <= self.epsilon
         alone = len(campaigns) == 1 and self._composed(campaigns) <= self.epsilon
         return alone or self.filter.admits(campaigns)
 
     def total(self, campaigns: Sequence[PrivacyEvent]) -> EpsilonBound:
-        """What campaigns together amount to; the accountant's name says by which rule."""
+        """Total cost of campaigns; the accountant's name says by which rule."""
         name, order = self.accountant, None
         if self._decided_later(campaigns):
             held = not self.bound and self.filter.admits(campaigns)
@@ -66,7 +66,7 @@ class AccountRule:
         return self._bound(self.accountant, campaigns, None)
 
     def left(self, campaigns: Sequence[PrivacyEvent]) -> float:
-        """How much more epsilon the rule allows after these campaigns, nats; 0 where nothing more is accepted."""
+        """Epsilon that the rule still allows after these campaigns, nats; 0 where nothing more is accepted."""
         if self.bound:
             inside = within(campaigns, self.declared)
             return max(0.0, self._composed(self.declared) - self._composed(campaigns)) if inside else 0.0
@@ -107,6 +107,6 @@ def accountant_of(name: str) -> str:
 
 
 def within(campaigns: Sequence[PrivacyEvent], declared: Sequence[PrivacyEvent]) -> bool:
-    """Whether campaigns release no more of any kind than was declared, in whatever order and portions."""
+    """True if campaigns release no more of any kind than was declared, in any order and portions."""
     asked, allowed = (leaves(ComposedEvent(events=tuple(part))) for part in (campaigns, declared))
     return asked <= allowed

@@ -41,7 +41,7 @@ def _worst_case(event: PrivacyEvent, delta: float, most_steps: int = MOST_STEPS)
 
 
 def _rdp_floor(event: PrivacyEvent, delta: float) -> float:
-    """What ``worst_case_rdp`` does not fall below where noise is 5 votes or more (0.63 of the Gaussian cost; costs near
+    """Lower bound on ``worst_case_rdp`` where noise is 5 votes or more (0.63 of the Gaussian cost; costs near
     ``2/pi`` of it are found at every order), so that its tables are made only where they might decide."""
     if any(isinstance(leaf, GNMaxEvent | ThresholdTestEvent) and leaf.sigma < _LITTLE_NOISE for leaf in leaves(event)):
         return 0.0
@@ -74,7 +74,7 @@ def data_independent_epsilon(event: PrivacyEvent, delta: float, accountant: str 
 
 @lru_cache(maxsize=4096)
 def rough_epsilon(event: PrivacyEvent, delta: float, accountant: str) -> EpsilonBound:
-    """What ``data_independent_epsilon`` bounds, by an upper bound that may lie 2% above it and takes less time; for
+    """Upper bound on the same cost as ``data_independent_epsilon``, up to 2% above it and quicker; for
     comparing campaigns of which none is promised yet."""
     if accountant != "worst_case":
         return data_independent_epsilon(event, delta, accountant)

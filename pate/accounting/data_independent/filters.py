@@ -47,7 +47,7 @@ class CampaignFilter(Protocol):
         """The Renyi order, or ``None`` where none is involved."""
 
     def admits(self, campaigns: Sequence[PrivacyEvent]) -> bool:
-        """Whether these campaigns together stay within the capacity."""
+        """True if these campaigns together stay within the capacity."""
 
     def epsilon(self, campaigns: Sequence[PrivacyEvent], delta: float) -> float:
         """Epsilon at ``delta`` of everything that costs as much as these campaigns, nats; 0 for none."""
@@ -175,7 +175,7 @@ def filter_of(*, epsilon: float, delta: float, accountant: str) -> CampaignFilte
 
 
 def _conversion(orders_A: FloatArray, delta: float) -> FloatArray:
-    """What epsilon lies above Renyi-DP: Canonne, Kamath, Steinke 2020, proposition 12."""
+    """Epsilon above Renyi-DP: Canonne, Kamath, Steinke 2020, proposition 12."""
     above_A: FloatArray = np.log1p(-1 / orders_A) - (math.log(delta) + np.log(orders_A)) / (orders_A - 1)
     return above_A
 

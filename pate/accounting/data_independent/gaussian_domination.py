@@ -1,4 +1,4 @@
-"""How large a Gaussian test a release stays below: its Gaussian information, in which costs of campaigns add up.
+"""Gaussian information of a release: the Gaussian test that dominates it; costs of campaigns add up in it.
 
 With ``G_mu`` the pair of ``N(mu, 1)`` against ``N(0, 1)``, ``mu ** 2`` is the *information* of every pair of laws that
 ``G_mu`` dominates once outcomes of probability ``spare`` are given away. Noise is integer here, so nothing is assumed

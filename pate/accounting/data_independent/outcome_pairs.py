@@ -38,7 +38,7 @@ _COLUMNS_AT_ONCE = 24
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoverPlan:
-    """How finely and how far a cover reaches.
+    """Resolution and reach of a cover.
 
     Attributes:
         sigma: noise of one count, in votes.
@@ -62,7 +62,7 @@ class CoverPlan:
 
     @property
     def integer(self) -> bool:
-        """Whether the centres are all integers ``(u, v)`` themselves."""
+        """True if the centres are all integers ``(u, v)`` themselves."""
         return self.spared_q == 0
 
     @property
@@ -96,7 +96,7 @@ class CoverPlan:
         return first + step_q * columns, step_p * np.arange(-low_p, high_p + 1, dtype=np.float64)
 
     def inside(self, z_q: FloatArray, z_p: FloatArray) -> BoolArray:
-        """Which centres may carry weight for a pair ``(u, v)`` of the box."""
+        """True for centres that may carry weight for a pair ``(u, v)`` of the box."""
         over = self.margin * self.sigma * math.sqrt(2 * max(self.spared_q, self.spared_p)) + 3
         u, v = (z_p[None, :] + z_q[:, None]) / 2, (z_p[None, :] - z_q[:, None]) / 2
         far = self.reach + over

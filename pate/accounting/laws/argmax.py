@@ -57,7 +57,7 @@ class _Terms:
 @final
 @dataclass(frozen=True, slots=True)
 class LawTables:
-    """What the laws of ``B`` histograms over ``C`` classes and of all their neighbours are made of.
+    """Tables for the laws of ``B`` histograms over ``C`` classes and of all their neighbours.
 
     Shapes: ``G`` lattice points; ``D`` distinct counts of a histogram; index ``C`` among moved classes stands for
     abstention. Factors depend on the moved class through its count alone, but for ties; they come in two variants: of

@@ -124,7 +124,7 @@ def all_moves(classes: int) -> tuple[IntArray, IntArray]:
 
 
 def possible_moves(counts_BC: IntArray, from_M: IntArray, teachers: int) -> npt.NDArray[np.bool_]:
-    """Whether somebody is there to make each move, shape ``[B, M]``: a vote for ``a``, or an abstention."""
+    """True for moves that some teacher can make, shape ``[B, M]``: a vote for ``a``, or an abstention."""
     voters_BA = np.concatenate([counts_BC, teachers - counts_BC.sum(axis=1, keepdims=True)], axis=1)
     return voters_BA[:, from_M] >= 1
 

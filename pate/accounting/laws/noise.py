@@ -49,7 +49,7 @@ class NoiseLaw:
 
     @property
     def discrete(self) -> bool:
-        """Whether the noise is integer, so that ties happen and go to the lowest index."""
+        """True if the noise is integer, so that ties happen and go to the lowest index."""
         return self.family.startswith("discrete")
 
     def window(self, lowest_B: FloatArray, top_B: FloatArray, classes: int) -> tuple[FloatArray, FloatArray]:

@@ -184,7 +184,7 @@ def _guess(event: PrivacyEvent, epsilon: float, delta: float, accountant: str) -
 
 
 def _next(factor: float, excess: float, low: float, high: float, tolerance: float) -> float:
-    """Where to look next: epsilon falls about as one over the noise; a little beyond, to end within the tolerance."""
+    """Next factor to try: epsilon falls about as one over the noise; a little beyond, to end within the tolerance."""
     if math.isfinite(excess) and excess > 0:
         factor *= excess**0.9 * (1 + tolerance / 2)
     else:

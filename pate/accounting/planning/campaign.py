@@ -1,4 +1,4 @@
-"""What a budget buys before any data are touched: noise, threshold, counts and the labels to be expected.
+"""Campaigns planned for a budget before any data are touched: noise, threshold, counts and expected labels.
 
 Plans rest on an assumed agreement of the teachers, which is a guess about private data and must come from public
 knowledge. Wrong guesses make labels worse than planned; the privacy of the planned event does not depend on them.
@@ -36,7 +36,7 @@ _SPARE_QUERIES = 1.05  # so that noise in the number of answers rarely leaves la
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedVotes:
-    """How teachers are expected to vote: kinds of queries, each with a share of its own.
+    """Expected votes: kinds of queries, each with a share of its own.
 
     Attributes:
         teachers: teachers that vote.
@@ -120,7 +120,7 @@ def outlook(
     accountant: str = DEFAULT_ACCOUNTANT,
     rough: bool = False,
 ) -> CampaignPlan:
-    """What a campaign with this noise costs and gives.
+    """Cost and expected labels of a campaign with this noise.
 
     Args:
         event: ``GNMax`` repeated, or ``ConfidentGNMax``.
@@ -255,8 +255,8 @@ def _best_confident(
 def _asking(
     votes: ExpectedVotes, labels: int, budget: float, threshold: float, pool: int | None
 ) -> tuple[int, float] | None:
-    """How many queries have to be asked, and the noise of the tests that ``budget`` then pays for; ``None`` where the
-    pool does not suffice."""
+    """Number of queries that have to be asked, and the noise of the tests that ``budget`` then pays for; ``None``
+    where the pool does not suffice."""
     asked = wanted = float(labels)
     sigma_threshold = math.inf
     steps_K = threshold - votes.histograms().max(axis=1)

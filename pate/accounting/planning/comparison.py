@@ -104,7 +104,7 @@ def compare(
 
 
 def expected_answered(votes: VoteHistogram, event: PrivacyEvent) -> Private[float]:
-    """How many of the queries the mechanism answers on average."""
+    """Expected number of queries that the mechanism answers."""
     top_Q = votes.counts_QC.max(axis=1)
     return Private(float(np.exp(mechanism_law(event).log_answered_refused(top_Q)[0]).sum()))
 
@@ -124,7 +124,7 @@ def _old_conversion(cost: DataDependentCost, delta: float) -> Row:
 
 
 def _sanitised(basis: str, inputs: tuple[float, float], release: SanitisedReleaseEvent, delta: float) -> Row:
-    """What the release would show on average, its own cost included, and how far it scatters."""
+    """Mean and scatter of what the release would show, its own cost included."""
     cost, sensitivity = inputs
     order_1 = np.array([release.order])
     own = gaussian_rdp(release, order_1).rdp_A[0]

@@ -133,7 +133,7 @@ class _Search:
         return best[1]
 
     def shown(self, release: SanitisedReleaseEvent) -> SanitisedEpsilon:
-        """What the release shows where no noise happens to be drawn."""
+        """Estimate that the release shows with no noise."""
         order = release.order
         if order not in self._known:
             self._known[order] = cost_and_sensitivities(self._counts, self._each, order, fixed_in_advance=True)

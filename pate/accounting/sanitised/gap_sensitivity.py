@@ -113,7 +113,7 @@ def require_teachers(teachers: int) -> None:
 
 
 def largest_cost(event: GNMaxEvent | ConfidentGNMaxEvent, order: float) -> float:
-    """What one query costs at most, whatever the votes are, nats; so one vote changes its cost by at most as much."""
+    """Largest cost of one query for any votes, nats; so one vote changes its cost by at most as much."""
     one = event if isinstance(event, GNMaxEvent) else replace(event, max_asked=1, max_answered=1)
     return float(gaussian_rdp(one, np.array([order])).rdp_A[0])
 

@@ -1,4 +1,4 @@
-"""What is drawn and what is charged come from the same fields; answers depend on votes through the argmax alone."""
+"""Draws and charges come from the same fields; answers depend on votes through the argmax alone."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ DELTA = 1e-5
 
 
 class Words:
-    """What the tests say often."""
+    """Frequent operations of the tests."""
 
     EVENT = EVENT
 

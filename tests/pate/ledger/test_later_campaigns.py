@@ -38,7 +38,7 @@ def spend(ledger: PrivacyLedger, name: str, event: RepeatedEvent, mark: str) -> 
 
 
 def takes(ledger: PrivacyLedger, name: str, event: RepeatedEvent, mark: str) -> bool:
-    """Whether the charge is accepted."""
+    """True if the charge is accepted."""
     try:
         spend(ledger, name, event, mark)
     except PateError:

@@ -50,7 +50,7 @@ def test_an_older_process_never_moves_the_anchor_back(ledger: PrivacyLedger, fol
 
 
 def test_published_anchors_find_a_whole_folder_that_was_restored(ledger: PrivacyLedger, folder: Path, words) -> None:
-    """What a model version's tags hold: the folder alone cannot know that all of it is older."""
+    """As a model version's tags hold it: the folder alone cannot know that all of it is older."""
     ledger.register(words.account())
     shutil.copytree(folder, folder.with_name("backup"))
     words.spend(ledger, "ward", "a")

@@ -15,7 +15,7 @@ from pate.ledger import PrivacyLedger
 
 
 def verdict(folder: Path) -> str | None:
-    """What opening and verifying says, or ``None`` if all is well."""
+    """Error of opening and verifying, or ``None`` if all is well."""
     try:
         with PrivacyLedger(folder) as ledger:
             ledger.verify()

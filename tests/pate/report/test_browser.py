@@ -39,7 +39,7 @@ def file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def events() -> dict[str, list[str]]:
-    """What the browser complained about and asked for."""
+    """Complaints and requests of the browser."""
     return {"said": [], "asked": []}
 
 

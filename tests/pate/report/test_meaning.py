@@ -1,4 +1,4 @@
-"""What an attacker may infer: against laws whose curve is known in closed form, and against direct simulation."""
+"""Bounds on an attacker: against laws whose curve is known in closed form, and against direct simulation."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_one_query_is_never_below_any_of_its_pairs(spread: float) -> None:
 
 
 def test_three_queries_against_every_adaptive_choice() -> None:
-    """Which pair a query presents may depend on earlier outcomes; all trees are written out with exact fractions."""
+    """The pair that a query presents may depend on earlier outcomes; all trees are written out with exact fractions."""
     f = Fraction
     queries = [
         [((f(3, 5), f(2, 5)), (f(1, 2), f(1, 2))), ((f(3, 5), f(2, 5)), (f(13, 20), f(7, 20)))],

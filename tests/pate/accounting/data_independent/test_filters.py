@@ -119,7 +119,7 @@ def largest(one: PrivacyCurve, two: PrivacyCurve) -> PrivacyCurve:
 
 
 def composed_alone(rule: AccountRule) -> Admits:
-    """What an account without a filter would accept: whatever keeps the composed curve within budget."""
+    """Campaigns that an account without a filter would accept: whatever keeps the composed curve within budget."""
     return lambda campaigns: rule.fixed(campaigns).epsilon <= rule.epsilon
 
 

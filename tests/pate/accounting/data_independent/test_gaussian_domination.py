@@ -74,7 +74,7 @@ def test_the_curve_of_a_gaussian_pair_has_its_information(mu: float) -> None:
     ids=repr,
 )
 def test_the_gaussian_pair_lies_above_the_certified_curve(event: PrivacyEvent) -> None:
-    """Where the information comes from the curve it lies above it everywhere; where from the exact noise, the curve of
+    """Above it everywhere if the information comes from the curve; where from the exact noise, the curve of
     Renyi-DP or of the recursion may be the looser one."""
     curve = privacy_curve(event)
     assert curve is not None
