@@ -138,7 +138,7 @@ def test_a_folder_that_cannot_name_a_study_is_refused(place: Path, folder: str) 
 def test_a_folder_that_exists_is_left_alone(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (place / "reh").mkdir()
     assert run(["simulate", "reh", *SMALL]) == 2
-    assert "not there yet" in capsys.readouterr().err
+    assert "does not exist yet" in capsys.readouterr().err
     assert not list((place / "reh").iterdir())
 
 

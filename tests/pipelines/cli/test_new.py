@@ -197,7 +197,7 @@ def test_a_folder_that_exists_is_left_alone(place: Path, capsys: pytest.CaptureF
     patients(place / "p.csv", 60, 0)
     (place / "mine").mkdir()
     assert run(["new", "mine", "--from", "p.csv", "--label", "result", "--positive", "x"]) == 2
-    assert "not there yet" in capsys.readouterr().err
+    assert "does not exist yet" in capsys.readouterr().err
     assert run(["new", "../mine", "--from", "p.csv", "--label", "result", "--positive", "x"]) == 2
     assert not list((place / "mine").iterdir())
 

@@ -148,6 +148,6 @@ def test_the_command_says_what_to_do_and_ends_with_2(
     assert "nothing unsafe found" in capsys.readouterr().out
     (home / "ledger" / "key").chmod(0o644)
     assert run(["doctor"]) == 2
-    assert 'mend it: chmod 600 "${PATE_HOME:-.pate}/ledger/key"' in capsys.readouterr().out
+    assert 'fix: chmod 600 "${PATE_HOME:-.pate}/ledger/key"' in capsys.readouterr().out
     assert run(["doctor", "--json"]) == 2
     assert json.loads(capsys.readouterr().out)[0]["about"] == "modes"
