@@ -29,7 +29,7 @@ VoteArray: TypeAlias = npt.NDArray[np.signedinteger[Any]]
 
 
 def narrowest(classes: int) -> np.dtype[np.signedinteger[Any]]:
-    """The smallest type that holds a vote on so many classes."""
+    """The smallest type that holds a vote on ``classes`` classes."""
     return np.dtype(np.int8 if classes <= np.iinfo(np.int8).max else np.int16)
 
 

@@ -67,7 +67,7 @@ class LNMaxEvent:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThresholdTestEvent:
     """One release of whether ``max_j n_j + N_Z(0, sigma^2) >= threshold``; the data-independent cost ignores
-    where the threshold lies.
+    the threshold.
 
     Attributes:
         sigma: standard deviation parameter of the discrete Gaussian on the top count, in votes.

@@ -18,6 +18,6 @@ def down(value: float, digits: int = 3) -> str:
 
 
 def significant(value: float, digits: int) -> float:
-    """A positive number rounded up to so many significant digits, but for what float64 adds to a round one."""
+    """A positive number rounded up to ``digits`` significant digits, but for what float64 adds to a round one."""
     unit = 10.0 ** (math.floor(math.log10(value)) + 1 - digits)
     return float(f"{math.ceil(value / unit - 1e-9) * unit:.{digits}g}")

@@ -25,11 +25,11 @@ class NoisyMax(Protocol):
     """A noisy-argmax mechanism."""
 
     def max_answers(self, queries: int) -> int:
-        """The most answers other than refusals that a campaign on so many queries gives."""
+        """The most answers other than refusals that a campaign on ``queries`` queries gives."""
         ...
 
     def worst_case_event(self, *, queries: int, moved_votes: int) -> events.PrivacyEvent:
-        """Everything that a campaign on at most so many queries may release, whatever the votes are."""
+        """Everything that a campaign on at most ``queries`` queries may release, for any votes."""
         ...
 
     def answer(self, counts_QC: IntArray, noise: NoiseSource, *, answers_left: int) -> IntArray:

@@ -84,7 +84,7 @@ def release(
     """Answer a list of queries that was fixed before the first vote.
 
     Inputs that this account has answered for this task get the stored answer, free. The others are charged as
-    one campaign, in full, before noise is drawn. Called again after a crash, it goes on under the same charge.
+    one campaign, in full, before noise is drawn. Called again after a crash, it continues under the same charge.
 
     Args:
         ledger: where the charge and the answers are kept.
@@ -164,7 +164,7 @@ def require_affordable(
 
 
 def _task(task: str, noise: NoiseSource) -> str:
-    """Predictable answers are kept apart: they never stand in for real ones."""
+    """Predictable answers are kept apart: they never replace real ones."""
     if task.startswith(_INSECURE):
         raise expected(f"a task that does not begin with {_INSECURE!r}", "name it otherwise", task=task)
     return task if is_secure(noise) else _INSECURE + task

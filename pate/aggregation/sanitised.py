@@ -57,7 +57,7 @@ def persist_estimate(
         ledger: holds the charge.
         intent: the campaign, not settled.
         votes: counts for each query; row ``row_of[q]`` belongs to the keyed hash ``q``.
-        row_of: where the votes on each reserved input stand.
+        row_of: row of the votes on each reserved input.
         answers: what the campaign's answers are charged for.
         sanitised: the release that the campaign is charged for.
         noise: where noise is drawn.

@@ -1,6 +1,6 @@
 """Audit of the real aggregator: ask it again and again about two neighbours and try to tell them apart.
 
-The audit sees answers only. What it finds stands beside the exact epsilon of that pair and the epsilon that the
+The audit sees answers only. Its result is compared with the exact epsilon of that pair and the epsilon that the
 accountant claims for any pair: a bound above the claim means that the code does not do what is accounted.
 """
 

@@ -1,4 +1,4 @@
-"""Tables as they stand in their files, cell by cell, read and written without interpreting any of it."""
+"""Tables as their files hold them, cell by cell, read and written without interpreting any of it."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ TWICE = frozenset({Kind.RENAMED, Kind.MOVED})
 
 
 class RawRecords(Protocol):
-    """Private records as they stand in their files, unit by unit."""
+    """Private records as their files hold them, unit by unit."""
 
     @property
     def units(self) -> int:

@@ -31,7 +31,7 @@ class Roles:
         unit: the privacy unit's; ``None``: each row is its own.
         site: the site's, or ``None``.
         sites: the site of each file, where no column says it.
-        features: the columns of features that may stand in these files.
+        features: the columns of features that these files may have.
         joined: on which column each joined table is matched.
     """
 

@@ -61,21 +61,21 @@ def require_within_budget(db: sqlite3.Connection, account: str, event: PrivacyEv
     known, mine = accounts.get(db, account), own(db, account).events
     if not known.rule.admits((*mine, event)):
         raise BudgetExceeded(
-            f"Expected data_id={account!r} to stay within {_figures(known, mine, event)}; {_remedy(known, mine)}"
+            f"Expected data_id={account!r} to stay within {_amounts(known, mine, event)}; {_remedy(known, mine)}"
         )
     for name in (account, *accounts.linked(db, account)):
         other, before = accounts.get(db, name), charged(db, name).events
         if not other.rule.admits((*before, event)):
             raise RecordsRefused(
                 f"Expected data_id={name!r}, which is charged for accounts that share a privacy unit with "
-                f"data_id={account!r}, to stay within {_figures(other, before, event)}; {_remedy(other, before)}"
+                f"data_id={account!r}, to stay within {_amounts(other, before, event)}; {_remedy(other, before)}"
             )
 
 
 def require_open_within_budget(db: sqlite3.Connection, account: str) -> None:
     """Refuse units that came to an account while a campaign of it is open, where that campaign costs them too much.
 
-    An open campaign goes on under its charge, which was admitted when other units were there.
+    An open campaign continues under its charge, which was admitted when other units were there.
 
     Raises:
         RecordsRefused: the account, or one that now shares a unit with it, would be beyond its rule.
@@ -93,7 +93,7 @@ def require_open_within_budget(db: sqlite3.Connection, account: str) -> None:
 _REMEDY = "ask fewer queries, use more noise, or publish what was already answered"
 
 
-def _figures(account: Account, before: tuple[PrivacyEvent, ...], event: PrivacyEvent) -> str:
+def _amounts(account: Account, before: tuple[PrivacyEvent, ...], event: PrivacyEvent) -> str:
     """Budget, what was asked, what is spent and left, and by which rule."""
     rule = account.rule
     after, now, asked = (rule.total(campaigns) for campaigns in ((*before, event), before, (event,)))

@@ -99,7 +99,7 @@ def require_own(intent: Intent, account: str, task: str) -> Intent:
 
 
 def open_queries(db: sqlite3.Connection, intent: Intent, limit: int = -1) -> list[bytes]:
-    """The reserved inputs that have no answer yet, in order; all, or the first so many."""
+    """The reserved inputs that have no answer yet, in order; at most ``limit`` of them, -1 for all."""
     rows = db.execute(
         "SELECT query FROM queries WHERE intent = ? AND answer IS NULL ORDER BY position LIMIT ?", (intent.id, limit)
     )

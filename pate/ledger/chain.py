@@ -107,7 +107,7 @@ def require_contains(db: sqlite3.Connection, anchor: Anchor, source: str) -> Non
     """Refuse a chain that an anchor does not belong to.
 
     Raises:
-        LedgerError: the tail was dropped, an older copy was restored, or another chain stands in its place.
+        LedgerError: the tail was dropped, an older copy was restored, or another chain is in its place.
     """
     if anchor.length == 0:
         return

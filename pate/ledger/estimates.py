@@ -16,7 +16,7 @@ from pate.ledger import campaigns, chain
 from pate.ledger.campaigns import Intent
 
 KIND = "figure"
-"""Of the chain's rows."""
+"""Kind of the chain's rows that hold an estimate; never changes, since rows are kept."""
 
 
 def persist(db: sqlite3.Connection, intent: Intent, estimate: SanitisedEstimate) -> bool:

@@ -1,4 +1,4 @@
-"""The chain as JSON lines, for auditors: whoever has the file can check it without the ledger and without its key."""
+"""The chain as JSON lines, for auditors: it can be checked without the ledger and without its key."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ KEY_BYTES = 32
 
 @final
 class LedgerKey(Redacted):
-    """The secret of one ledger, in ``key`` beside it, readable by its owner alone."""
+    """The secret of one ledger, in the file ``key`` of its folder, readable by its owner alone."""
 
     __slots__ = ("_key",)
 

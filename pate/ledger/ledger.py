@@ -108,7 +108,7 @@ class PrivacyLedger:
             return campaigns.find(self._db, campaign)
 
     def open_queries(self, intent: Intent, limit: int = -1) -> list[bytes]:
-        """The reserved inputs that have no answer yet, in order; all, or the first so many."""
+        """The reserved inputs that have no answer yet, in order; at most ``limit`` of them, -1 for all."""
         with readable():
             return campaigns.open_queries(self._db, intent, limit)
 

@@ -132,7 +132,7 @@ def bar_chart(name: str, title: str, description: str, x: Axis, bars: Sequence[t
         name, title, description: as for ``line_chart``.
         x: the axis.
         bars: text above the bar and its length.
-        limit: where the limit stands.
+        limit: position of the limit.
     """
     end = TOP + _ROW * len(bars)
     at = x.place(limit, LEFT, RIGHT)
@@ -147,7 +147,7 @@ def bar_chart(name: str, title: str, description: str, x: Axis, bars: Sequence[t
 
 
 def swatch(row: Series) -> str:
-    """A sample of a series for the legend; the text beside it says the rest."""
+    """A sample of a series for the legend; the text next to it says the rest."""
     line = "" if row.look == "none" else f'<path class="line {row.look}" d="M1 7H31"/>'
     return f'<svg class="swatch" viewBox="0 0 32 14" aria-hidden="true">{line}{_mark(row.mark, 16, 7)}</svg>'
 

@@ -120,7 +120,7 @@ def _epsilon(event: PrivacyEvent, delta: float, accountant: str) -> float | None
 
 
 def _finite(value: float) -> float | None:
-    """JSON has no infinity: ``null`` stands where there is no bound."""
+    """JSON has no infinity: ``null`` is written where there is no bound."""
     return value if math.isfinite(value) else None
 
 

@@ -1,7 +1,7 @@
 """Data-dependent accounts of a list of queries: ``exact`` and ``papernot18``, as Renyi curves of kind ``private``.
 
 They are statements about one data set and its neighbours, functions of the private votes: nothing here may leave
-the private side as it stands, and none of it is differential privacy. They hold for query lists fixed before the
+the private side unchanged, and none of it is differential privacy. They hold for query lists fixed before the
 first answer and charge the whole list.
 """
 

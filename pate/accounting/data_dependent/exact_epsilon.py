@@ -23,7 +23,7 @@ from pate.arrays import FloatArray, IntArray
 from pate.votes import VoteHistogram, VoteMatrix
 
 MOST_EVALUATIONS = 150
-"""Recursions over single teachers' moves before the bounds found so far are taken as they stand."""
+"""Recursions over single teachers' moves before the bounds found so far are taken as the result."""
 MOST_NUMBERS = 2 * 10**8
 """Probabilities of all neighbours together, beyond which the Renyi bound alone is given."""
 

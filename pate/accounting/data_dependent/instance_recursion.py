@@ -52,7 +52,7 @@ class QueryPairs:
 
 
 def instance_epsilon(queries: Sequence[Pairs], delta: float, reach: float, tolerance: float = 5e-3) -> float:
-    """``epsilon`` at ``delta`` of a fixed list of queries, on grids refined until it stands still.
+    """``epsilon`` at ``delta`` of a fixed list of queries, on grids refined until it changes no more.
 
     Args:
         queries: the pairs of each query; every neighbour of the data set picks one pair per query.

@@ -81,7 +81,7 @@ def information_terms(event: PrivacyEvent, spare: float) -> tuple[float, ...]:
 
 
 def _of_kind(leaf: Leaf, count: int, spare: float) -> float:
-    """The smaller of what the curve of so many releases shows and what the exact noise of each adds up to."""
+    """The smaller of the information by the curve of ``count`` releases and the sum over each one's exact noise."""
     cost = gaussian_rdp(leaf).repeated(count)
     curve = kind_curve(leaf, count, MOST_STEPS)
     if curve is None:
@@ -99,7 +99,7 @@ def curve_information(curve: PrivacyCurve, spare: float) -> float:
     """The smallest information whose Gaussian pair dominates a curve but for ``spare``, rounded up.
 
     A curve of chords has tests as corners: level ``x = Q(loss > h g)``, power ``p = P(loss > h g)``. The Gaussian's
-    trade-off is convex, so it lies below the curve's everywhere if it does so at the corners (Dong, Roth, Su 2022,
+    trade-off is convex, so it is below the curve's everywhere if it does so at the corners (Dong, Roth, Su 2022,
     proposition 2.5): ``mu = max Phi^-1((p - s) / (1 - s)) - Phi^-1(x / (1 - s))``.
     """
     return max(_row_information(row_G, curve.step, spare) for row_G in (curve.forward_G, curve.backward_G))

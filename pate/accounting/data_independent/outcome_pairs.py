@@ -85,7 +85,7 @@ class CoverPlan:
         )
 
     def centres(self) -> tuple[FloatArray, FloatArray]:
-        """Centres ``(z_q, z_p)`` of variant 0 with ``z_q >= 0``; variant 1 stands one to the right in ``q``."""
+        """Centres ``(z_q, z_p)`` of variant 0 with ``z_q >= 0``; those of variant 1 are one larger in ``q``."""
         step_q, step_p = self.steps()
         over_q, over_p = (self.margin * math.sqrt(2 * share) * self.sigma for share in (self.spared_q, self.spared_p))
         far_q = math.ceil((2 * self.reach + over_q + 3) / step_q)

@@ -58,7 +58,7 @@ class EstimatePlan:
 def plan_estimate(
     event: PrivacyEvent, votes: ExpectedVotes, *, price: float, delta: float, accountant: str = DEFAULT_ACCOUNTANT
 ) -> EstimatePlan:
-    """The estimate with the lowest expected upper bound that makes a campaign at most ``price`` dearer.
+    """The estimate with the lowest expected upper bound that adds at most ``price`` to the cost of a campaign.
 
     The search takes the estimate's Renyi cost at the campaign's own order for its price; the accountant then checks the
     choice, and the noise is adjusted until it holds.
@@ -71,7 +71,7 @@ def plan_estimate(
         accountant: one of ``ACCOUNTANTS``.
 
     Raises:
-        InputError: no estimate is to be had for so little.
+        InputError: no estimate is possible at this price.
     """
     search = _Search(*_campaign(event, votes), delta, worst_case_rdp(event).epsilon(delta)[1])
     without = data_independent_epsilon(event, delta, accountant).epsilon
