@@ -108,6 +108,15 @@ def test_the_tutorial_of_an_own_table_prints_what_it_shows(
     assert shown in capsys.readouterr().out.splitlines()
 
 
+@pytest.mark.parametrize("number", range(6))
+def test_the_examples_from_python_run(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = re.findall(r"```python\n(.*?)```", (DOCS / "how_to" / "from_python.md").read_text(), flags=re.DOTALL)
+    assert len(code) == 6
+    monkeypatch.chdir(tmp_path)
+    if "pate.run(" not in code[number]:  # which has tests of its own
+        exec(code[number], {})
+
+
 def test_every_letter_of_an_array_is_in_the_legend() -> None:
     """Letters of the axes that the library's arrays are named by."""
     legend = set(re.findall(r"^\| `([A-Z])` \|", (EXPLANATION / "shapes.md").read_text(), flags=re.MULTILINE))
