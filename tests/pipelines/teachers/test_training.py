@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,29 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pate.data import partition
-from pate.errors import QuorumLost, RecordsRefused
+from pate.errors import QuorumLost
 from pate.models import ModelSpec
 from pate.teachers import vote
 from pate.votes import VoteMatrix
-from pipelines.cluster.session import RaySession, ray_session
-from pipelines.config.experiment import FaultsConfig, load
-from pipelines.data.sources import load_study
+from pipelines.cluster.session import RaySession
+from pipelines.config.experiment import FaultsConfig
 from pipelines.teachers.ensemble import JOURNAL, ROSTER, Ensemble
 from pipelines.teachers.holders import HeldHere
 from pipelines.teachers.training import make_plan, train_teachers
-from pipelines.teachers.voting import collect_votes, forget_parts
+from pipelines.teachers.voting import collect_votes
 
 pytestmark = pytest.mark.xdist_group("ray")
-CONFIG = """
-name: small
-data: {source: digits, data_id: d, private: 120, pool: 40, evaluation: 20}
-partition: {teachers: 6}
-privacy: {epsilon: 500, delta: 1e-5, accountant: gaussian}
-teachers: {model: {kind: logistic}, training: {steps: 20}, bundle_size: 2}
-labelling: {max_asked: 10, mechanism: {kind: gnmax, sigma: 4}}
-student: {learner: supervised, spec: {model: {kind: mlp}, train: {steps: 1}}}
-"""
 
 
 @dataclass(frozen=True)
@@ -57,22 +46,6 @@ class Wounded:
 
     def source(self, teachers: Sequence[int]) -> Any:
         return Deadly() if self.dying & set(teachers) else self.held.source(teachers)
-
-
-@pytest.fixture(scope="module")
-def session() -> Iterator[RaySession]:
-    with ray_session(num_cpus=2) as opened:
-        yield opened
-
-
-@pytest.fixture
-def team(tmp_path: Path) -> Ensemble:
-    (tmp_path / "config.yaml").write_text(CONFIG)
-    (tmp_path / "teachers").mkdir()
-    config = load(tmp_path / "config.yaml")
-    study = load_study(config)
-    holder = HeldHere(study.held_here, partition(study.held_here, teachers=6, by="random", seed=0))
-    return Ensemble(folder=tmp_path / "teachers", config=config, study=study, holder=holder)
 
 
 def wounded(team: Ensemble, dying: set[int], **faults: int) -> Ensemble:
@@ -137,24 +110,3 @@ def test_lost_teachers_stop_a_run_or_abstain_as_declared_and_come_back_when_it_i
     for number, teachers in enumerate(team.plan.bundles):
         spec = team.config.teachers.model
         assert np.array_equal(whole[teachers], vote(team.here(number).read(), inputs, model=spec, classes=10))
-
-
-def test_who_has_voted_is_not_asked_again(team: Ensemble, session: RaySession, tmp_path: Path) -> None:
-    train_teachers(team, session)
-    path = tmp_path / "votes.npy"
-    first = collect_votes(path, team, team.study.pool.inputs, session)
-    asked = (team.folder / JOURNAL).read_text()
-    path.unlink()
-    assert collect_votes(path, team, team.study.pool.inputs, session) == first
-    assert (team.folder / JOURNAL).read_text() == asked
-    forget_parts(path)
-    assert [file.name for file in tmp_path.glob("votes*")] == ["votes.npy"]
-
-
-def test_weights_that_were_altered_are_refused(team: Ensemble, session: RaySession, tmp_path: Path) -> None:
-    train_teachers(team, session)
-    path = team.here(1).path
-    path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(RecordsRefused):
-        collect_votes(tmp_path / "votes.npy", team, team.study.pool.inputs, session)
-    assert not (tmp_path / "votes.npy").exists()
