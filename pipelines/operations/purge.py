@@ -1,9 +1,11 @@
 """Removes a run's private artifacts once they are older than the days declared for them.
 
 The removal is recorded in the ledger first: if the process dies in between, the next ``pate purge`` completes it.
-Removing is unlinking; on a disk that keeps old blocks, encryption of the disk is what makes them unreadable. The log of
-native output may quote records of any run of its home. Its lines have no dates, so it is emptied as a whole: when its
-newest line is past the retention, or when anything else of a run is removed.
+Removing is unlinking; on a disk that keeps old blocks, encryption of the disk is what makes them unreadable.
+
+Incidents and the log of native output are shared by the runs of a home, and may quote records of any. Incidents are
+removed by their age. Lines of the log have no dates, so it is emptied as a whole: when its newest line is past the
+retention, or when anything else is removed.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ def purge(store: RunFolder, base: Path, *, days: int | None, now: float | None =
     limit = (time.time() if now is None else now) - days * DAY
     with store.locked():
         old = [name for name in STAGES if _is_past(store.private / name, limit)]
-        incidents = [path for path in _files(store.private / INCIDENTS) if path.stat().st_mtime < limit]
+        incidents = [path for path in _incidents(store, base) if path.stat().st_mtime < limit]
         removed = [*old, *([INCIDENTS] if incidents else [])]
         log = Home(base).native_log
         if log.is_file() and log.stat().st_size and (removed or log.stat().st_mtime < limit):
@@ -55,7 +57,7 @@ def purge(store: RunFolder, base: Path, *, days: int | None, now: float | None =
             return []
         _record(store, base, days, removed)
         for path in incidents:
-            path.unlink()
+            path.unlink(missing_ok=True)  # another purge may have removed it
         for name in old:
             store.stages.forget(name)
             shutil.rmtree(store.private / name)
@@ -73,6 +75,11 @@ def _is_past(folder: Path, limit: float) -> bool:
     """Return ``True`` if a folder exists and its newest file is older than the limit."""
     files = list(_files(folder))
     return folder.is_dir() and all(path.stat().st_mtime < limit for path in files)
+
+
+def _incidents(store: RunFolder, base: Path) -> list[Path]:
+    """List the incidents of a run and those of its home."""
+    return [*_files(store.private / INCIDENTS), *_files(Home(base).path / "private" / INCIDENTS)]
 
 
 def _files(folder: Path) -> Iterable[Path]:

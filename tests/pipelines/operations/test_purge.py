@@ -76,6 +76,15 @@ def test_what_is_past_its_declared_days_is_removed_and_the_ledger_says_so(store:
     assert len(rows(tmp_path)) == 1
 
 
+def test_incidents_of_the_home_go_when_their_days_are_over(store: RunFolder, tmp_path: Path) -> None:
+    for name, days in (("old", 50), ("young", 40)):
+        path = tmp_path / "private" / "incidents" / Home(tmp_path).incident(name)
+        os.utime(path, (time.time() - days * DAY,) * 2)
+    assert purge(store, tmp_path, days=45) == ["incidents"]
+    assert [path.read_text() for path in (tmp_path / "private" / "incidents").iterdir()] == ["young"]
+    assert purge(store, tmp_path, days=45) == []
+
+
 def native_log(base: Path, days: float) -> Path:
     """A log of native output whose newest line is so many days old."""
     path = Home(base).private_folder() / NATIVE_LOG
