@@ -55,7 +55,7 @@ class Quiet:
 
     @contextmanager
     def bars(self, stage: str, totals: Mapping[str | None, int]) -> Iterator[Callable[[int, str | None], None]]:
-        yield lambda pieces, place: None
+        yield lambda pieces, site: None
 
 
 @final
@@ -88,9 +88,9 @@ class Terminal:
             TimeRemainingColumn(),
         )
         with self._bars(columns) as bars:
-            name = {place: stage if place is None else f"{stage} {printable(place)}" for place in shown}
-            task = {place: bars.add_task(f"{name[place]:<12}", total=total) for place, total in shown.items()}
-            yield lambda pieces, place: bars.advance(task[place if place in task else None], pieces)
+            name = {site: stage if site is None else f"{stage} {printable(site)}" for site in shown}
+            task = {site: bars.add_task(f"{name[site]:<12}", total=total) for site, total in shown.items()}
+            yield lambda pieces, site: bars.advance(task[site if site in task else None], pieces)
 
     def _bars(self, columns: tuple[ProgressColumn, ...]) -> RichProgress:
         """Bars that disappear when they are done; none in a file, where each would leave an empty line."""

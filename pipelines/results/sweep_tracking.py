@@ -28,8 +28,8 @@ def track_sweep(base: Path, configs: list[Config], row: Released[ReleasedRow]) -
         The folder of the record, as ``MlflowSink.deliver`` takes it.
     """
     name = configs[0].name
-    mark = content_hash({"runs": [own.run_id for own in configs]})[:8]
-    run_id = f"sweep-{name}-{len(configs)}-{mark}"
+    digest = content_hash({"runs": [own.run_id for own in configs]})[:8]
+    run_id = f"sweep-{name}-{len(configs)}-{digest}"
     folder = base / "sweeps" / run_id / "public"
     insecure = any(own.labelling.insecure_seeded_noise is not None for own in configs)
     with Tracker.open(folder, run_id=run_id, insecure=insecure, root=SWEEP) as tracker:
