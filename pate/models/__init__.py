@@ -6,7 +6,7 @@ Settings are importable without torch; what computes is loaded when it is first 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pate.models.specs import Augmentation, ModelSpec, TrainSpec, TreesSpec
+from pate.models.specs import Augmentation, CustomModel, EstimatorModel, ModelSpec, TrainSpec, TreesSpec
 
 if TYPE_CHECKING:
     from pate.models.architectures import build
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Augmentation",
+    "CustomModel",
+    "EstimatorModel",
     "ModelSpec",
     "Records",
     "TrainSpec",

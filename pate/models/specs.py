@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
 from pate.errors import expected
+from pate.models.own_parts import require_import_path
 
 Kind: TypeAlias = Literal["logistic", "mlp", "cnn", "strided_cnn", "resnet18"]
 Shape: TypeAlias = tuple[int, ...]
@@ -54,6 +55,40 @@ class ModelSpec:
     def widths(self) -> tuple[int, ...]:
         """The hidden widths, with the kind's default filled in."""
         return DEFAULT_HIDDEN[self.kind] if self.hidden is None else self.hidden
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomModel:
+    """A network of the user's.
+
+    Attributes:
+        builder: import path of a function of input shape and number of classes that gives a new ``torch.nn.Module``,
+            such as ``mypackage.models:build``.
+    """
+
+    kind: Literal["custom"] = "custom"
+    builder: str
+
+    def __post_init__(self) -> None:
+        require_import_path(self.builder, key="teachers.model.builder")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EstimatorModel:
+    """An estimator of the user's, in the style of scikit-learn.
+
+    Attributes:
+        estimator: import path of a function of number of classes and seed that gives a new estimator with ``fit``
+            and ``predict_proba`` or ``predict``, such as ``mypackage.models:make``.
+    """
+
+    kind: Literal["estimator"] = "estimator"
+    estimator: str
+
+    def __post_init__(self) -> None:
+        require_import_path(self.estimator, key="teachers.model.estimator")
 
 
 @final

@@ -5,11 +5,10 @@ Everything else (roster, seeds, votes, abstentions) is the same for all; a new k
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import TypeAlias, final
+from typing import Any, TypeAlias, final
 
 import torch
 from torch import nn
@@ -18,18 +17,25 @@ from pate.errors import expected
 from pate.models.architectures import build
 from pate.models.boosted_trees import Abstainer, Trees, fit_trees
 from pate.models.bundle import fit_bundle
-from pate.models.specs import ModelSpec, Shape, Strategy, TrainSpec, TreesSpec
+from pate.models.specs import CustomModel, EstimatorModel, ModelSpec, Shape, Strategy, TrainSpec, TreesSpec
 from pate.models.training import FloatArray, IntArray, Records
 from pate.randomness import derive_seed
+from pate.teachers.estimators import fit_estimator, pack_estimators, unpack_estimators
+from pate.teachers.own_networks import build_own, require_independent, silence
 from pate.teachers.tree_weights import pack_trees, unpack_trees
-from pate.teachers.weights import BundleWeights, pack, unpack
+from pate.teachers.weights import BundleWeights, pack, unpack, unpack_into
 
-TeacherSpec: TypeAlias = ModelSpec | TreesSpec
+TeacherSpec: TypeAlias = ModelSpec | TreesSpec | CustomModel | EstimatorModel
 TeacherRecords: TypeAlias = tuple[FloatArray, IntArray]
 """Inputs ``[N, *input_shape]`` and labels ``[N]`` of one teacher; N may be 0."""
 
 
-_SUFFIX: dict[type, str] = {ModelSpec: "safetensors", TreesSpec: "json"}
+_SUFFIX: dict[type, str] = {
+    ModelSpec: "safetensors",
+    TreesSpec: "json",
+    CustomModel: "safetensors",
+    EstimatorModel: "json",
+}
 
 
 def suffix_of(model: TeacherSpec) -> str:
@@ -90,10 +96,38 @@ def _fit_networks(
     seeds: Sequence[int],
     fitting: Fitting,
 ) -> BundleWeights:
-    if fitting.train is None:
-        raise expected("a TrainSpec for networks", "say how they are fitted", kind=model.kind)
     input_shape, classes = fitting.input_shape, fitting.classes
     networks = [build(model, input_shape, classes, derive_seed(own, "weights")) for own in seeds]
+    return _fitted(networks, model.kind, partitions, teachers, seeds, fitting, fitting.strategy)
+
+
+@fit_teachers.register
+def _fit_own_networks(
+    model: CustomModel,
+    partitions: Sequence[TeacherRecords],
+    teachers: Sequence[int],
+    seeds: Sequence[int],
+    fitting: Fitting,
+) -> BundleWeights:
+    """One after the other: that modules of the user's stay apart where they are fused is not proven."""
+    shape, classes = fitting.input_shape, fitting.classes
+    networks = [build_own(model, shape, classes, derive_seed(own, "weights")) for own in seeds]
+    require_independent(model, networks, shape)
+    return _fitted(networks, model.kind, partitions, teachers, seeds, fitting, "sequential")
+
+
+def _fitted(
+    networks: list[nn.Module],
+    kind: str,
+    partitions: Sequence[TeacherRecords],
+    teachers: Sequence[int],
+    seeds: Sequence[int],
+    fitting: Fitting,
+    strategy: Strategy,
+) -> BundleWeights:
+    if fitting.train is None:
+        raise expected("a TrainSpec for networks", "say how they are fitted", kind=kind)
+    input_shape, classes = fitting.input_shape, fitting.classes
     empty = [len(labels) == 0 for _, labels in partitions]
     stand_in = Records(inputs=torch.zeros(1, *input_shape), labels=torch.zeros(1, dtype=torch.int64))
     fit_bundle(
@@ -105,11 +139,11 @@ def _fit_networks(
         fitting.train,
         seeds=seeds,
         device=fitting.device,
-        strategy=fitting.strategy,
+        strategy=strategy,
     )
     for network, none in zip(networks, empty, strict=True):
         if none:
-            _silence(network)
+            silence(network)
     return pack(networks, teachers)
 
 
@@ -133,9 +167,44 @@ def _fit_boosted_trees(
     return pack_trees(fitted, teachers)
 
 
+@fit_teachers.register
+def _fit_estimators(
+    model: EstimatorModel,
+    partitions: Sequence[TeacherRecords],
+    teachers: Sequence[int],
+    seeds: Sequence[int],
+    fitting: Fitting,
+) -> BundleWeights:
+    if fitting.train is not None:
+        raise expected("no TrainSpec for an estimator", "it knows how it is fitted", kind=model.kind)
+    fitted: list[Any] = []
+    for partition, seed in zip(partitions, seeds, strict=True):
+        if len(partition[1]) == 0:
+            fitted.append(None)
+            continue
+        records = _records(partition, fitting.input_shape, fitting.classes)
+        rows_NF = records.inputs.flatten(1).numpy().copy()
+        fitted.append(fit_estimator(model, rows_NF, records.labels.numpy().copy(), fitting.classes, seed).fitted)
+    return pack_estimators(fitted, teachers)
+
+
 @read_teachers.register
 def _read_networks(model: ModelSpec, weights: BundleWeights, input_shape: Shape, classes: int) -> dict[int, nn.Module]:
     return unpack(weights, model, input_shape, classes)
+
+
+@read_teachers.register
+def _read_own_networks(
+    model: CustomModel, weights: BundleWeights, input_shape: Shape, classes: int
+) -> dict[int, nn.Module]:
+    return unpack_into(weights, lambda: build_own(model, input_shape, classes, seed=0), kind=model.kind)
+
+
+@read_teachers.register
+def _read_estimators(
+    model: EstimatorModel, weights: BundleWeights, input_shape: Shape, classes: int
+) -> dict[int, nn.Module]:
+    return unpack_estimators(model, weights, classes)
 
 
 @read_teachers.register
@@ -150,10 +219,3 @@ def _records(partition: TeacherRecords, input_shape: Shape, classes: int) -> Rec
     if tuple(records.inputs.shape[1:]) != tuple(input_shape):
         raise expected("private inputs of the configured shape", "check the data source", input_shape=input_shape)
     return records
-
-
-def _silence(network: nn.Module) -> None:
-    """Fill the weights with NaN: every logit is NaN, and a NaN logit is an abstention."""
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.fill_(math.nan)

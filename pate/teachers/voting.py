@@ -55,10 +55,18 @@ def _votes(
 ) -> VoteArray:
     network.to(device)
     votes = [
-        votes_of_logits(network(batch.to(device, copy=True)).cpu().numpy(), classes)  # products round by address
+        votes_of_logits(_logits(network, batch.to(device, copy=True), classes), classes)  # products round by address
         for batch in inputs_Q.split(batch_size)  # type: ignore[no-untyped-call]
     ]
     return np.concatenate(votes) if votes else np.zeros(0, dtype=narrowest(classes))
+
+
+def _logits(network: nn.Module, batch: torch.Tensor, classes: int) -> FloatArray:
+    """Logits ``[B, C]``."""
+    logits: FloatArray = network(batch).cpu().numpy()
+    if logits.shape != (len(batch), classes):
+        raise expected(f"{classes} scores for each input from a teacher", "correct its model", shape=logits.shape)
+    return logits
 
 
 def votes_of_logits(logits_QC: FloatArray, classes: int) -> VoteArray:

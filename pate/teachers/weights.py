@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -73,17 +73,22 @@ def unpack(weights: BundleWeights, spec: ModelSpec, input_shape: Shape, classes:
     Raises:
         InputError: the content is not what was hashed, is not safetensors, or belongs to another architecture.
     """
+    return unpack_into(weights, lambda: build(spec, input_shape, classes, seed=0), kind=spec.kind)
+
+
+def unpack_into(weights: BundleWeights, new: Callable[[], nn.Module], *, kind: str) -> dict[int, nn.Module]:
+    """As ``unpack``, for networks of the architecture that ``new`` makes; ``kind`` names it in errors."""
     tensors = _checked_tensors(weights)
     teachers = tensors.pop(TEACHERS_KEY, torch.zeros(0, dtype=torch.int64)).tolist()
-    template = build(spec, input_shape, classes, seed=0).state_dict()
+    template = new().state_dict()
     wanted = {name: (len(teachers), *value.shape) for name, value in template.items()}
     if not teachers or wanted != {name: tuple(value.shape) for name, value in tensors.items()}:
         raise expected(
-            "weights of the configured architecture", "train the teachers again, or correct the model", kind=spec.kind
+            "weights of the configured architecture", "train the teachers again, or correct the model", kind=kind
         )
     networks: dict[int, nn.Module] = {}
     for position, teacher in enumerate(teachers):
-        network = build(spec, input_shape, classes, seed=0)
+        network = new()
         network.load_state_dict({name: value[position] for name, value in tensors.items()})
         networks[teacher] = network.eval()
     return networks

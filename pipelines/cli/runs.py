@@ -36,8 +36,10 @@ def validate(config: ConfigArgument, as_json: JsonOption = False) -> None:
     """Check a configuration and print its maximum cost."""
     from pate.accounting.rounding import up
     from pipelines.config.experiment import load
+    from pipelines.config.own_parts import require_importable
 
     chosen = load(config)
+    require_importable(chosen)
     bound = chosen.campaign_epsilon()
     if as_json:
         print_json(

@@ -1,10 +1,10 @@
-"""What every part of a configuration is made of."""
+"""Base class and types of all parts of a configuration."""
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 MOST = 1_000_000_000
 """Largest count; beyond it no machine has the memory, and databases and arrays overflow."""
@@ -22,3 +22,14 @@ class Section(BaseModel):
     """A part of the configuration: frozen, and closed to unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Keys that came after the first release: left out of dumps at their defaults, so that runs keep their ids."""
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = handler(self)
+        for name in self.later:
+            if getattr(self, name) == type(self).model_fields[name].get_default():
+                found.pop(name, None)
+        return found

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from pate.models import TreesSpec
-from pate.models.specs import Augmentation
+from pate.models.own_parts import broken, call_part, require_import_path
 from pate.student import BoostedTrees, FixMatch, Learner, PseudoLabel, StudentSpec, Supervised
-from pipelines.config.fields import MOST, Count, Positive, Section, Threads
+from pipelines.config.embedding import Embedding, OneOf, section_of
+from pipelines.config.fields import MOST, Count, Positive, Threads
+
+Fraction: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 
 
-class LearnerConfig(Section):
-    """What every learner's part of the configuration has."""
+class LearnerConfig(Embedding):
+    """Keys of every learner."""
 
+    learner: str
     threads: Threads = Field(1, description="torch threads; small networks are fastest with one")
     start: Literal["fresh", "features"] = Field(
         "fresh", description="features: begin with the weights of the encoder, which must be the same network"
@@ -24,9 +29,18 @@ class LearnerConfig(Section):
         "inputs", description="features: the student is a head on the encoder, which becomes its first part"
     )
 
-    @abstractmethod
     def build(self) -> Learner:
         """The learner."""
+        learner: Learner = self.made()
+        return learner
+
+    @abstractmethod
+    def pooled(self) -> object:
+        """Settings of the student's model where it learns from true labels, without any privacy."""
+
+    @abstractmethod
+    def shortened(self) -> LearnerConfig:
+        """The same learner, fitted for one update or round."""
 
     @abstractmethod
     def updates(self, labels: int) -> int:
@@ -35,7 +49,7 @@ class LearnerConfig(Section):
     @property
     @abstractmethod
     def model_kind(self) -> str:
-        """What the student is made of, such as ``mlp`` or ``logistic on features``."""
+        """Kind of the student's model, such as ``mlp`` or ``logistic on features``."""
 
 
 class NetworkConfig(LearnerConfig):
@@ -52,6 +66,13 @@ class NetworkConfig(LearnerConfig):
                 raise ValueError(f"Expected {name} <= {MOST}, got {size}; train for less")
         return spec
 
+    def pooled(self) -> StudentSpec:
+        return self.spec
+
+    def shortened(self) -> LearnerConfig:
+        train = replace(self.spec.train, epochs=None, steps=1)
+        return self.model_copy(update={"spec": replace(self.spec, train=train)})
+
     def updates(self, labels: int) -> int:
         return self.spec.train.updates(labels)
 
@@ -61,59 +82,11 @@ class NetworkConfig(LearnerConfig):
         return kind if self.see == "inputs" else f"{kind} on features"
 
 
-class SupervisedConfig(NetworkConfig):
-    """A student that learns from the released labels alone."""
+class TreesConfig(LearnerConfig):
+    """A student of boosted trees."""
 
-    learner: Literal["supervised"]
-    augmentation: Augmentation | None = None
-
-    def build(self) -> Learner:
-        return Supervised(spec=self.spec, augmentation=self.augmentation)
-
-
-class PseudoLabelConfig(NetworkConfig):
-    """A student that also learns from its own confident answers on the rest of the pool (Lee 2013)."""
-
-    learner: Literal["pseudo-label"]
-    weight: Positive = 1.0
-    threshold: float = Field(0.0, ge=0, le=1)
-    unlabelled_ratio: Count = 4
-
-    def build(self) -> Learner:
-        return PseudoLabel(
-            spec=self.spec, weight=self.weight, threshold=self.threshold, unlabelled_ratio=self.unlabelled_ratio
-        )
-
-
-class FixMatchConfig(NetworkConfig):
-    """A student for images that must agree with itself on weak and strong changes (Sohn et al. 2020)."""
-
-    learner: Literal["fixmatch"]
-    weak: Augmentation
-    strong: Augmentation
-    threshold: float = Field(0.95, ge=0, le=1)
-    unlabelled_ratio: Count = 4
-    weight: Positive = 1.0
-
-    def build(self) -> Learner:
-        return FixMatch(
-            spec=self.spec,
-            weak=self.weak,
-            strong=self.strong,
-            threshold=self.threshold,
-            unlabelled_ratio=self.unlabelled_ratio,
-            weight=self.weight,
-        )
-
-
-class BoostedTreesConfig(LearnerConfig):
-    """A student of boosted trees, for tables."""
-
-    learner: Literal["boosted-trees"]
     spec: TreesSpec
-    self_training: int = Field(0, ge=0, le=20, description="rounds in which it also learns from its own guesses")
-    threshold: float = Field(0.8, ge=0, le=1, description="confidence that a guess needs to take part")
-    weight: float = Field(0.5, gt=0, le=1, description="of a guess, where a released label weighs 1")
+    self_training: int
 
     @field_validator("start", "see")
     @classmethod
@@ -124,10 +97,12 @@ class BoostedTreesConfig(LearnerConfig):
             )
         return chosen
 
-    def build(self) -> Learner:
-        return BoostedTrees(
-            spec=self.spec, self_training=self.self_training, threshold=self.threshold, weight=self.weight
-        )
+    def pooled(self) -> TreesSpec:
+        return self.spec
+
+    def shortened(self) -> LearnerConfig:
+        once = {"spec": replace(self.spec, rounds=1), "self_training": min(1, self.self_training)}
+        return self.model_copy(update=once)
 
     def updates(self, labels: int) -> int:
         return 1 + self.self_training
@@ -137,6 +112,79 @@ class BoostedTreesConfig(LearnerConfig):
         return self.spec.kind
 
 
+SupervisedConfig = section_of(
+    Supervised,
+    NetworkConfig,
+    name="SupervisedConfig",
+    doc="A student that learns from the released labels alone.",
+    tag=("learner", "supervised"),
+)
+PseudoLabelConfig = section_of(
+    PseudoLabel,
+    NetworkConfig,
+    name="PseudoLabelConfig",
+    doc="A student that also learns from its own confident answers on the rest of the pool (Lee 2013).",
+    tag=("learner", "pseudo-label"),
+    later=("ramp",),
+    types={"weight": Positive, "threshold": Fraction, "unlabelled_ratio": Count, "ramp": tuple[Fraction, Fraction]},
+)
+FixMatchConfig = section_of(
+    FixMatch,
+    NetworkConfig,
+    name="FixMatchConfig",
+    doc="A student for images that must agree with itself on weak and strong changes (Sohn et al. 2020).",
+    tag=("learner", "fixmatch"),
+    later=("alignment",),
+    types={"threshold": Fraction, "unlabelled_ratio": Count, "weight": Positive},
+)
+BoostedTreesConfig = section_of(
+    BoostedTrees,
+    TreesConfig,
+    name="BoostedTreesConfig",
+    doc="A student of boosted trees, for tables.",
+    tag=("learner", "boosted-trees"),
+    types={
+        "self_training": Annotated[int, Field(ge=0, le=20)],
+        "threshold": Fraction,
+        "weight": Annotated[float, Field(gt=0, le=1)],
+    },
+)
+
+
+class CustomLearnerConfig(LearnerConfig):
+    """A learner of the user's: an object whose ``fit`` turns public inputs and released labels into a student."""
+
+    learner: Literal["custom"]
+    builder: str = Field(description="import path of a function that gives the learner, such as mypackage:learner")
+
+    @field_validator("builder")
+    @classmethod
+    def _import_path(cls, builder: str) -> str:
+        require_import_path(builder, key="student.builder")
+        return builder
+
+    def build(self) -> Learner:
+        learner: Learner = call_part(self.builder, key="student.builder")
+        if not callable(getattr(learner, "fit", None)):
+            raise broken("student.builder", self.builder, f"{type(learner).__name__} without fit")
+        return learner
+
+    def pooled(self) -> CustomLearnerConfig:
+        return self
+
+    def shortened(self) -> CustomLearnerConfig:
+        return self
+
+    def updates(self, labels: int) -> int:
+        count = getattr(self.build(), "updates", None)
+        return int(count(labels)) if callable(count) else 1
+
+    @property
+    def model_kind(self) -> str:
+        return f"user-defined ({self.builder})"
+
+
 StudentConfig: TypeAlias = Annotated[
-    SupervisedConfig | PseudoLabelConfig | FixMatchConfig | BoostedTreesConfig, Field(discriminator="learner")
+    LearnerConfig,
+    OneOf("learner", SupervisedConfig, PseudoLabelConfig, FixMatchConfig, BoostedTreesConfig, CustomLearnerConfig),
 ]

@@ -29,7 +29,9 @@ from pate.data.origin import FILE_BITS
 from pate.errors import expected
 from pate.values import Redacted
 from pipelines.config.data import FileConfig, FilesData, ImagesData, JoinConfig, NpzData, TableData
-from pipelines.config.experiment import Config, SiteTeachersConfig, TrackingConfig
+from pipelines.config.experiment import Config
+from pipelines.config.infrastructure import TrackingConfig
+from pipelines.config.partition import SiteTeachersConfig
 from pipelines.data.shipped_sets import folder_of
 from pipelines.data.sources import file_format, load_study, npz_arrays, shares
 
@@ -37,12 +39,12 @@ from pipelines.data.sources import file_format, load_study, npz_arrays, shares
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Copies(Redacted):
-    """What an audit may change.
+    """Copies of the private files that an audit may change.
 
     Attributes:
         config: the experiment, reading the copies.
         records: the private records in them.
-        simulated: whether the records are those of a public benchmark, which the audit treats as somebody's.
+        simulated: ``True`` if the records are those of a public benchmark, which the audit treats as somebody's.
     """
 
     config: Config
@@ -99,7 +101,7 @@ def _as_somebodys(config: Config, study: Study) -> Config:
 
 
 def _exported(config: Config, study: Study, folder: Path) -> NpzData:
-    """Records that lie in no file of their own, as archives."""
+    """Records without files of their own, as archives."""
     held = study.held_here
     parts: dict[str, dict[str, Any]] = {
         "private": {"images": held.features, "labels": held.labels_N},
@@ -249,7 +251,7 @@ def _npz_file(file: FileConfig, root: Path) -> NpzFile:
 
 
 def _grows(data: FilesData) -> bool:
-    """Whether a new record stays private: nothing is drawn from the private files, or only whole sites are."""
+    """Return ``True`` if a new record stays private: nothing is drawn from private files, or only whole sites are."""
     return bool(data.pool_files) or data.split.by == "site"
 
 

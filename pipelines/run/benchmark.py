@@ -14,13 +14,14 @@ from pate.features import PackedEncoder
 from pate.models import Records, TreesSpec, build, fit, fit_trees
 from pate.public_sets import PublicSource
 from pate.randomness import derive_seed
-from pate.student import StudentSpec
+from pate.student import LabeledPool, StudentSpec
 from pate.student.metrics import ClassMetrics, class_metrics, mean_over_runs, mean_recall
 from pate.values import BenchmarkOnly, Released
 from pate.votes import VoteMatrix
 from pipelines.cluster.job import Job
 from pipelines.cluster.session import OnDemand
 from pipelines.config.experiment import Config
+from pipelines.config.student import CustomLearnerConfig
 from pipelines.outcome import benchmark_metrics
 from pipelines.outcome.benchmark_metrics import BenchmarkMetrics
 from pipelines.outcome.campaign import Campaign
@@ -136,7 +137,7 @@ def train_pooled(
     import torch  # noqa: PLC0415 - a task on a worker
 
     own, others = encoded(np.array(inputs), encoder), encoded(np.array(evaluation.inputs), encoder)
-    model = _fit_pooled(config.student.spec, own, np.array(labels), classes, config.seed)
+    model = _fit_pooled(config.student.pooled(), own, np.array(labels), classes, config.seed)
     with torch.inference_mode():
         proba_EC = model.eval()(torch.from_numpy(others)).softmax(dim=1).numpy()
     return class_metrics(proba_EC, evaluation.labels_E, seed=SEED, units_E=evaluation.units_E)
@@ -159,3 +160,8 @@ def _(spec: StudentSpec, inputs: Any, labels: Any, classes: int, seed: int) -> A
 @_fit_pooled.register
 def _(spec: TreesSpec, inputs: Any, labels: Any, classes: int, seed: int) -> Any:
     return fit_trees(spec, inputs, labels, classes, seed=derive_seed(seed, "pooled"))
+
+
+@_fit_pooled.register
+def _(spec: CustomLearnerConfig, inputs: Any, labels: Any, classes: int, seed: int) -> Any:
+    return spec.build().fit(LabeledPool.of(inputs, labels, classes), seed=derive_seed(seed, "pooled")).network

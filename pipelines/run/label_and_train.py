@@ -23,6 +23,7 @@ from pate.votes import VoteMatrix
 from pipelines.cluster import session
 from pipelines.cluster.safety import require_safe_ray
 from pipelines.config.experiment import Config
+from pipelines.config.own_parts import require_importable
 from pipelines.data.sources import deal, load_study
 from pipelines.outcome.summary import Summary
 from pipelines.outcome.summary import load as load_summary
@@ -121,6 +122,7 @@ class _Inputs:
 
 def _checked(config: Config, base: Path) -> _Inputs:
     """The run's inputs; what can be refused is refused before a file is written."""
+    require_importable(config)
     where = destination(config.tracking.uri, home=base, experiment=config.tracking.experiment)
     preflight(where)
     session.preflight(config.ray.address)

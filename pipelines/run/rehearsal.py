@@ -6,17 +6,20 @@ memory than there is) would else be found after the answers were paid for.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 
+from pate.data.records import FloatArray
 from pate.errors import PateError, expected
-from pate.models import TreesSpec
+from pate.models.own_parts import broken
 from pate.randomness import derive_seed
-from pate.student import LabeledPool, StudentSpec
-from pipelines.config.student import BoostedTreesConfig
+from pate.student import LabeledPool, Student
+from pate.student.export import save_exported
+from pate.values import Released
+from pipelines.config.student import CustomLearnerConfig
 from pipelines.run.context import Run
 from pipelines.run.features import encoded
 
@@ -38,9 +41,7 @@ def rehearse(run: Run) -> None:
     labels_M = np.full(min(len(study.pool), MOST_INPUTS), -1, dtype=np.int64)
     asked = min(len(labels_M), run.config.labelling.max_asked)
     labels_M[:asked] = np.arange(asked) % classes
-    config = run.config.student.model_copy(update={"spec": _short(run.config.student.spec)})
-    if isinstance(config, BoostedTreesConfig):
-        config = config.model_copy(update={"self_training": min(1, config.self_training)})
+    config = run.config.student.shortened()
     try:
         seen = encoded(study.pool.inputs[: len(labels_M)], run.student_encoder)
         student = config.build().fit(
@@ -51,7 +52,9 @@ def rehearse(run: Run) -> None:
         )
         if run.student_encoder is not None:
             student = student.behind(run.student_encoder.open(), study.input_shape)
-        student.predict_proba(study.evaluation.inputs[:2])
+        proba = student.predict_proba(study.evaluation.inputs[:2])
+        if isinstance(config, CustomLearnerConfig):
+            _require_student(config, student, proba, study.pool.inputs[:8], classes)
     except PateError:
         raise
     except (RuntimeError, ValueError, TypeError, MemoryError, OverflowError) as error:
@@ -63,8 +66,17 @@ def rehearse(run: Run) -> None:
         ) from error
 
 
-def _short(spec: StudentSpec | TreesSpec) -> Any:
-    """The same student, fitted for one update or round."""
-    if isinstance(spec, TreesSpec):
-        return replace(spec, rounds=1)
-    return replace(spec, train=replace(spec.train, epochs=None, steps=1))
+def _require_student(
+    config: CustomLearnerConfig, student: Student, proba: FloatArray, example: FloatArray, classes: int
+) -> None:
+    """Refuse a student of an own learner that is no classifier, or that cannot be exported.
+
+    Raises:
+        InputError: as ``save_exported``; or its probabilities are not finite, or not one row of C for each input.
+    """
+    if proba.shape != (2, classes) or not np.isfinite(proba).all():
+        raise broken(
+            "student.builder", config.builder, f"outputs of shape {proba.shape}, or not finite, for two inputs"
+        )
+    with TemporaryDirectory() as folder:
+        save_exported(Released.public(student.network), Released.public(example), Path(folder))

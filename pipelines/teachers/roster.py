@@ -15,7 +15,7 @@ from typing import final
 
 from pate.errors import QuorumLost
 from pate.files import write_atomically
-from pipelines.config.experiment import FaultsConfig
+from pipelines.config.infrastructure import FaultsConfig
 
 _IN_FILE = {"sites": "places"}
 """Fields of a plan that have another name in its file."""
@@ -109,7 +109,7 @@ def require_quorum(faults: FaultsConfig, plan: Plan, present: Collection[int], *
         faults: the declared quorums; without one, all are needed.
         plan: the teachers and their sites.
         present: numbers of the bundles that are there.
-        doing: what they did, for the error.
+        doing: ``trained`` or ``voted``, for the error.
 
     Raises:
         QuorumLost: nothing was released.

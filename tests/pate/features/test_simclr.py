@@ -12,6 +12,7 @@ from pate.data.embedded import digits_study
 from pate.features import SimCLR
 from pate.features.simclr import nt_xent
 from pate.models import ModelSpec, TrainSpec
+from pate.models.augmentation import augment
 from pate.models.specs import Augmentation
 
 CHANGES = Augmentation(shift=0.15, rotate=20, zoom=0.2)
@@ -58,7 +59,7 @@ def test_training_makes_views_of_one_image_alike_and_others_not(pool: np.ndarray
     as the twin that must lose, in one that made a single update."""
     study = digits_study(private=900, pool=500, evaluation=300, hospitals=1, skew=0.0, seed=0)
     images = torch.from_numpy(study.evaluation.inputs)
-    one, two = (CHANGES(images, torch.Generator().manual_seed(seed)) for seed in (8, 9))
+    one, two = (augment(images, CHANGES, torch.Generator().manual_seed(seed)) for seed in (8, 9))
 
     def contrast(steps: int) -> float:
         made = simclr(steps).fit(pool, seed=0)

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load
 
+from pate.models import bundle as bundle_module
 from pate.models import fused
 from pate.models.bundle import fit_bundle
 from pate.models.dense_stack import DenseStack
@@ -224,7 +225,7 @@ def clipped_together(self, rate_T, *, step=SlotOptimiser.step) -> None:
 
 
 MUTANTS = {
-    "grouped by number of updates": (fused, "fit_fused", together_by_updates),
+    "grouped by number of updates": (bundle_module, "fit_fused", together_by_updates),
     "as wide as the largest": (fused, "updates", as_wide_as_the_largest),
     "copied out at the end": (fused, "updates", copied_out_at_the_end),
     "one schedule for all": (fused, "updates", at_the_rates_of_the_largest),

@@ -116,7 +116,8 @@ FIGURE = {"order": 4, "beta": 0.05, "sigma_ss": 8, "tau_s": 0.3}
         ({"privacy__sanitised": FIGURE | {"order": 1}}, ["privacy.sanitised.order=1", "greater than 1"]),
         ({"privacy__sanitised": FIGURE | {"sigma_ss": 0}}, ["privacy.sanitised.sigma_ss=0", "greater than 0"]),
         ({"privacy__sanitised": FIGURE | {"sigma_ss": 0.01}}, ["raise privacy.sanitised.sigma_ss"]),
-        ({"privacy__sanitised": FIGURE | {"floor": 1}}, ["unknown key privacy.sanitised.floor=1"]),
+        ({"privacy__sanitised": FIGURE | {"flor": 1}}, ["unknown key privacy.sanitised.flor=1"]),
+        ({"privacy__sanitised": FIGURE | {"floor": 0}}, ["privacy.sanitised.floor=0", "greater than or equal"]),
         ({"privacy__sanitised": {"order": 4}}, ["missing key privacy.sanitised.beta"]),
         (
             {"privacy__sanitised": FIGURE, "partition__teachers": 1001, "data__private": 1200},

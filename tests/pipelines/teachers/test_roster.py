@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pate.errors import QuorumLost
-from pipelines.config.experiment import FaultsConfig
+from pipelines.config.infrastructure import FaultsConfig
 from pipelines.teachers.roster import Plan, Roster, make_bundles, require_quorum
 
 sites = st.lists(st.sampled_from(["north", "south", None]), min_size=1, max_size=60)

@@ -17,7 +17,7 @@ from pate.models import ModelSpec
 from pate.teachers import vote
 from pate.votes import VoteMatrix
 from pipelines.cluster.session import RaySession
-from pipelines.config.experiment import FaultsConfig
+from pipelines.config.infrastructure import FaultsConfig
 from pipelines.teachers.ensemble import JOURNAL, ROSTER, Ensemble
 from pipelines.teachers.holders import HeldHere
 from pipelines.teachers.training import make_plan, train_teachers

@@ -1,0 +1,77 @@
+"""Own parts: functions of the user's, named in the configuration by their import path.
+
+What they promise is checked where it can be: that they are importable and callable when a configuration is validated,
+what they give when it is made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import reduce
+from importlib import import_module
+from typing import Any
+
+from pate.errors import InputError, expected
+
+IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+"""Such as ``mypackage.models:build``."""
+
+
+def require_import_path(path: str, *, key: str) -> None:
+    """Refuse a text that is no import path.
+
+    Raises:
+        InputError: with the key.
+    """
+    if not IMPORT_PATH.fullmatch(path):
+        raise expected(
+            f"an import path such as 'mypackage.models:build' at {key}", "write module, colon, function", path=path
+        )
+
+
+def load_part(path: str, *, key: str) -> Callable[..., Any]:
+    """The function at an import path.
+
+    Args:
+        path: such as ``mypackage.models:build``.
+        key: of the configuration, for errors.
+
+    Raises:
+        InputError: it cannot be imported here, or is not callable.
+    """
+    require_import_path(path, key=key)
+    module, _, name = path.partition(":")
+    try:
+        found: Any = reduce(getattr, name.split("."), import_module(module))
+    except Exception as error:
+        raise expected(
+            f"an importable function at {key}",
+            "install its package, or put its folder on PYTHONPATH, here and on every worker of the cluster",
+            path=path,
+            found=type(error).__name__,
+        ) from error
+    if not callable(found):
+        raise expected(f"a function at {key}", "name a function", path=path, found=type(found).__name__)
+    part: Callable[..., Any] = found
+    return part
+
+
+def call_part(path: str, *arguments: Any, key: str, **settings: Any) -> Any:
+    """What an own function gives; its errors name the key.
+
+    Raises:
+        InputError: it cannot be imported, or fails.
+    """
+    part = load_part(path, key=key)
+    try:
+        return part(*arguments, **settings)
+    except InputError:
+        raise
+    except Exception as error:
+        raise broken(key, path, f"it raises {type(error).__name__}") from error
+
+
+def broken(key: str, path: str, found: str) -> InputError:
+    """The error for an own part that does not keep what it must promise; see docs/how_to/own_parts.md."""
+    return expected(f"a part at {key} that keeps what own parts must promise", "correct it", path=path, found=found)

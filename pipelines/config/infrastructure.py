@@ -1,0 +1,60 @@
+"""The parts of a configuration that change no result: tracking, Ray and faults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from pipelines.config.fields import Count, Positive, Section
+from pipelines.tracking.cards import check_experiment, check_name
+from pipelines.tracking.destination import destination
+
+
+class TrackingConfig(Section):
+    """Where MLflow keeps the run."""
+
+    uri: str | None = Field(None, description="an MLflow server or store; default: SQLite in PATE_HOME")
+    experiment: str = Field("pate", description="up to 200 letters, digits and '_ . - /' or spaces")
+    registered_model: str | None = Field(
+        None, description="name in the model registry, of letters, digits, '_', '.' and '-'; default: pate-<name>"
+    )
+    system_metrics: bool = Field(True, description="record how busy this process is while it trains the student")
+
+    @field_validator("uri")
+    @classmethod
+    def _known_scheme(cls, uri: str | None) -> str | None:
+        destination(uri, home=Path())
+        return uri
+
+    @field_validator("experiment")
+    @classmethod
+    def _experiment_that_mlflow_takes(cls, name: str) -> str:
+        check_experiment(name)
+        return name
+
+    @field_validator("registered_model")
+    @classmethod
+    def _model_that_the_registry_takes(cls, name: str | None) -> str | None:
+        if name is not None:
+            check_name("model", name)
+        return name
+
+
+class RayConfig(Section):
+    """Which Ray. RAY_ADDRESS and an initialised Ray are joined without being asked."""
+
+    address: str | None = Field(None, description="host:port; default: RAY_ADDRESS, else a local one")
+    num_cpus: Count | None = Field(None, description="cores of the local Ray; default: all")
+
+
+class FaultsConfig(Section):
+    """What happens when machines fail. It changes no result, so it may be changed for a run that is resumed."""
+
+    retries: int = Field(3, ge=0, le=100, description="tries after a task's first that crashed")
+    task_seconds: Positive | None = Field(
+        None, description="most seconds of one task; one that takes longer is tried once more, elsewhere at its site"
+    )
+    patience_seconds: Positive = Field(60.0, description="how long a site may be without a node before it is given up")
+    quorum_teachers: Count | None = Field(None, description="fewest teachers that must take part; default: all")
+    quorum_sites: Count | None = Field(None, description="fewest sites that must take part; default: all")

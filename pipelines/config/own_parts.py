@@ -1,0 +1,36 @@
+"""The parts of an experiment that are the user's own, named by their import paths."""
+
+from __future__ import annotations
+
+from pate.models import CustomModel, EstimatorModel
+from pate.models.own_parts import load_part
+from pipelines.config.experiment import Config
+from pipelines.config.student import CustomLearnerConfig
+
+
+def _paths(config: Config) -> list[tuple[str, str, str]]:
+    """Role, key and import path of each own part."""
+    model, student = config.teachers.model, config.student
+    found = []
+    if isinstance(model, CustomModel):
+        found.append(("teacher model", "teachers.model.builder", model.builder))
+    if isinstance(model, EstimatorModel):
+        found.append(("teacher estimator", "teachers.model.estimator", model.estimator))
+    if isinstance(student, CustomLearnerConfig):
+        found.append(("student learner", "student.builder", student.builder))
+    return found
+
+
+def own_parts(config: Config) -> list[str]:
+    """A line for each own part, for reports, such as ``teacher model: user-defined (mypackage.models:build)``."""
+    return [f"{role}: user-defined ({path})" for role, _, path in _paths(config)]
+
+
+def require_importable(config: Config) -> None:
+    """Import each own part.
+
+    Raises:
+        InputError: one cannot be imported on this machine; with its key and the remedy.
+    """
+    for _, key, path in _paths(config):
+        load_part(path, key=key)

@@ -1,0 +1,58 @@
+"""The ``teachers`` part of a configuration: what a teacher is, and how teachers are trained."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from pate.models import CustomModel, EstimatorModel, ModelSpec, TrainSpec, TreesSpec
+from pipelines.config.fields import Count, Positive, Section
+
+
+def _model_tag(value: object) -> str:
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return {"boosted-trees": "trees", "custom": "custom", "estimator": "estimator"}.get(str(kind), "network")
+
+
+NETWORKS = (ModelSpec, CustomModel)
+"""Kinds of teachers that ``teachers.training`` says how to fit."""
+
+
+class TeachersConfig(Section):
+    """How teachers are trained, and how many in one Ray task."""
+
+    model: Annotated[
+        Annotated[ModelSpec, Tag("network")]
+        | Annotated[TreesSpec, Tag("trees")]
+        | Annotated[CustomModel, Tag("custom")]
+        | Annotated[EstimatorModel, Tag("estimator")],
+        Discriminator(_model_tag),
+    ]
+    training: TrainSpec | None = Field(None, description="how networks are fitted; others say it in model")
+    see: Literal["features", "inputs"] = Field(
+        "features", description="the representation, where there is one; or the inputs themselves"
+    )
+    bundle_size: Count = Field(25, description="teachers in one task")
+    strategy: Literal["sequential", "fused", "auto"] = "auto"
+    num_cpus: Positive = Field(1.0, description="processor cores of one task")
+    num_gpus: float = Field(0.0, ge=0, allow_inf_nan=False, description="GPUs of one task; fractions share one")
+
+    @model_validator(mode="after")
+    def _training_of_networks(self) -> TeachersConfig:
+        if isinstance(self.model, NETWORKS) == (self.training is None):
+            alone = "estimator" if isinstance(self.model, EstimatorModel) else "boosted-trees"
+            raise ValueError(
+                f"Expected training with networks and without it for {alone}, got kind={self.model.kind!r}; "
+                f"{'add' if self.training is None else 'remove'} teachers.training"
+            )
+        if not isinstance(self.model, NETWORKS) and self.num_gpus:
+            raise ValueError(
+                f"Expected num_gpus=0 for {self.model.kind}, got {self.num_gpus:g}; they use processors alone"
+            )
+        if isinstance(self.model, CustomModel) and self.strategy == "fused":
+            raise ValueError(
+                "Expected strategy: sequential or auto for a custom model, got 'fused'; nothing proves that your "
+                "modules stay apart where they are fused"
+            )
+        return self
