@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from pipelines.results.brief import END, ROWS, START, brief
@@ -26,6 +27,11 @@ def holds(whole: Any, shown: Any) -> bool:
     if isinstance(shown, dict):
         return isinstance(whole, dict) and all(key in whole and holds(whole[key], shown[key]) for key in shown)
     return bool(whole == shown)
+
+
+def rows_of(text: str) -> list[str]:
+    """Return the names in the first column of a result."""
+    return re.findall(r"^(\w+(?: \w+)?)  +\S", text, flags=re.MULTILINE)
 
 
 def test_the_readme_is_short() -> None:
@@ -54,6 +60,16 @@ def test_the_configuration_shown_is_part_of_the_shipped_one() -> None:
 def test_the_results_are_those_of_the_rows() -> None:
     rows = json.loads(ROWS.read_text(encoding="utf-8"))
     assert f"{START}\n\n{brief(rows)}\n\n{END}" in README, "python -m pipelines.results.brief README.md"
+
+
+@pytest.mark.xdist_group("finished")
+def test_the_demo_prints_the_rows_shown(finished: Any) -> None:
+    shell, summary = finished
+    printed = rows_of(shell.run("report", summary["run_id"]).stdout)
+    shown = rows_of(next(block for block in blocks("") if block.startswith("run  ")))
+    whole = rows_of((ROOT / "docs" / "tutorials" / "first_run.md").read_text().split("```")[3])
+    assert printed == whole
+    assert shown == whole[: len(shown)]
 
 
 def test_every_make_target_the_readme_names_exists() -> None:
