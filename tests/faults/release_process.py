@@ -90,7 +90,7 @@ class Steps:
         if event in ("open", "os.rename") and isinstance(arguments[0], str | Path):
             path = str(arguments[0])
             if path.startswith(self.folder + "/") and "sqlite3" not in path:
-                self.step(f"{event}: {Path(path).name.split('.')[0]}")
+                self.step(f"{event}: {Path(path).name.lstrip('.').split('.')[0]}")
 
 
 def life(folder: Path, queries: int, batch_size: int, last: int | None, delay: float | None = None) -> int:
