@@ -97,7 +97,7 @@ def test_every_module_is_in_the_wheel(wheel: Path) -> None:
 
 
 def test_help_and_names_of_configurations(installed: Path) -> None:
-    assert "Example: pate run digits" in pate(installed, "--help")
+    assert "Example: pate run digits" in " ".join(pate(installed, "--help").split())
     names = {row["name"] for row in json.loads(pate(installed, "configs", "--json"))}
     assert names == {path.stem for path in (ROOT / "configs").glob("*.yaml")}
     assert json.loads(pate(installed, "validate", "digits", "--json"))["run_id"].startswith("digits-")

@@ -2,7 +2,7 @@
 
     PATE_BASELINE=/path/to/earlier/checkout python -m pytest tests/benchmarks/test_command_speed.py -m benchmark -s
 
-Processes of both alternate, so that a busy machine slows both. Processor time is shown too; it hardly depends on others.
+Processes of both alternate, so that a busy machine slows both. Processor time hardly depends on other processes.
 """
 
 from __future__ import annotations
