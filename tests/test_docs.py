@@ -47,6 +47,7 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
 def test_every_page_is_reached_from_the_index() -> None:
     for index in (DOCS / "index.md", DOCS / "reference" / "api" / "index.md"):
         listed = re.findall(r"^([\w/]+)$", "".join(index.read_text().split("```{toctree}")[1:]), flags=re.MULTILINE)
+        assert len(listed) == len(set(listed)), "listed once"
         for name in listed:
             assert (index.parent / f"{name}.md").is_file(), name
         pages = {path.relative_to(index.parent).with_suffix("").as_posix() for path in index.parent.rglob("*.md")}
