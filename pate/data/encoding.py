@@ -114,7 +114,7 @@ class CategoryCode:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Encoder:
+class ColumnEncoder:
     """Maps a table to features. Public: made from the configuration and the public pool."""
 
     numeric: tuple[NumericCode, ...]
@@ -134,10 +134,10 @@ class Encoder:
         return json.dumps({**asdict(self), "features": self.names()}, indent=1)
 
     @staticmethod
-    def from_json(text: str) -> Encoder:
+    def from_json(text: str) -> ColumnEncoder:
         """Read an encoder that ``to_json`` wrote."""
         content = json.loads(text)
-        return Encoder(
+        return ColumnEncoder(
             numeric=tuple(NumericCode(**row) for row in content["numeric"]),
             categorical=tuple(
                 CategoryCode(**{**row, "categories": tuple(row["categories"])}) for row in content["categorical"]
@@ -163,7 +163,7 @@ class Encoder:
 
 def fit_encoder(
     pool: pd.DataFrame, numeric: tuple[NumericColumns, ...], categorical: tuple[CategoricalColumns, ...]
-) -> Encoder:
+) -> ColumnEncoder:
     """Fit on the public pool alone.
 
     Args:
@@ -178,7 +178,7 @@ def fit_encoder(
     listed += [name for group in categorical for name in group.columns]
     if not listed or len(set(listed)) < len(listed):
         raise expected("at least one feature column, each declared once", "correct data.features", columns=listed)
-    return Encoder(
+    return ColumnEncoder(
         numeric=tuple(_fit_numbers(name, group, pool) for group in numeric for name in group.columns),
         categorical=tuple(_fit_categories(name, group, pool) for group in categorical for name in group.columns),
     )

@@ -68,7 +68,7 @@ class Encoder(nn.Module):
         return features
 
     def encode(self, inputs: FloatArray | Tensor, device: str | torch.device = "cpu") -> npt.NDArray[np.float32]:
-        """What teachers learn on, of any number of inputs, computed in pieces. Shape ``[N, width]``, float32.
+        """Inputs of the teachers, of any number of inputs, computed in pieces. Shape ``[N, width]``, float32.
 
         The result for an input does not depend on which others come with it, up to rounding.
 
@@ -167,7 +167,7 @@ class PackedEncoder:
 
 
 class Representation(Protocol):
-    """How an encoder is made; part of the public configuration."""
+    """Recipe of an encoder; part of the public configuration."""
 
     def empty(self, input_shape: Shape) -> Encoder:
         """An encoder of this architecture, to be filled by ``Encoder.unpack``."""
@@ -191,7 +191,7 @@ class Representation(Protocol):
 
 @torch.inference_mode()
 def in_pieces(function: Callable[[Tensor], Tensor], inputs: Tensor, device: str | torch.device) -> Tensor:
-    """What a function makes of inputs, on the CPU; computed in pieces, so that no more than one is held on the way."""
+    """Result of a function of inputs, on the CPU; computed in pieces, so that no more than one is held on the way."""
     return torch.cat([function(piece.to(device)).cpu() for piece in torch.split(inputs, _CHUNK)])
 
 

@@ -1,4 +1,4 @@
-"""Which public inputs to ask about: chosen from the pool alone, before the first vote."""
+"""Choice of the public inputs to ask about: from the pool alone, before the first vote."""
 
 from __future__ import annotations
 

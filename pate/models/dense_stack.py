@@ -69,7 +69,7 @@ class DenseStack:
 
     @property
     def parameters(self) -> list[Tensor]:
-        """What an optimiser steps; their gradients are filled by ``gradients``."""
+        """Parameters for the optimiser; their gradients are filled by ``gradients``."""
         return [*self._weights, *self._biases]
 
     def prepare(self, inputs: Tensor) -> Tensor:

@@ -63,7 +63,7 @@ class Stack(Protocol):
         """Stacked to ``[T, ...]``."""
 
     def prepare(self, inputs: Tensor) -> Tensor:
-        """What can be done with one model's inputs ``[N, *shape]`` once, before the first update."""
+        """Work on one model's inputs ``[N, *shape]`` that is done once, before the first update."""
 
     def gradients(self, inputs: Tensor, labels_TB: Tensor, weight_TB: Tensor, loss: Loss) -> None:
         """Fill the parameters' gradients for prepared inputs ``[T, B, ...]``."""
@@ -113,7 +113,7 @@ class MappedStack:
 
 
 def _stack_size(model: nn.Module, device: str | torch.device) -> int:
-    """How many models are stepped together: all on a GPU, on a CPU as many as its cache holds."""
+    """Number of models that are stepped together: all on a GPU, on a CPU as many as its cache holds."""
     if torch.device(device).type != "cpu":
         return 2**31
     own = 4 * sum(parameter.nbytes for parameter in model.parameters())

@@ -58,7 +58,7 @@ def load_part(path: str, *, key: str) -> Callable[..., Any]:
 
 
 def call_part(path: str, *arguments: Any, key: str, **settings: Any) -> Any:
-    """What an own function gives; its errors name the key.
+    """Call an own function; its errors name the key.
 
     Raises:
         InputError: it cannot be imported, or fails.

@@ -1,4 +1,4 @@
-"""What each slot of a stack does at every update: which records, with which weights, at which rate.
+"""Work of each slot of a stack at every update: which records, with which weights, at which rate.
 
 A stack of T models has T slots, and every update computes all of them on arrays of the same shapes. What a slot
 computes follows from its own records alone: where its batch is smaller than the stack's, or its updates are over

@@ -23,7 +23,7 @@ Strategy: TypeAlias = Literal["sequential", "fused"]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
-    """Which network.
+    """Architecture of a network.
 
     Attributes:
         kind: ``logistic`` (one linear layer), ``mlp``, ``cnn`` (blocks of convolution, group norm, pooling
@@ -94,7 +94,7 @@ class EstimatorModel:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainSpec:
-    """How to fit.
+    """Settings of a fit.
 
     Attributes:
         epochs: passes over the records; exactly one of ``epochs`` and ``steps`` is given.
@@ -150,7 +150,7 @@ class TrainSpec:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreesSpec:
-    """Which trees, and how they are fitted.
+    """Settings of boosted trees and of their fit.
 
     Attributes:
         rounds: each adds one tree per class.
@@ -190,7 +190,7 @@ class TreesSpec:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Augmentation:
-    """How far an image may be changed. Everything is drawn uniformly, per image, up to the given extent.
+    """Extent of random changes of an image. Everything is drawn uniformly, per image, up to the given extent.
 
     Attributes:
         shift: of the side, each way; 0.1 moves by up to a tenth.

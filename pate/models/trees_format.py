@@ -1,4 +1,4 @@
-"""What xgboost's JSON of a classifier must look like before the library is given it."""
+"""Checks of xgboost's JSON of a classifier before the library reads it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pate.errors import InputError, expected
 
 OBJECTIVE = "multi:softprob"
-"""What the library is asked to minimise: the log loss of one score per class."""
+"""Objective of the library: the log loss of one score per class."""
 _NUMBERS = ("base_weights", "loss_changes", "split_conditions", "sum_hessian")
 _INDICES = ("default_left", "left_children", "right_children", "parents", "split_indices", "split_type")
 _EMPTY = ("categories", "categories_nodes", "categories_segments", "categories_sizes")
@@ -71,13 +71,13 @@ def _is_finite(values: Any, classes: int) -> bool:
 
 
 def _fits(values: npt.NDArray[Any]) -> bool:
-    """Whether all are finite in single precision, whose largest number the library rounds up where it writes it."""
+    """Return whether all are finite in single precision, whose largest number the library rounds up in writing."""
     with np.errstate(over="ignore"):
         return bool(np.isfinite(np.asarray(values, dtype=np.float64).astype(np.float32)).all())
 
 
 def _are_trees(trees: list[Any], features: int) -> bool:
-    """Whether, in every tree, each node but the root is the child of one node before it, splits are on known
+    """Return whether, in every tree, each node but the root is the child of one node before it, splits are on known
     features, and arrays have one length; looked at for all trees at once, since there are many small ones."""
     sizes = [len(tree["left_children"]) for tree in trees]
     numbers = {name: _flat(trees, name, sizes, (int, float)) for name in _NUMBERS}

@@ -1,4 +1,4 @@
-"""Whether a student is right as often as it says: groups of records by how sure it is (Guo et al. 2017, section 2)."""
+"""Reliability diagram: accuracy per confidence bin (Guo et al. 2017, section 2)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _TAIL = 0.025
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SureGroup:
+class ConfidenceBin:
     """Records for which the student's largest probability lies in ``(low, high]``.
 
     Attributes:
         low, high: ends of the group.
         count: records in it.
         confidence: mean of the largest probability.
-        right: part that is right.
+        right: fraction of correct predictions.
         right_low, right_high: 95 % interval of ``right`` (Clopper, Pearson 1934).
     """
 
@@ -40,8 +40,8 @@ class SureGroup:
     right_high: float
 
 
-def calibration(proba_NC: Proba, labels_N: Labels, groups: int = GROUPS) -> tuple[SureGroup, ...]:
-    """Compare how sure a student is with how often it is right.
+def calibration(proba_NC: Proba, labels_N: Labels, groups: int = GROUPS) -> tuple[ConfidenceBin, ...]:
+    """Compare a student's confidence with its accuracy.
 
     Args:
         proba_NC: class probabilities. Shape ``[N, C]``.
@@ -59,9 +59,9 @@ def calibration(proba_NC: Proba, labels_N: Labels, groups: int = GROUPS) -> tupl
     return tuple(_group(g, groups, sure_N[group_N == g], right_N[group_N == g]) for g in np.unique(group_N).tolist())
 
 
-def _group(number: int, groups: int, sure_K: npt.NDArray[np.float64], right_K: npt.NDArray[np.bool_]) -> SureGroup:
+def _group(number: int, groups: int, sure_K: npt.NDArray[np.float64], right_K: npt.NDArray[np.bool_]) -> ConfidenceBin:
     count, hits = len(right_K), int(right_K.sum())
-    return SureGroup(
+    return ConfidenceBin(
         low=number / groups,
         high=(number + 1) / groups,
         count=count,

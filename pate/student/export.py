@@ -46,8 +46,8 @@ _WORD = re.compile(rb"[A-Za-z0-9._-]{1,64}\n?")
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSpec:
-    """What can be said about an exported student without loading it.
+class ExportedSpec:
+    """Description of an exported student that needs no loading.
 
     Attributes:
         format: ``pt2`` or ``xgboost-json``.
@@ -79,7 +79,7 @@ class ModelSpec:
 
 def save_exported(
     network: Released[torch.nn.Module], example: Released[npt.NDArray[np.generic]], folder: Path
-) -> ModelSpec:
+) -> ExportedSpec:
     """Export a student, in evaluation mode and on the CPU, for any number of records.
 
     Args:
@@ -112,7 +112,7 @@ def save_exported(
     return spec
 
 
-def _exported_network(network: torch.nn.Module, rows: npt.NDArray[np.generic]) -> tuple[bytes, ModelSpec]:
+def _exported_network(network: torch.nn.Module, rows: npt.NDArray[np.generic]) -> tuple[bytes, ExportedSpec]:
     """The pt2 archive, with a free batch dimension."""
     import torch  # noqa: PLC0415
 
@@ -136,7 +136,7 @@ def _exported_network(network: torch.nn.Module, rows: npt.NDArray[np.generic]) -
     archive = io.BytesIO()
     torch.export.save(program, archive)
     content = archive.getvalue()
-    return content, ModelSpec(
+    return content, ExportedSpec(
         format="pt2",
         input_shape=tuple(inputs.shape[1:]),
         input_dtype=str(rows.dtype),
@@ -148,9 +148,9 @@ def _exported_network(network: torch.nn.Module, rows: npt.NDArray[np.generic]) -
     )
 
 
-def _exported_trees(trees: Trees, rows: npt.NDArray[np.generic]) -> tuple[bytes, ModelSpec]:
+def _exported_trees(trees: Trees, rows: npt.NDArray[np.generic]) -> tuple[bytes, ExportedSpec]:
     """The library's JSON, as it was fitted."""
-    return trees.content, ModelSpec(
+    return trees.content, ExportedSpec(
         format="xgboost-json",
         input_shape=(trees.features,),
         input_dtype=str(rows.dtype),
@@ -162,7 +162,7 @@ def _exported_trees(trees: Trees, rows: npt.NDArray[np.generic]) -> tuple[bytes,
     )
 
 
-def read_spec(folder: Path) -> ModelSpec:
+def read_spec(folder: Path) -> ExportedSpec:
     """The description of the student in a folder, checked against the file's bytes.
 
     Raises:
@@ -171,7 +171,7 @@ def read_spec(folder: Path) -> ModelSpec:
     try:
         fields: dict[str, Any] = json.loads((folder / SPEC_FILE).read_text())
         fields |= {key: tuple(fields[key]) for key in ("input_shape", "output_shape")}
-        spec = ModelSpec(**fields)
+        spec = ExportedSpec(**fields)
         digest = hashlib.sha256((folder / spec.file).read_bytes()).hexdigest()
     except FileNotFoundError:
         raise expected("a folder written by save_exported", "export the student first", folder=folder.name) from None

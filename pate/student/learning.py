@@ -39,7 +39,7 @@ BatchLoss: TypeAlias = Callable[[nn.Module, Batch], tuple[Tensor, Tensor]]
 
 
 class Objective(NamedTuple):
-    """What a learner minimises, over labelled batches and batches of the whole pool."""
+    """Loss of a learner, over labelled batches and batches of the whole pool."""
 
     loss: BatchLoss
     unlabelled_ratio: int
@@ -79,7 +79,7 @@ def fit_network(
 
 
 def _tells_nothing_apart(student: Student, pool: LabeledPool) -> bool:
-    """Whether all answers are the same, or none is a number, although the labels differ."""
+    """Return whether all answers are the same, or none is a number, although the labels differ."""
     inputs, labels = pool.labelled()
     proba_LC = student.predict_proba(inputs)
     return bool(labels.min() < labels.max()) and not np.ptp(proba_LC, axis=0).max() > _SAME

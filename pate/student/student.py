@@ -1,4 +1,4 @@
-"""What is published: a classifier that was trained on public inputs and released labels."""
+"""The student, which is published: a classifier that was trained on public inputs and released labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pate.errors import expected
 from pate.models.training import FloatArray, IntArray, as_inputs, as_labels
-from pate.student.calibration import SureGroup, calibration
+from pate.student.calibration import ConfidenceBin, calibration
 
 
 @final
@@ -73,20 +73,14 @@ class Student:
         classes_N: npt.NDArray[np.int64] = self.predict_proba(inputs).argmax(axis=1)
         return classes_N
 
-    def behind(self, encoder: nn.Module, input_shape: tuple[int, ...]) -> Student:
-        """This student behind a public encoder: one that takes what the encoder takes.
+    def with_encoder(self, encoder: nn.Module, input_shape: tuple[int, ...]) -> Student:
+        """Prepend a public encoder, so that the student takes raw inputs.
 
         Args:
             encoder: inputs ``[N, *input_shape]`` -> the features that this student takes.
             input_shape: shape of one input.
         """
         return replace(self, network=nn.Sequential(encoder.cpu().eval(), self.network), input_shape=input_shape)
-
-    def exported(self) -> torch.export.ExportedProgram:
-        """The network as a graph that accepts any number of inputs, for the pt2 format."""
-        example = torch.zeros(2, *self.input_shape)
-        batch = torch.export.Dim("batch", min=1)
-        return torch.export.export(self.network, (example,), dynamic_shapes=({0: batch},))
 
 
 @final
@@ -99,14 +93,14 @@ class Evaluation:
         accuracy: part that is right.
         log_loss: mean negative log probability of the true class, nats.
         class_accuracy: per class, the part of its inputs that is right; NaN for a class that does not occur.
-        calibration: how often it is right by how sure it is.
+        calibration: accuracy per confidence bin.
     """
 
     count: int
     accuracy: float
     log_loss: float
     class_accuracy: tuple[float, ...]
-    calibration: tuple[SureGroup, ...]
+    calibration: tuple[ConfidenceBin, ...]
 
 
 def evaluate(student: Student, inputs: FloatArray | Tensor, labels: IntArray | Tensor) -> Evaluation:

@@ -39,14 +39,14 @@ _SUFFIX: dict[type, str] = {
 
 
 def suffix_of(model: TeacherSpec) -> str:
-    """How the name of a file of weights ends."""
+    """Suffix of the name of a file of weights."""
     return _SUFFIX[type(model)]
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitting:
-    """What is the same for all teachers of a bundle.
+    """Settings that all teachers of a bundle share.
 
     Attributes:
         train: how networks are fitted; ``None`` for trees, whose spec says it.

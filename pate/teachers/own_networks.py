@@ -9,7 +9,7 @@ from copy import deepcopy
 import torch
 from torch import nn
 
-from pate.models.own_parts import broken, call_part
+from pate.models.own_parts import broken, call_part, load_part
 from pate.models.specs import CustomModel, Shape
 from pate.teachers.weights import TEACHERS_KEY
 
@@ -24,6 +24,7 @@ def build_own(model: CustomModel, input_shape: Shape, classes: int, seed: int) -
             ``[N, C]``, whose logits are not finite where its weights are not: a teacher without records abstains so.
     """
     with torch.random.fork_rng(devices=[]):
+        load_part(model.builder, key=KEY)  # a module that draws while it is imported must not move the first weights
         torch.default_generator.manual_seed(seed)
         network = call_part(model.builder, tuple(input_shape), classes, key=KEY)
     if not isinstance(network, nn.Module):

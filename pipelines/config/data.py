@@ -59,7 +59,7 @@ class VisionData(Section):
 
 
 class SplitConfig(Section):
-    """How one body of records is divided, where the files do not say it."""
+    """Division of one body of records, where the files do not say it."""
 
     by: Literal["record", "unit", "site"] = Field("record", description="what never stands on two sides")
     seed: Seed = Field(0, description="of the division; apart from the experiment's seed")
@@ -77,7 +77,7 @@ class ReplaceConfig(Section):
 
 
 class FormatConfig(Section):
-    """How a table is written."""
+    """Format of a table."""
 
     header: bool = Field(True, description="whether the first line names the columns")
     columns: Texts | None = Field(None, description="names of the columns of files without a header")
@@ -123,7 +123,7 @@ Files: TypeAlias = tuple[Annotated[FileConfig, BeforeValidator(_as_file)], ...]
 
 
 class FilesData(Section):
-    """What all sources that read files have in common."""
+    """Keys of all sources that read files."""
 
     data_id: Name = Field(description="name of the body of private data; budgets are kept under it")
     task: str = Field(description="what is being labelled; answers are kept per data_id and task")
@@ -185,7 +185,7 @@ class ImagesData(FilesData):
 
 
 class LabelConfig(Section):
-    """Which column holds the label; exactly one of positive, above and classes."""
+    """Column of the label; exactly one of positive, above and classes."""
 
     column: Text
     positive: Texts | None = Field(None, description="values of the second of two classes; all others are the first")
@@ -196,7 +196,7 @@ class LabelConfig(Section):
 
 
 class MissingConfig(Section):
-    """What stands for a missing number."""
+    """Replacement of a missing number."""
 
     strategy: Literal["constant", "public_median"]
     value: float | None = None
@@ -228,8 +228,8 @@ class CategoricalConfig(Section):
     missing: Literal["category", "ignore", "refuse"] = "refuse"
 
 
-class FeaturesConfig(Section):
-    """Which columns are features; fitted on the public pool alone, or declared."""
+class ColumnsConfig(Section):
+    """Columns that are features; fitted on the public pool alone, or declared."""
 
     numeric: tuple[NumericConfig, ...] = ()
     categorical: tuple[CategoricalConfig, ...] = ()
@@ -244,7 +244,7 @@ class TableData(FilesData):
     label: LabelConfig
     unit: str | None = Field(None, description="column of the privacy unit's id; default: each record is its own unit")
     site: str | None = Field(None, description="column of the site")
-    features: FeaturesConfig
+    features: ColumnsConfig
 
     @model_validator(mode="after")
     def _label_is_no_feature(self) -> TableData:

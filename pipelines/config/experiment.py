@@ -88,7 +88,7 @@ class Config(Section):
 
     @property
     def held_at_sites(self) -> bool:
-        """Whether private records are read at their sites alone, since the pool does not come out of them."""
+        """Return whether private records are read at their sites alone, since the pool does not come out of them."""
         return self.sites is not None and isinstance(self.data, FilesData) and bool(self.data.pool_files)
 
     @model_validator(mode="after")
@@ -164,7 +164,7 @@ class Config(Section):
         )
 
     def account_rule(self) -> AccountRule:
-        """What the account of these data accepts."""
+        """Rule of the account of these data."""
         return AccountRule(
             epsilon=self.privacy.epsilon,
             delta=self.privacy.delta,

@@ -22,7 +22,7 @@ class RepresentationConfig(Embedding):
     threads: Threads = Field(1, description="torch threads")
 
     def build(self) -> Representation:
-        """How the encoder is made."""
+        """Recipe of the encoder."""
         representation: Representation = self.made()
         return representation
 

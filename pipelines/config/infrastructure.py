@@ -12,7 +12,7 @@ from pipelines.tracking.destination import destination
 
 
 class TrackingConfig(Section):
-    """Where MLflow keeps the run."""
+    """MLflow's record of the run."""
 
     uri: str | None = Field(None, description="an MLflow server or store; default: SQLite in PATE_HOME")
     experiment: str = Field("pate", description="up to 200 letters, digits and '_ . - /' or spaces")
@@ -42,14 +42,14 @@ class TrackingConfig(Section):
 
 
 class RayConfig(Section):
-    """Which Ray. RAY_ADDRESS and an initialised Ray are joined without being asked."""
+    """The Ray that is used. RAY_ADDRESS and an initialised Ray are joined without being asked."""
 
     address: str | None = Field(None, description="host:port; default: RAY_ADDRESS, else a local one")
     num_cpus: Count | None = Field(None, description="cores of the local Ray; default: all")
 
 
 class FaultsConfig(Section):
-    """What happens when machines fail. It changes no result, so it may be changed for a run that is resumed."""
+    """Behaviour when machines fail. It changes no result, so it may be changed for a run that is resumed."""
 
     retries: int = Field(3, ge=0, le=100, description="tries after a task's first that crashed")
     task_seconds: Positive | None = Field(

@@ -20,7 +20,7 @@ class SiteTeachersConfig(Section):
 
 
 class PartitionConfig(Section):
-    """Which teacher learns from which record."""
+    """Assignment of records to teachers."""
 
     teachers: Count
     by: Literal["random", "unit", "site"] = Field("random", description="site: each teacher stays within a hospital")

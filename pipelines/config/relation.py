@@ -1,4 +1,4 @@
-"""Which two data sets the guarantee of a configuration compares."""
+"""The two data sets that the guarantee of a configuration compares."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pipelines.config.experiment import Config
 
 
 def carries_ids(config: Config) -> bool | None:
-    """Whether private records carry the ids of their units; ``None``: manifests of images may."""
+    """Return whether private records carry the ids of their units; ``None``: manifests of images may."""
     data = config.data
     if config.sites is not None and config.sites.protects == "site":
         return True

@@ -20,7 +20,7 @@ NETWORKS = (ModelSpec, CustomModel)
 
 
 class TeachersConfig(Section):
-    """How teachers are trained, and how many in one Ray task."""
+    """Training of the teachers, and their number in one Ray task."""
 
     model: Annotated[
         Annotated[ModelSpec, Tag("network")]

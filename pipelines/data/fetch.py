@@ -67,7 +67,7 @@ def fetch(name: str, *, mirror: str | None = None, on_file: OnFile = lambda name
 
 
 def is_published(path: Path, file: ShippedFile, name: str) -> bool:
-    """Whether a file is the published one."""
+    """Return whether a file is the published one."""
     if file.sha256 is not None:
         return file_hash(path) == file.sha256
     try:

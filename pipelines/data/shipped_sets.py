@@ -195,7 +195,7 @@ def shipped_set(name: str, *, key: str = "NAME") -> ShippedSet:
 
 
 def places() -> list[Path]:
-    """Where sets are looked for, in order."""
+    """Folders in which sets are looked for, in order."""
     given = os.environ.get("PATE_DATA_DIR")
     return [*([Path(given).absolute()] if given else []), home() / "data"]
 

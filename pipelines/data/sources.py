@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from pate.data import Partition, Study, digits_study, partition
 from pate.data.body import Split
-from pate.data.columns import LabelRule
-from pate.data.encoding import CategoricalColumns, Encoder, Missing, NumericColumns
-from pate.data.files.images import ImageSource, Pixels, image_records, image_study
-from pate.data.files.npz import NpzArrays, NpzFile, npz_records, npz_study
-from pate.data.files.table import TableColumns, TableFile, table_records, table_study
-from pate.data.files.table_file import FileFormat, Join
+from pate.data.encoding import ColumnEncoder
+from pate.data.files.images import Pixels, image_records, image_study
+from pate.data.files.npz import npz_records, npz_study
+from pate.data.files.table import table_records, table_study
 from pate.data.partition import SiteShare, site_shares
 from pate.data.private_side import private_side
 from pate.data.records import PrivateRecords
 from pate.data.vision import vision_study
-from pate.errors import PrivacyViolation, expected
-from pate.public_sets import fingerprint
-from pipelines.config.data import (
-    DigitsData,
-    Files,
-    FilesData,
-    FormatConfig,
-    ImagesData,
-    JoinConfig,
-    LabelConfig,
-    NpzData,
-    TableData,
-    VisionData,
-)
+from pate.errors import expected
+from pipelines.config.data import DigitsData, Files, FilesData, ImagesData, NpzData, TableData, VisionData
 from pipelines.config.experiment import Config
+from pipelines.data.readers import image_sources, npz_arrays, npz_files, table_columns, table_files
+from pipelines.data.shared_files import refuse_shared_files
 from pipelines.data.shipped_sets import folder_of
 
 
@@ -116,14 +103,16 @@ def load_records(config: Config, *, site: str, encoding: str | None, classes: tu
     own = data.model_copy(update={"private_files": tuple(file for file in data.private_files if file.site == site)})
     root = data.folder if data.set is None else folder_of(data.set)
     if isinstance(own, NpzData):
-        return npz_records(_npz(own.private_files, root), arrays=npz_arrays(own), classes=classes)
+        return npz_records(npz_files(own.private_files, root), arrays=npz_arrays(own), classes=classes)
     if isinstance(own, ImagesData):
         pixels = Pixels(**own.pixels.model_dump())
-        return image_records(_images(own.private_files, root), pixels=pixels, classes=classes)
+        return image_records(image_sources(own.private_files, root), pixels=pixels, classes=classes)
     if not isinstance(own, TableData) or encoding is None:
         raise expected("a table with the encoding of its study", "give it", source=data.source)
-    encoder = Encoder.from_json(encoding)
-    return table_records(_tables(own.private_files, own, root), columns=_columns(own), classes=classes, encoder=encoder)
+    encoder = ColumnEncoder.from_json(encoding)
+    return table_records(
+        table_files(own.private_files, own, root), columns=table_columns(own), classes=classes, encoder=encoder
+    )
 
 
 def _study(config: Config) -> Study:
@@ -171,32 +160,10 @@ def deal(config: Config, study: Study) -> Partition:
 
 
 def equal_records(config: Config, *, benchmark: bool) -> Literal["refuse", "different_units"]:
-    """What equal records without ids are; on a public benchmark nobody is entered twice."""
+    """Meaning of equal records without ids; on a public benchmark nobody is entered twice."""
     if benchmark or not isinstance(config.data, FilesData):
         return "different_units"
     return config.data.equal_records
-
-
-def fingerprints(study: Study) -> dict[str, str]:
-    """Fingerprints of the three sets; that of the private one is private, and taken at the sites where it is there."""
-    return {
-        "private": "held at the sites" if study.private is None else fingerprint_of(study.private),
-        "pool": fingerprint(study.pool.inputs),
-        "evaluation": fingerprint(study.evaluation.inputs, study.evaluation.labels_E),
-    }
-
-
-def fingerprint_with_positions(records: PrivateRecords) -> str:
-    """Fingerprint of private records and of what deals them: without ids, their positions in the files. Private."""
-    if records.units_N is not None:
-        return fingerprint_of(records)
-    return f"{fingerprint_of(records)} at {fingerprint(records.positions())}"
-
-
-def fingerprint_of(records: PrivateRecords) -> str:
-    """Fingerprint of private records, their units and sites. Private."""
-    ids = [column for column in (records.units_N, records.sites_N) if column is not None]
-    return fingerprint(records.features, records.labels_N, *ids)
 
 
 def _from_files(data: NpzData | ImagesData | TableData, private: Files) -> Study:
@@ -207,124 +174,19 @@ def _from_files(data: NpzData | ImagesData | TableData, private: Files) -> Study
     split, sizes = Split(**data.split.model_dump()), (data.pool, data.evaluation)
     every = (private, data.pool_files, data.evaluation_files)
     if isinstance(data, NpzData):
-        mine, others, held = (_npz(files, root) for files in every)
+        mine, others, held = (npz_files(files, root) for files in every)
         return npz_study(
             task=data.task, classes=data.classes, private=mine, pool=others, evaluation=held,
             arrays=npz_arrays(data), split=split, sizes=sizes,
         )  # fmt: skip
     if isinstance(data, ImagesData):
-        own, unlabelled, labelled = (_images(files, root) for files in every)
+        own, unlabelled, labelled = (image_sources(files, root) for files in every)
         return image_study(
             task=data.task, classes=data.classes, private=own, pool=unlabelled, evaluation=labelled,
             pixels=Pixels(**data.pixels.model_dump()), split=split, sizes=sizes,
         )  # fmt: skip
-    tables, pool, evaluation = (_tables(files, data, root) for files in every)
+    tables, pool, evaluation = (table_files(files, data, root) for files in every)
     return table_study(
-        task=data.task, private=tables, pool=pool, evaluation=evaluation, columns=_columns(data), split=split,
+        task=data.task, private=tables, pool=pool, evaluation=evaluation, columns=table_columns(data), split=split,
         sizes=sizes,
     )  # fmt: skip
-
-
-def _npz(files: Files, root: Path) -> tuple[NpzFile, ...]:
-    return tuple(NpzFile(path=root / file.path, prefix=file.prefix, site=file.site) for file in files)
-
-
-def npz_arrays(data: NpzData) -> NpzArrays:
-    """Names of the arrays, for their reader."""
-    return NpzArrays(images=data.image_array, labels=data.label_array, unit=data.unit_array, site=data.site_array)
-
-
-def _images(files: Files, root: Path) -> tuple[ImageSource, ...]:
-    return tuple(ImageSource(path=root / file.path, site=file.site) for file in files)
-
-
-def _tables(files: Files, data: TableData, root: Path) -> tuple[TableFile, ...]:
-    return tuple(
-        TableFile(
-            path=root / file.path,
-            format=file_format(file.format or data.format),
-            site=file.site,
-            join=tuple(_join(join, data, root) for join in (data.join if file.join is None else file.join)),
-        )
-        for file in files
-    )
-
-
-def _columns(data: TableData) -> TableColumns:
-    return TableColumns(
-        label=_label(data.label),
-        unit=data.unit,
-        site=data.site,
-        numeric=tuple(
-            NumericColumns(
-                columns=group.columns,
-                missing=None if group.missing is None else Missing(**group.missing.model_dump()),
-                scale=group.scale,
-                clip=group.clip,
-            )
-            for group in data.features.numeric
-        ),
-        categorical=tuple(
-            CategoricalColumns(
-                columns=group.columns,
-                unknown=group.unknown,
-                categories={row.column: row.values for row in group.categories},
-                missing=group.missing,
-            )
-            for group in data.features.categorical
-        ),
-    )
-
-
-def refuse_shared_files(data: FilesData, root: Path) -> None:
-    """Refuse a file that is named as private and as public, also through links.
-
-    Names are compared, never contents: whoever brings public files would otherwise learn what private ones hold.
-    Several arrays of one archive of a shipped public set are not the same data. Joined tables may serve both sides.
-    """
-    private = {(file.prefix, _identity(root / file.path)): n for n, file in enumerate(data.private_files)}
-    for name, files in (("pool_files", data.pool_files), ("evaluation_files", data.evaluation_files)):
-        for number, file in enumerate(files):
-            identity = _identity(root / file.path)
-            same = [
-                n
-                for (prefix, own), n in private.items()
-                if own == identity and (data.set is None or prefix == file.prefix)
-            ]
-            if identity is not None and same:
-                raise PrivacyViolation(
-                    f"Expected public files as data.{name}, got data.{name}[{number}] which is "
-                    f"data.private_files[{same[0]}]; name a public file"
-                )
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file or folder a name leads to: its device and its number there, also through links."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def file_format(section: FormatConfig) -> FileFormat:
-    """How a table is written, for its reader."""
-    replace: dict[str, dict[str, str]] = {}
-    for row in section.replace:
-        replace.setdefault(row.column, {})[row.text] = row.by
-    return FileFormat(**{**section.model_dump(), "replace": replace})
-
-
-def _join(section: JoinConfig, data: TableData, root: Path) -> Join:
-    return Join(
-        path=root / section.path,
-        column=section.column,
-        where={row.column: row.value for row in section.where},
-        take=section.take,
-        unmatched=section.unmatched,
-        format=file_format(section.format or data.format),
-    )
-
-
-def _label(section: LabelConfig) -> LabelRule:
-    return LabelRule(**section.model_dump())

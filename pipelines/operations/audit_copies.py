@@ -32,8 +32,9 @@ from pipelines.config.data import FileConfig, FilesData, ImagesData, JoinConfig,
 from pipelines.config.experiment import Config
 from pipelines.config.infrastructure import TrackingConfig
 from pipelines.config.partition import SiteTeachersConfig
+from pipelines.data.readers import file_format, npz_arrays
 from pipelines.data.shipped_sets import folder_of
-from pipelines.data.sources import file_format, load_study, npz_arrays, shares
+from pipelines.data.sources import load_study, shares
 
 
 @final

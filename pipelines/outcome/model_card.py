@@ -9,7 +9,7 @@ from typing import Any
 from pate.accounting import EpsilonBound
 from pate.plain_text import markdown
 from pate.report.wording import factor, up
-from pate.student.export import ModelSpec
+from pate.student.export import ExportedSpec
 from pipelines.config.experiment import Config
 from pipelines.config.relation import neighbours_of
 from pipelines.tracking.cards import MAX_TEXT
@@ -21,7 +21,7 @@ _LARGEST = 700.0  # e to this power is still a float
 
 def card_text(
     config: Config,
-    spec: ModelSpec,
+    spec: ExportedSpec,
     *,
     classes: Sequence[str],
     cost: EpsilonBound,
@@ -87,7 +87,7 @@ def _privacy(config: Config, cost: EpsilonBound, counts: Mapping[str, int], benc
     return "\n".join(lines)
 
 
-def _model(config: Config, spec: ModelSpec, classes: Sequence[str]) -> str:
+def _model(config: Config, spec: ExportedSpec, classes: Sequence[str]) -> str:
     shape = " x ".join(map(str, spec.input_shape))
     shown = ", ".join(map(markdown, classes[:_MOST_CLASSES])) + (", ..." if len(classes) > _MOST_CLASSES else "")
     score = "score (logit)" if spec.format == "pt2" else "probability"

@@ -15,7 +15,7 @@ from pate.features import PackedEncoder
 from pate.files import write_atomically
 from pate.values import Released
 from pipelines.config.experiment import Config
-from pipelines.data.sources import fingerprint_with_positions, fingerprints
+from pipelines.data.fingerprints import fingerprint_with_positions, fingerprints
 from pipelines.progress import Progress
 from pipelines.run.stages import Done, run_stage
 from pipelines.storage.home import Home

@@ -13,7 +13,7 @@ from pate.features import PackedEncoder
 from pate.files import write_atomically
 from pate.randomness import derive_seed
 from pipelines.config.experiment import Config
-from pipelines.data.sources import fingerprints
+from pipelines.data.fingerprints import fingerprints
 from pipelines.progress import Progress
 from pipelines.run.context import Run
 from pipelines.run.stages import Done, run_stage

@@ -51,7 +51,7 @@ def rehearse(run: Run) -> None:
             start=run.encoder.open() if run.encoder and run.config.student.start == "features" else None,
         )
         if run.student_encoder is not None:
-            student = student.behind(run.student_encoder.open(), study.input_shape)
+            student = student.with_encoder(run.student_encoder.open(), study.input_shape)
         proba = student.predict_proba(study.evaluation.inputs[:2])
         if isinstance(config, CustomLearnerConfig):
             _require_student(config, student, proba, study.pool.inputs[:8], classes)

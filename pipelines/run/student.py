@@ -65,7 +65,7 @@ def _train(run: Run, labels_M: IntArray, labelled: int) -> Student:
             on_progress=_Progress(tracker, on_done),
             start=run.encoder.open() if run.encoder and config.start == "features" else None,
         )
-    return trained if encoder is None else trained.behind(encoder.open(), run.study.input_shape)
+    return trained if encoder is None else trained.with_encoder(encoder.open(), run.study.input_shape)
 
 
 class _Progress:

@@ -21,7 +21,8 @@ from pate.errors import RecordsRefused, expected
 from pate.ledger.keys import hash_units
 from pate.teachers import TeacherRecords
 from pipelines.config.experiment import Config
-from pipelines.data.sources import equal_records, fingerprint_with_positions, load_records, load_study
+from pipelines.data.fingerprints import fingerprint_with_positions
+from pipelines.data.sources import equal_records, load_records, load_study
 
 _found: dict[str, tuple[PrivateRecords, IntArray]] = {}
 """Records that this worker has read, and the teacher of each, by their salted fingerprint."""

@@ -13,7 +13,7 @@ import pandas as pd
 from pate.arrays import IdArray
 from pate.data.body import UNLABELLED, Body, Split, divide, require_one_spelling, rows_refused
 from pate.data.columns import LabelRule, canonical, ids
-from pate.data.encoding import CategoricalColumns, Encoder, NumericColumns, fit_encoder
+from pate.data.encoding import CategoricalColumns, ColumnEncoder, NumericColumns, fit_encoder
 from pate.data.files.table_file import FileFormat, Join, interpret, join_tables, read_rows, read_table
 from pate.data.ids import canonical_ids
 from pate.data.origin import Origin, file_digest, joined, rows_digests
@@ -124,7 +124,7 @@ def table_study(
 
 
 def table_records(
-    files: tuple[TableFile, ...], *, columns: TableColumns, classes: tuple[str, ...], encoder: Encoder
+    files: tuple[TableFile, ...], *, columns: TableColumns, classes: tuple[str, ...], encoder: ColumnEncoder
 ) -> PrivateRecords:
     """The private records of some files, in the form that a study made elsewhere has fixed.
 

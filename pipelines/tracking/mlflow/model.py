@@ -26,7 +26,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 from pate.errors import expected
-from pate.student.export import EXAMPLE_FILE, ModelSpec, read_spec
+from pate.student.export import EXAMPLE_FILE, ExportedSpec, read_spec
 from pipelines.tracking.tracker import DESCRIPTION_TAG
 
 CANDIDATE = "candidate"
@@ -129,7 +129,7 @@ def write_model_folder(source: Path, target: Path, *, model_id: str, mlflow_run:
     model.save(str(target / "MLmodel"))
 
 
-def _flavor(spec: ModelSpec) -> tuple[str, str, dict[str, str]]:
+def _flavor(spec: ExportedSpec) -> tuple[str, str, dict[str, str]]:
     """Return MLflow's flavour, the path of the file in the model's folder, and the flavour's fields."""
     if spec.format == "pt2":
         return "pytorch", f"data/{spec.file}", {"model_data": "data", "pytorch_version": spec.library_version}
@@ -137,7 +137,7 @@ def _flavor(spec: ModelSpec) -> tuple[str, str, dict[str, str]]:
     return "xgboost", spec.file, {**described, "xgb_version": spec.library_version}
 
 
-def _write_environment(target: Path, spec: ModelSpec) -> None:
+def _write_environment(target: Path, spec: ExportedSpec) -> None:
     """The versions that the model needs, in the three notations that MLflow reads."""
     requirements = [
         f"mlflow=={version('mlflow')}",

@@ -71,6 +71,12 @@ def test_own_networks_are_safetensors_and_are_never_fused(digits) -> None:
     assert (suffix_of(network("build")), one.content[8:9]) == ("safetensors", b"{")
 
 
+def test_an_import_that_draws_numbers_does_not_move_the_first_teacher(digits) -> None:
+    first = trained(parts(digits, 20), network("build"))
+    assert MODULE in sys.modules
+    assert trained(parts(digits, 20), network("build")).content == first.content
+
+
 def test_a_prediction_that_is_no_class_is_an_abstention_and_a_missing_class_keeps_its_place(digits) -> None:
     votes_TQ = vote(trained(parts(digits, 5), estimator("votes")), digits[0][:4], model=estimator("votes"), classes=10)
     np.testing.assert_array_equal(votes_TQ, [[-1, 0, 0, 0]])

@@ -20,7 +20,8 @@ from pate.errors import RecordsRefused
 from pate.models import ModelSpec, TrainSpec
 from pate.teachers import train_bundle, vote
 from pipelines.config.experiment import Config, load
-from pipelines.data.sources import deal, fingerprints, load_study
+from pipelines.data.fingerprints import fingerprints
+from pipelines.data.sources import deal, load_study
 
 Row: TypeAlias = list[str]
 TEACHERS, QUERIES = 5, 20

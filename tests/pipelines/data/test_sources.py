@@ -16,7 +16,8 @@ import yaml
 from pate.errors import InputError, PrivacyViolation, RecordsRefused
 from pipelines.cli.app import run
 from pipelines.config.experiment import Config, load
-from pipelines.data.sources import deal, fingerprint_with_positions, fingerprints, load_study
+from pipelines.data.fingerprints import fingerprint_with_positions, fingerprints
+from pipelines.data.sources import deal, load_study
 from pipelines.run.context import require_same_records
 from pipelines.storage.run_folder import RunFolder
 

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from pate.accounting import EpsilonBound
-from pate.student.export import ModelSpec
+from pate.student.export import ExportedSpec
 from pipelines.config.experiment import load
 from pipelines.outcome.model_card import card_text
 from pipelines.tracking.cards import MAX_TEXT
 
 CONFIG = load(Path(__file__).parents[3] / "configs" / "smoke.yaml")
-SPEC = ModelSpec(
+SPEC = ExportedSpec(
     input_shape=(1, 8, 8), input_dtype="float32", output_shape=(10,), output_dtype="float32", parameters=650,
     library_version="2", digest="0" * 64,
 )  # fmt: skip
