@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 EXPLANATION = DOCS / "explanation"
+RULES = ROOT / "tests" / "test_architecture.py"
 
 
 def name_of(path: Path) -> str:
@@ -135,6 +137,18 @@ def test_the_architecture_lists_every_folder() -> None:
         for folder in (ROOT / package).iterdir():
             if (folder / "__init__.py").exists():
                 assert f"`{folder.name}/`" in text, f"{package}/{folder.name}"
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"), [("pate", "PATE"), ("pate/accounting", "ACCOUNTING"), ("pipelines", "PIPELINES")]
+)
+def test_folders_are_listed_in_the_order_of_imports(folder: str, name: str) -> None:
+    (order,) = re.findall(rf"^{name}_ORDER = (\[.*?\])", RULES.read_text(), flags=re.DOTALL | re.MULTILINE)
+    text = (EXPLANATION / "architecture.md").read_text()
+    (table,) = re.findall(rf"^\| `{folder}/` \|.*?\n\n", text, flags=re.DOTALL | re.MULTILINE)
+    listed = re.findall(r"^\| `(\w+)/` \|", table, flags=re.MULTILINE)
+    assert listed
+    assert listed == [own for own in ast.literal_eval(order) if own in listed]
 
 
 def test_files_on_the_way_of_a_vote_exist() -> None:
