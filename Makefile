@@ -40,7 +40,7 @@ format: $(READY)
 type: $(READY)
 	$(BIN)/mypy
 
-all-checks: lint type test-all
+all-checks: lint type docs test-all
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("pate needs Python 3.11 or newer, got " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
