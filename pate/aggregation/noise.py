@@ -13,15 +13,13 @@ from fractions import Fraction
 from typing import Protocol, final
 
 import numpy as np
-import numpy.typing as npt
 from opendp.domains import atom_domain, vector_domain
 from opendp.measurements import make_gaussian, make_laplace
 from opendp.metrics import l1_distance, l2_distance
 from opendp.mod import Measurement, enable_features
 
+from pate.arrays import IntArray
 from pate.errors import expected
-
-IntArray = npt.NDArray[np.int64]
 
 enable_features("contrib")
 
