@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, final, get_args, get_type_hints
 
@@ -59,7 +60,7 @@ def section_of(
         default = ... if field.default is dataclasses.MISSING else field.default
         kind = given.get(field.name, hints[field.name])
         keys[field.name] = (kind, Field(default, description=_description(kind) or described.get(field.name)))
-    made = create_model(name, __base__=base, __module__=inspect.stack()[1].frame.f_globals["__name__"], **keys)
+    made = create_model(name, __base__=base, __module__=sys._getframe(1).f_globals["__name__"], **keys)
     made.__doc__ = doc
     made.embeds = library_class
     made.later = frozenset(later)
