@@ -21,9 +21,9 @@ def _paths(config: Config) -> list[tuple[str, str, str]]:
     return found
 
 
-def own_parts(config: Config) -> list[str]:
-    """A line for each own part, for reports, such as ``teacher model: user-defined (mypackage.models:build)``."""
-    return [f"{role}: user-defined ({path})" for role, _, path in _paths(config)]
+def own_parts(config: Config) -> dict[str, str]:
+    """Each own part by its role, for reports, such as ``user-defined (mypackage.models:build)`` of ``teacher model``."""
+    return {role: f"user-defined ({path})" for role, _, path in _paths(config)}
 
 
 def require_importable(config: Config) -> None:

@@ -11,6 +11,7 @@ from pate.plain_text import markdown
 from pate.report.wording import factor, up
 from pate.student.export import ExportedSpec
 from pipelines.config.experiment import Config
+from pipelines.config.own_parts import own_parts
 from pipelines.config.relation import neighbours_of
 from pipelines.tracking.cards import MAX_TEXT
 
@@ -96,6 +97,7 @@ def _model(config: Config, spec: ExportedSpec, classes: Sequence[str]) -> str:
             f"- {config.student.learner} student, model `{config.student.model_kind}`, "
             f"{spec.parameters:,} parameters, no pickle",
             f"- input: N x {shape} of {spec.input_dtype}, scaled as in training",
+            *(f"- {role}: {markdown(part)}" for role, part in own_parts(config).items()),
             f"- output: one {score} for each of {len(classes)} classes, in this order: {shown}",
         ]
     )
