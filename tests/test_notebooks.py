@@ -45,6 +45,7 @@ def test_the_three_notebooks_are_there() -> None:
 @pytest.mark.xdist_group("finished")
 def test_the_spend_of_a_run_is_shown(finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shell, summary = finished
+    assert shell.run("ledger", "show").returncode == 0  # any command starts the log of native output
     before = shell.files()
     shown = executed(NOTEBOOKS[2], shell.home, monkeypatch)
     assert summary["run_id"] in shown
