@@ -157,13 +157,19 @@ def test_a_finished_run_is_delivered_under_the_same_names_and_registered(shell, 
 def test_a_later_run_whose_votes_are_there_goes_on_to_its_end(shell) -> None:
     config = unpack(shell, "voted", version=2)
     private = shell.home / "runs" / "old-b06b9ffc" / "private"
+    journal = private / "teachers" / "tasks.jsonl"
+    tasks = journal.read_bytes()
     kept = {name: contents(private / name) for name in ("votes", "teachers", "partition")}
+    kept["teachers"] = {
+        name: digest for name, digest in kept["teachers"].items() if not str(name).endswith(journal.name)
+    }
     summary = shell.json("run", config)
     assert summary["run_id"] == "old-b06b9ffc"
     assert summary["epsilon"] == pytest.approx(9.0567, abs=1e-3)
     assert summary["asked"] == summary["answered"] + summary["refused"]
     for name, files in kept.items():
         assert files.items() <= contents(private / name).items(), name
+    assert journal.read_bytes().startswith(tasks), "tasks are added, for the votes on the evaluation set"
     assert "unbroken" in shell.run("ledger", "verify").stdout
     assert shell.json("run", config) == summary
 
