@@ -62,6 +62,8 @@ def advance(path: Path, to: Anchor) -> None:
     now = read(path)
     if now is not None and now.length >= to.length:
         return
+    for left in path.parent.glob(f".{path.name}.*.new"):  # by a process that was killed: nobody else holds the lock
+        left.unlink()
     write_atomically(path, json.dumps({"length": to.length, "head": to.head}))
 
 
