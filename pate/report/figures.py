@@ -68,20 +68,20 @@ def _trade_off(content: Content) -> Figure:
     unit = content["unit"]
     return _lines(
         "trade-off",
-        "Mistakes that an attacker cannot avoid",
-        f"An attacker has to say whether the data held what they suspect of one {unit}. Every attack lies on or above "
-        "the solid line: fewer false alarms mean more misses. The dotted line is guessing blindly; the closer the two, "
-        "the less there is to learn.",
+        "Errors that an attacker cannot avoid",
+        f"An attacker tests a hypothesis about the records of one {unit}. Every attack is on or above the solid line: "
+        "fewer false positives mean more false negatives. The dotted line is a random guess; the closer the two lines, "
+        "the less the release reveals.",
         (
-            linear_axis("False alarms", 1.0, text=_whole_percent),
-            linear_axis("Misses, at least", 1.0, text=_whole_percent),
+            linear_axis("False-positive rate", 1.0, text=_whole_percent),
+            linear_axis("False-negative rate, at least", 1.0, text=_whole_percent),
         ),
         [
-            Series(name="guessing blindly", points=[(0, 1), (1, 0)], look="dotted"),
+            Series(name="random guess", points=[(0, 1), (1, 0)], look="dotted"),
             Series(name="best attack that the guarantee allows", points=curve),
         ],
         (
-            ("False alarms", "Misses, at least"),
+            ("False positives", "False negatives, at least"),
             [(f"{100 * a:g} %", percent_down(miss)) for a, miss in curve],
         ),
     )
@@ -93,9 +93,9 @@ def _privacy_curve(content: Content) -> Figure:
     points = [(row["epsilon"], row["delta"]) for row in rows]
     return _lines(
         "privacy-curve",
-        "Every epsilon with its delta",
-        f"Each point of the line is a guarantee, and all of them hold at once. The mark is the one that the budget is "
-        f"stated at: epsilon {up(total['epsilon'])} at delta {small(total['delta'])}.",
+        "Epsilon and delta",
+        f"Each point of the line is a guarantee, and all hold at once. The square is at the delta of the budget: "
+        f"epsilon {up(total['epsilon'])} at delta {small(total['delta'])}.",
         (
             linear_axis("Epsilon, nats", max(points[-1][0], total["epsilon"])),
             log_axis("Delta", _LOWEST_DELTA, 1.0),
@@ -116,12 +116,12 @@ def _renyi(content: Content) -> Figure:
     costs = [cost for _, cost in points] or [1.0]
     orders = [row["order"] for row in renyi["rows"]]
     ticks = [(order, f"{order:g}") for order in (1.5, 2, 4, 8, 16, 32, 64, 128)]
-    aside = ", outcomes of a hundredth of delta aside" if "gdp_filter" in renyi["accountant"] else ""
+    aside = ", except for outcomes of a hundredth of delta" if "gdp_filter" in renyi["accountant"] else ""
     return _lines(
         "renyi",
         "Rényi cost at each order",
-        f"The form in which accountants add costs up ({renyi['accountant']}{aside}). For specialists: with it, other "
-        "releases from the same data can be added.",
+        f"The form in which accountants add costs ({renyi['accountant']}{aside}). For specialists: other releases "
+        "from the same data can be composed with it.",
         (
             Axis(title="Order", low=min(orders), high=max(orders), ticks=ticks, log=True),
             log_axis("Rényi cost, nats", min(costs), max(costs)),
@@ -138,15 +138,15 @@ def _spend(content: Content) -> Figure:
     return _lines(
         "spend-over-queries",
         "Epsilon against the queries asked",
-        "What this campaign cost, all of it charged before its first query and none of it refunded, and what a "
-        "campaign of so many queries would have cost.",
+        "The cost of this campaign, all of it charged before its first query and never refunded, and the cost of a "
+        "campaign of that many queries.",
         (linear_axis("Queries asked", last), linear_axis("Epsilon, nats", top)),
         [
             Series(
                 name="budget of the data", points=[(0, content["budget"]), (last, content["budget"])], look="dotted"
             ),
             Series(
-                name="a campaign of so many queries",
+                name="a campaign of that many queries",
                 points=[(r["asked"], r["planned"]) for r in rows],
                 look="dashed",
                 mark="ring",
@@ -154,7 +154,7 @@ def _spend(content: Content) -> Figure:
             Series(name="charged", points=[(r["asked"], r["spent"]) for r in rows], mark="dot"),
         ],
         (
-            ("Asked", "Answered", "Charged, epsilon", "A campaign of so many, epsilon"),
+            ("Asked", "Answered", "Charged, epsilon", "A campaign of that many, epsilon"),
             [(f"{r['asked']:g}", f"{r['answered']:g}", up(r["spent"]), up(r["planned"])) for r in rows],
         ),
     )
@@ -166,7 +166,7 @@ def _budget(content: Content) -> Figure:
     for row in charges:
         done += row["campaigns"]
         bars.append((f"after campaign {done}: {up(row['after'])}", row["after"]))
-    title = "Budget spent, and what is left"
+    title = "Budget spent and left"
     reading = (
         f"Epsilon of everything charged to these data, after each campaign. The dashed line is the budget, {budget:g}; "
         f"{down(content['budget_left'])} is left."
@@ -180,7 +180,7 @@ def _budget(content: Content) -> Figure:
         reading=reading,
         svg=bar_chart("budget-left", title, reading, axis, bars, budget),
         legend=[(swatch(Series(name="", points=[], look="dashed")), "budget of the data")],
-        columns=("When", "What was charged", "Alone, epsilon", "All until then, epsilon"),
+        columns=("After", "Charged", "Alone, epsilon", "Total, epsilon"),
         rows=table,
     )
 
@@ -192,22 +192,23 @@ def _calibration(content: Content) -> Figure | None:
     points = [(row["confidence"], row["right"]) for row in rows]
     return _lines(
         "calibration",
-        "How often the student is right when it says how sure it is",
-        "Records of the public evaluation set, grouped by how sure the student is. On the dotted line it is exactly as "
-        "sure as it is right; below it, too sure. Numbers at the top: records in the group; bars: 95 % intervals.",
+        "Calibration: accuracy by confidence",
+        "Records of the public evaluation set, grouped by the student's confidence. On the dotted line confidence "
+        "equals accuracy; below it, the student is overconfident. Numbers at the top: records in the group; bars: 95 % "
+        "intervals.",
         (
-            linear_axis("How sure the student is, mean", 1.0, text=_whole_percent),
-            linear_axis("Right", 1.0, text=_whole_percent),
+            linear_axis("Mean confidence", 1.0, text=_whole_percent),
+            linear_axis("Accuracy", 1.0, text=_whole_percent),
         ),
         [
             Series(
                 name="student", points=points, look="none", mark="dot",
                 spread=[(row["right_low"], row["right_high"]) for row in rows],
             ),
-            Series(name="exactly as sure as right", points=[(0, 0), (1, 1)], look="dotted"),
+            Series(name="perfectly calibrated", points=[(0, 0), (1, 1)], look="dotted"),
         ],
         (
-            ("How sure", "Records", "Mean", "Right", "95 % interval"),
+            ("Confidence", "Records", "Mean", "Accuracy", "95 % interval"),
             [
                 (
                     f"{100 * r['low']:g} to {100 * r['high']:g} %", f"{r['count']}", percent(r["confidence"]),
@@ -239,7 +240,7 @@ def _comparable(content: Content) -> Figure | None:
             linear_axis(
                 f"Epsilon of the campaign at delta {small(own['delta'])}, nats", max(row["epsilon"] for row in rows)
             ),
-            linear_axis("Student right", 1.0, low=int(low * 10) / 10, text=_whole_percent),
+            linear_axis("Student accuracy", 1.0, low=int(low * 10) / 10, text=_whole_percent),
         ),
         [
             Series(name="this run", points=[(own["epsilon"], own["accuracy"])], look="none", mark="square"),
@@ -251,7 +252,7 @@ def _comparable(content: Content) -> Figure | None:
             ),
         ],
         (
-            ("Run", "Epsilon", "Accountant", "Student right", "Of records"),
+            ("Run", "Epsilon", "Accountant", "Student accuracy", "Of records"),
             [
                 (row["run_id"], up(row["epsilon"]), row["accountant"], percent(row["accuracy"]), f"{row['records']}")
                 for row in rows

@@ -69,14 +69,14 @@ def guarantee_curve(event: PrivacyEvent, accountant: str) -> GuaranteeCurve:
 
 
 def curve_through(epsilon_at: Callable[[float], float]) -> GuaranteeCurve:
-    """The curve of whatever costs so much epsilon at a delta; infinite where nothing is promised."""
+    """The curve through epsilon at each delta; epsilon is infinite where there is no bound."""
     points = [(epsilon_at(delta), delta) for delta in DELTAS]
     finite = np.array([(e, d) for e, d in points if math.isfinite(e)], dtype=np.float64).reshape(-1, 2)
     return GuaranteeCurve(finite[:, 0], finite[:, 1])
 
 
 def false_negatives(curve: GuaranteeCurve, false_positive_N: FloatArray) -> FloatArray:
-    """The least part of true cases that an attacker misses who raises a false alarm with the given probability.
+    """The least false-negative rate of an attacker at the given false-positive rate.
 
     ``max_k max(0, 1 - delta_k - e^eps_k a, e^-eps_k (1 - delta_k - a))``, shape ``[N]`` (Dong, Roth, Su 2022,
     propositions 2.5 and 2.12).
@@ -90,11 +90,11 @@ def false_negatives(curve: GuaranteeCurve, false_positive_N: FloatArray) -> Floa
 
 
 def largest_log_odds(curve: GuaranteeCurve, failure: float) -> float:
-    """The most, in nats, that the release raises the odds of a guess, but for an event of probability ``failure``.
+    """The largest rise, in nats, of the log odds of a hypothesis, except with probability ``failure``.
 
     ``delta(eps) >= P[L > t] (1 - e^(eps - t))`` for the privacy loss ``L`` and every ``t > eps``, so that
     ``P[L > t] <= failure`` from ``t = min_k eps_k - ln(1 - delta_k / failure)`` on. One point ``(epsilon, delta)``
-    alone does not say that the loss stays below epsilon with probability ``1 - delta``.
+    alone does not imply that the loss stays below epsilon with probability ``1 - delta``.
 
     Returns:
         Nats; infinite where no point has a delta below ``failure``.
@@ -108,12 +108,12 @@ def largest_log_odds(curve: GuaranteeCurve, failure: float) -> float:
 
 
 def posterior(prior: float, log_odds: float) -> float:
-    """The probability of a guess after its odds changed by ``log_odds``, from ``prior`` in (0, 1)."""
+    """The probability of a hypothesis after its odds changed by ``log_odds``, from ``prior`` in (0, 1)."""
     return float(1 / (1 + math.exp(min(math.log1p(-prior) - math.log(prior) - log_odds, _LARGEST))))
 
 
 def best_guess(curve: GuaranteeCurve, prior: float) -> float:
-    """The largest probability of guessing right between two possibilities, one of which has probability ``prior``.
+    """The largest probability of a correct guess between two hypotheses, one of which has probability ``prior``.
 
     ``max_S prior P(S) + (1 - prior) Q(not S) = 1 - prior + prior delta(ln((1 - prior) / prior))`` for
     ``prior <= 1/2``. Without the release it is ``1 - prior``.

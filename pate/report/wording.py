@@ -1,4 +1,4 @@
-"""Numbers as text: a loss of privacy is rounded up, what protects is rounded down."""
+"""Numbers as text: privacy loss is rounded up, protection is rounded down."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ def up(value: float | None, digits: int = 3) -> str:
 
 
 def percent_up(part: float) -> str:
-    """A part as per cent, rounded up: for what an attacker reaches."""
+    """A fraction as per cent, rounded up: for an attacker's success."""
     return f"{Decimal(up(part, _digits(part) + 2)).scaleb(2):f}\u00a0%"
 
 
 def percent_down(part: float) -> str:
-    """A part as per cent, rounded down: for what an attacker misses."""
+    """A fraction as per cent, rounded down: for an attacker's errors."""
     return f"{Decimal(down(part, _digits(part) + 2)).scaleb(2):f}\u00a0%"
 
 
 def percent(part: float) -> str:
-    """A part as per cent."""
+    """A fraction as per cent."""
     return f"{100 * part:.1f}\u00a0%"
 
 
 def factor(value: float | None) -> str:
-    """A factor by which odds change, rounded up to two or three figures."""
+    """A factor by which odds change, rounded up to two or three digits."""
     if value is None:
         return "without limit"
     if value >= 1e6:
@@ -52,6 +52,6 @@ def one_in(value: float) -> str:
 
 
 def _digits(part: float) -> int:
-    """Per cent near 0 and 100 need more decimals to say anything."""
+    """Decimals of a percentage: more of them near 0 and 100."""
     edge = min(part, 1 - part)
     return 1 if edge >= 0.01 or edge <= 0 else 3

@@ -20,82 +20,90 @@ from pate.accounting.events import (
 
 TRUST = (
     "The operator of the Ray cluster and of the private folder sees the private records and votes, and is trusted "
-    "with them (the central model). Everybody else, including whoever reads labels, student, tracker and this "
-    "report, is trusted with nothing: the guarantee is stated against them, whatever else they know."
+    "with them (the central model). Everybody else, including readers of labels, student, tracker and this report, is "
+    "trusted with nothing: the guarantee holds against them, whatever else they know."
 )
 NOISE = {
     True: "Integers from the exact samplers of OpenDP on the operating system's entropy; no floating-point number "
-    "stands between the entropy and an answer.",
-    False: "Integers from a seed that anybody may know. There is no guarantee.",
+    "is involved between the entropy and an answer.",
+    False: "Integers from a seed that anybody may know. No guarantee.",
 }
 SCOPE = (
     "Everything that was ever charged to this account up to the release of this run's labels. Accounts that share a "
-    "privacy unit are held to their budgets together; which do follows from the records, so no figure here shows it. "
+    "privacy unit are held to their budgets jointly; which accounts do follows from the records, so no number here "
+    "shows it. "
 )
 FIXED = (
     "Costs are composed as a whole, which holds for one campaign and for campaigns that were fixed before the first "
     "answer; within a campaign each query may depend on earlier answers."
 )
 DECIDED_LATER = (
-    "Later campaigns may have been chosen after earlier answers were seen, so costs add up under a filter: what they "
-    "may add up to was fixed with the budget. The budget is what is promised whatever was chosen; the total says how "
-    "much of it is used."
+    "Later campaigns may have been chosen after earlier answers were seen, so costs add up under a privacy filter, "
+    "whose limit was fixed with the budget. The budget holds whatever was chosen; the total shows how much of it has "
+    "been used."
 )
 NOT_HELD = (
     "More was charged than the filter for campaigns chosen later allows: they were accepted before filters were in "
-    "force, or by accounts that turned out to share units. The total is what their costs amount to; it was not "
-    "enforced beforehand, and nothing more is accepted."
+    "force, or by accounts later found to share units. The total is the sum of their costs; it was not enforced "
+    "beforehand, and nothing more is accepted."
 )
 SCHEDULE = (
-    "The list of inputs to ask was fixed before the first vote and is public.",
+    "The list of queries was fixed before the first vote and is public.",
     "The full cost was charged before the first noise was drawn, and nothing is refunded.",
-    "Each input is answered once; asked again, it gets the stored answer.",
-    "Answers and refusals leave in batches. Counts of votes, and who voted how, never leave.",
-    "Student, curves and this report are computed from the answers and public data; they cost nothing more.",
+    "Each input is answered once; the stored answer is returned if it is asked again.",
+    "Answers and refusals are released in batches. Vote counts and individual votes are never released.",
+    "The student, its curves and this report are computed from the answers and public data, at no further cost.",
 )
 SIDE_CHANNELS = (
-    "The time of a whole batch, of training and of the run is not hidden.",
+    "The duration of a batch, of training and of the run is not hidden.",
     "Running time of the noise samplers, processor caches, power, and memory of a shared machine are excluded: the "
     "operator's machine is trusted.",
-    "Swap, core dumps and backups of the private folders are the operator's to encrypt.",
+    "The operator is responsible for encrypting swap, core dumps and backups of the private folders.",
 )
 OVERLAP = (
-    "Ids that differ in spelling alone are recognised. Records of one person under other ids cannot be recognised "
-    "unless the records are identical; such a person is protected as a group of as many units."
+    "Ids that differ only in spelling are matched. Records of one person under several ids cannot be matched "
+    "unless the records are identical; such a person is protected as a group of that many units."
 )
 NOT_COVERED = (
-    "What the population shows. If the student learns that smokers are ill more often, it says so of every smoker, "
-    "whether or not their records were used.",
-    "Whether the labels are right, and whether the student treats groups of people alike.",
+    "Facts about the population. If the student learns that smokers are ill more often, that applies to every "
+    "smoker, whether or not their records were used.",
+    "The correctness of the labels, and the fairness of the student towards groups of people.",
     "The public pool, the configuration, the names of classes, tasks and data, and the number of teachers: all public.",
-    "The private records themselves while they are collected, stored and used: that is the operator's security.",
+    "The private records themselves while they are collected, stored and used: their protection is the operator's "
+    "own security.",
     "Other releases from the same records that were made without this ledger.",
 )
 AUDIT_MEANING = (
-    "The audit asked the real aggregator about made-up neighbouring votes and bounded epsilon from below by what the "
-    "answers gave away. It tests the program with its own noise settings, not this campaign. A lower bound above the "
-    "claim would prove the program wrong; one below it proves nothing for other neighbours."
+    "The audit ran the real aggregator on synthetic neighbouring votes and computed a lower bound on epsilon from its "
+    "answers. It tests the program with noise settings of its own, not this campaign. A lower bound above the claim "
+    "would prove the program wrong; one below it proves nothing about other neighbours."
 )
 GLOSSARY = (
-    ("Accountant", "the method that adds up what releases cost. All that this report names give upper bounds."),
+    (
+        "Accountant",
+        "the method that adds up the costs of releases. Every accountant named in this report gives upper bounds.",
+    ),
     ("Budget", "the most epsilon that may ever be spent on these data; fixed when they were first registered."),
-    ("Calibration", "whether a student that is 80 % sure is right 8 times in 10."),
-    ("Data-independent", "holds whatever the votes were, and so tells nothing about them."),
-    ("Delta (δ)", "a small probability that goes with epsilon. See the curve of both."),
+    (
+        "Calibration",
+        "agreement of stated confidence with accuracy: of predictions with confidence 80 %, 8 in 10 are correct.",
+    ),
+    ("Data-independent", "holds whatever the votes were, and so reveals nothing about them."),
+    ("Delta (δ)", "the small probability that goes with an epsilon. See the curve of both."),
     ("Differential privacy", "a limit on how much one privacy unit's records can change what is published."),
     ("Epsilon (ε)", "the size of that limit, in natural logarithms of odds (nats). Smaller protects more."),
-    ("Ledger", "the list of all charges, chained by hashes so that a changed line is found."),
+    ("Ledger", "the list of all charges, chained by hashes so that any change is detected."),
     ("Nat", "the unit of epsilon. One nat multiplies odds by at most 2.72."),
     ("Odds", "probability of yes divided by probability of no: 1 in 2 is odds of 1 to 1, 1 in 100 is 1 to 99."),
-    ("Pool", "public inputs without labels; some of them are asked about."),
-    ("Privacy unit", "whose records are hidden together, for example all records of one patient."),
+    ("Pool", "public inputs without labels; some of them are queries."),
+    ("Privacy unit", "the records that are protected together, for example all records of one patient."),
     ("Rényi-DP", "the cost of a release at each order; the form in which costs are added."),
     ("Student", "the model that is published; it saw public inputs and released labels only."),
     ("Teacher", "a model trained on private records of its own; it casts one vote on each query."),
 )
 NIST = "NIST SP 800-226, Guidelines for Evaluating Differential Privacy Guarantees"
 NIST_NOTE = (
-    "Sections as named in the initial public draft of December 2023; the final text of March 2025 may count otherwise."
+    "Sections as named in the initial public draft of December 2023; those of the final text of March 2025 may differ."
 )
 QUESTIONS = (
     ("2.1 The Promise of Differential Privacy", "What can an attacker learn about one person?", "meaning"),
@@ -105,9 +113,13 @@ QUESTIONS = (
     ("2.5 Comparing Differential Privacy Guarantees", "What is needed to compare this with others?", "guarantee"),
     ("2.6 Mixing Differential Privacy With Other Data Releases", "What else was released from the data?", "spend"),
     ("3.1 Basic Mechanisms and Common Elements", "Which mechanism, sensitivity and noise?", "mechanism"),
-    ("3.2 Utility and Accuracy", "How good is the result?", "student"),
-    ("3.3 Bias", "What is known about unequal quality?", "student"),
-    ("3.5 Machine Learning", "Which part of training saw private data, and what was tuned on what?", "student"),
+    ("3.2 Utility and Accuracy", "How accurate is the result?", "student"),
+    ("3.3 Bias", "What is known about unequal accuracy?", "student"),
+    (
+        "3.5 Machine Learning",
+        "Which parts of training used private data, and on what was tuning done?",
+        "student",
+    ),
     ("4.1 Query Models", "Who asks, how often, and when is it over?", "mechanism"),
     ("4.2 Threat Models", "Who is trusted with what?", "trust"),
     ("4.3 Mechanism Implementation Challenges", "Noise source, side channels, tests of the program?", "trust"),
@@ -120,9 +132,9 @@ def neighbours(unit: str, *, ids: bool | None, within_site: bool) -> str:
     """The two data sets that the guarantee compares.
 
     Args:
-        unit: whose records are protected together.
-        ids: whether records carry the id of their unit; ``None``: some files may, others not.
-        within_site: whether teachers are dealt site by site.
+        unit: the records that are protected together.
+        ids: true if records carry the id of their unit; ``None``: some files may, others not.
+        within_site: true if teachers are assigned site by site.
     """
     with_ids = (
         f"the records that carry the id of one {unit}, which are withdrawn, added or altered in any way"
@@ -183,7 +195,7 @@ def _(event: ConfidentGNMaxEvent) -> str:
 
 @describe.register
 def _(event: SanitisedReleaseEvent) -> str:
-    return f"one noisy data-dependent figure, at Rényi order {event.order:g}"
+    return f"one sanitised estimate of the data-dependent cost, at Rényi order {event.order:g}"
 
 
 @describe.register
@@ -197,4 +209,4 @@ def _(event: ComposedEvent) -> str:
 
 
 def _moved(votes: int) -> str:
-    return "" if votes == 1 else f", {votes} votes moved by one unit"
+    return "" if votes == 1 else f", one unit changes up to {votes} votes"

@@ -1,4 +1,4 @@
-"""A picture of a plan: how many labels are right at which budget."""
+"""A plot of a plan: label accuracy against budget."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def draw(path: Path, votes: ExpectedVotes, plan: CampaignPlan, *, accountant: st
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
     axes.plot([row.epsilon for row in around], [100 * row.label_accuracy for row in around], "-", color="black")
     axes.plot([plan.epsilon], [100 * plan.label_accuracy], "o", color="black", label="the plan")
-    axes.set(xlabel=f"epsilon at delta {plan.delta:g}", ylabel="labels right, %", xscale="log")
+    axes.set(xlabel=f"epsilon at delta {plan.delta:g}", ylabel="label accuracy, %", xscale="log")
     axes.set_xticks([row.epsilon for row in around], [f"{row.epsilon:.2g}" for row in around])
     axes.minorticks_off()
     axes.set_title(f"{plan.expected_answers:.0f} labels of {votes.teachers} teachers, {votes.classes} classes")

@@ -126,5 +126,5 @@ def test_nothing_is_lost_without_script(browser: Any, file: Path) -> None:
     page = context.new_page()
     page.goto(file.as_uri())
     assert page.get_by_role("heading", name="What it means").is_visible()
-    assert page.get_by_role("img", name="Mistakes that an attacker cannot avoid").is_visible()
+    assert page.get_by_role("img", name="Errors that an attacker cannot avoid").is_visible()
     context.close()

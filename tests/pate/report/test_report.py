@@ -168,7 +168,7 @@ def test_a_later_audit_takes_its_place_and_changes_nothing_else(full: PrivacyRep
         after = Released.public(replace(before, audit=later))
         assert (plain, page) == (to_json(after), to_html(after)), "as if the audit had been on file"
         assert problems(json.loads(plain)) == []
-        assert "with the audit of 2026-03-04 05:06:07 UTC put in later" in Page(page).text
+        assert "with the audit of 2026-03-04 05:06:07 UTC added later" in Page(page).text
         assert up(later["findings"][0]["claim"]) in Page(page).text
     assert "put in later" not in to_html(Released.public(full)), "that audit was made before"
 
