@@ -34,23 +34,25 @@ class DigitsData(Section):
     """scikit-learn's bundled handwritten digits, held by simulated hospitals."""
 
     source: Literal["digits"] = Field(description="the embedded digits")
-    data_id: Name = Field(description="name of the body of private data; budgets are kept under it")
+    data_id: Name = Field(description="name of the private data; the budget is kept under it")
     private: Count = Field(1000, description="private records")
     pool: Count = Field(500, description="public inputs")
     evaluation: Count = Field(297, description="evaluation records")
     hospitals: Count = Field(5, description="simulated hospitals, of unequal size")
-    skew: float = Field(0.0, ge=0, le=1, description="0: hospitals alike; 1: each sees only its own classes")
+    skew: float = Field(
+        0.0, ge=0, le=1, description="0: the same classes at every hospital; 1: each has only its own classes"
+    )
 
 
 class VisionData(Section):
     """MNIST or Fashion-MNIST in the usual protocol: 60,000 private, 9,000 in the pool, 1,000 for evaluation."""
 
-    source: VisionSet = Field(description="which set; `pate data fetch` brings it")
-    data_id: Name = Field(description="name of the body of private data; budgets are kept under it")
+    source: VisionSet = Field(description="the data set; `pate data fetch` downloads it")
+    data_id: Name = Field(description="name of the private data; the budget is kept under it")
     rotation: int = Field(
-        0, ge=0, le=9, strict=True, description="which block of 1,000 test images is held out; 0: last"
+        0, ge=0, le=9, strict=True, description="block of 1,000 test images that is held out; 0: the last"
     )
-    private: Count = Field(TRAIN, le=TRAIN, description="how many of the training images are used, from the first")
+    private: Count = Field(TRAIN, le=TRAIN, description="number of training images used, from the first")
 
     @property
     def pool(self) -> int:
@@ -61,10 +63,12 @@ class VisionData(Section):
 class SplitConfig(Section):
     """Division of one body of records, where the files do not say it."""
 
-    by: Literal["record", "unit", "site"] = Field("record", description="what never stands on two sides")
-    seed: Seed = Field(0, description="of the division; apart from the experiment's seed")
+    by: Literal["record", "unit", "site"] = Field(
+        "record", description="what is never split between private and public"
+    )
+    seed: Seed = Field(0, description="of the split; independent of the experiment's seed")
     records_may_be_published: bool = Field(
-        False, description="your word that pool and evaluation set may be drawn from the private files"
+        False, description="confirms that pool and evaluation set may be drawn from the private files"
     )
 
 
@@ -73,18 +77,18 @@ class ReplaceConfig(Section):
 
     column: Text
     text: Text = Field(description="as it is in the file, such as '> 89'")
-    by: Text = Field(description="what it is read as, such as '90'")
+    by: Text = Field(description="the value it is read as, such as '90'")
 
 
 class FormatConfig(Section):
     """Format of a table."""
 
-    header: bool = Field(True, description="whether the first line names the columns")
+    header: bool = Field(True, description="true if the first line names the columns")
     columns: Texts | None = Field(None, description="names of the columns of files without a header")
     separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
     skip_rows: int = Field(0, ge=0, description="lines before the table begins")
     missing: Texts = Field((), description="texts that mean a missing value, besides an empty one")
-    replace: tuple[ReplaceConfig, ...] = Field((), description="texts that stand for others")
+    replace: tuple[ReplaceConfig, ...] = Field((), description="texts that are read as others")
 
 
 class WhereConfig(Section):
@@ -99,9 +103,9 @@ class JoinConfig(Section):
 
     path: Path = Field(exclude=True)
     column: Text = Field(description="the column that both have; unique in the other table after `where`")
-    where: tuple[WhereConfig, ...] = Field((), description="which rows of the other table are used")
+    where: tuple[WhereConfig, ...] = Field((), description="rows of the other table that are used")
     take: tuple[str, ...] | None = Field(None, description="columns to add; default: all")
-    unmatched: Literal["keep", "drop"] = Field("drop", description="records without a partner")
+    unmatched: Literal["keep", "drop"] = Field("drop", description="records without a matching row")
     format: FormatConfig | None = Field(None, description="default: as data.format")
 
 
@@ -125,17 +129,18 @@ Files: TypeAlias = tuple[Annotated[FileConfig, BeforeValidator(_as_file)], ...]
 class FilesData(Section):
     """Keys of all sources that read files."""
 
-    data_id: Name = Field(description="name of the body of private data; budgets are kept under it")
-    task: str = Field(description="what is being labelled; answers are kept per data_id and task")
+    data_id: Name = Field(description="name of the private data; the budget is kept under it")
+    task: str = Field(description="the labelling task; answers are kept per data_id and task")
     set: Name | None = Field(None, description="a shipped public set: paths start at its folder")
     private_files: Files = Field(exclude=True, min_length=1, description="the records that teachers learn from")
     pool_files: Files = Field((), exclude=True, description="public inputs; default: drawn, see split")
     evaluation_files: Files = Field((), exclude=True, description="labelled public records; default: drawn, see split")
     split: SplitConfig = SplitConfig()
-    pool: Count = Field(description="public inputs; where there are more, they are drawn")
-    evaluation: Count = Field(description="evaluation records; where there are more, they are drawn")
+    pool: Count = Field(description="number of public inputs; drawn at random where there are more")
+    evaluation: Count = Field(description="number of evaluation records; drawn at random where there are more")
     equal_records: Literal["refuse", "different_units"] = Field(
-        "refuse", description="private records without ids: equal ones are one unit, or different ones by your word"
+        "refuse",
+        description="equal private records without ids: refuse them as one unit, or declare them different units",
     )
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
 
@@ -192,7 +197,7 @@ class LabelConfig(Section):
     above: float | None = Field(None, description="numbers above this are the second of two classes")
     classes: Texts | Literal["public"] | None = Field(None, description="all values; public: those of evaluation_files")
     names: tuple[Text, Text] = Field(("negative", "positive"), description="of two classes")
-    missing: Literal["refuse", "drop"] = Field("refuse", description="what to do with records without a label")
+    missing: Literal["refuse", "drop"] = Field("refuse", description="treatment of records without a label")
 
 
 class MissingConfig(Section):
@@ -200,7 +205,7 @@ class MissingConfig(Section):
 
     strategy: Literal["constant", "public_median"]
     value: float | None = None
-    indicator: bool = Field(False, description="add a feature that says whether the value is missing")
+    indicator: bool = Field(False, description="add a feature that is 1 where the value is missing")
 
 
 class NumericConfig(Section):
@@ -223,7 +228,9 @@ class CategoricalConfig(Section):
     """Columns of categories that are treated alike."""
 
     columns: Texts = Field(min_length=1)
-    unknown: Literal["ignore", "refuse"] = Field(description="a category that neither list nor pool knows")
+    unknown: Literal["ignore", "refuse"] = Field(
+        description="treatment of a category that is neither in the list nor in the pool"
+    )
     categories: tuple[CategoriesConfig, ...] = Field((), description="default: those that occur in the pool")
     missing: Literal["category", "ignore", "refuse"] = "refuse"
 

@@ -49,14 +49,16 @@ class Config(Section):
     data: DataConfig
     partition: PartitionConfig
     privacy: PrivacyConfig
-    features: FeaturesConfig | None = Field(None, description="what teachers learn on; default: the inputs themselves")
+    features: FeaturesConfig | None = Field(
+        None, description="representation of inputs; default: the inputs themselves"
+    )
     teachers: TeachersConfig
     labelling: LabellingConfig
     student: StudentConfig
     tracking: TrackingConfig = TrackingConfig()
     ray: RayConfig = RayConfig()
     sites: SitesConfig | None = Field(
-        None, description="tasks go to the records; default: the records come to the tasks"
+        None, description="tasks run where the records are; default: records are sent to the tasks"
     )
     faults: FaultsConfig = FaultsConfig()
 

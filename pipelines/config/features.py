@@ -48,8 +48,7 @@ SimCLRConfig = section_of(
     SimCLR,
     RepresentationConfig,
     name="SimCLRConfig",
-    doc="An encoder that learns, from the public pool alone, what changes of an image do not matter (Chen et al. "
-    "2020).",
+    doc="An encoder that learns, from the public pool alone, to ignore small changes of an image (Chen et al. 2020).",
     tag=("kind", "simclr"),
     types={"temperature": Positive},
 )

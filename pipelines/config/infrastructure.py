@@ -19,7 +19,7 @@ class TrackingConfig(Section):
     registered_model: str | None = Field(
         None, description="name in the model registry, of letters, digits, '_', '.' and '-'; default: pate-<name>"
     )
-    system_metrics: bool = Field(True, description="record how busy this process is while it trains the student")
+    system_metrics: bool = Field(True, description="record system metrics of this process while it trains the student")
 
     @field_validator("uri")
     @classmethod
@@ -51,10 +51,10 @@ class RayConfig(Section):
 class FaultsConfig(Section):
     """Behaviour when machines fail. It changes no result, so it may be changed for a run that is resumed."""
 
-    retries: int = Field(3, ge=0, le=100, description="tries after a task's first that crashed")
+    retries: int = Field(3, ge=0, le=100, description="further tries of a task that crashed")
     task_seconds: Positive | None = Field(
-        None, description="most seconds of one task; one that takes longer is tried once more, elsewhere at its site"
+        None, description="time limit of one task in seconds; a slower one is tried once more, elsewhere at its site"
     )
-    patience_seconds: Positive = Field(60.0, description="how long a site may be without a node before it is given up")
+    patience_seconds: Positive = Field(60.0, description="time that a site may be without a node before it is given up")
     quorum_teachers: Count | None = Field(None, description="fewest teachers that must take part; default: all")
     quorum_sites: Count | None = Field(None, description="fewest sites that must take part; default: all")

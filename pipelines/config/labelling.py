@@ -54,11 +54,12 @@ class LabellingConfig(Section):
     """The campaign: which mechanism, how many queries."""
 
     mechanism: Mechanism
-    max_asked: Count = Field(description="public inputs that are asked about, chosen before the first vote")
+    max_asked: Count = Field(description="number of queries, chosen before the first vote")
     queries: Literal["random", "central"] = Field(
         "random", description="central: nearest to k-means centres of the pool's features, or of the inputs"
     )
     batch_size: Count = Field(1000, description="answers released together")
     insecure_seeded_noise: Seed | None = Field(
-        None, description="tests only: predictable noise from this seed; protects nobody, is never registered"
+        None,
+        description="tests only: predictable noise from this seed; gives no privacy, and no model of it is registered",
     )

@@ -22,7 +22,7 @@ def _paths(config: Config) -> list[tuple[str, str, str]]:
 
 
 def own_parts(config: Config) -> dict[str, str]:
-    """Each own part by its role, for reports, such as ``user-defined (mypackage.models:build)`` of ``teacher model``."""
+    """Each own part by its role, for reports: ``user-defined (mypackage.models:build)`` of ``teacher model``."""
     return {role: f"user-defined ({path})" for role, _, path in _paths(config)}
 
 

@@ -27,14 +27,14 @@ SanitisedConfig = section_of(
     SanitisedReleaseEvent,
     SanitisedSection,
     name="SanitisedConfig",
-    doc="Show a noisy figure of what these very votes cost, once, at the end; its own cost is part of the campaign's.",
+    doc="Show one noisy estimate of the data-dependent cost, at the end; its own cost is part of the campaign's.",
     later=("floor",),
     types={
         "order": Annotated[float, Field(gt=1, allow_inf_nan=False)],
         "beta": Annotated[
-            Positive, Field(description="smoothness: how fast the noise may change with the votes, per privacy unit")
+            Positive, Field(description="smoothness: largest relative change of the noise per privacy unit")
         ],
-        "sigma_ss": Annotated[Positive, Field(description="noise of the figure, in smooth sensitivities")],
+        "sigma_ss": Annotated[Positive, Field(description="noise of the estimate, in smooth sensitivities")],
         "tau_s": Annotated[
             Positive, Field(description="noise of the logarithm of that noise's width, which is shown too")
         ],
@@ -50,14 +50,14 @@ class DeclaredCampaignConfig(Section):
     """A campaign that is declared with the budget, before anything is answered."""
 
     mechanism: Mechanism
-    max_asked: Count = Field(description="public inputs that it asks about")
-    sanitised: Sanitised | None = Field(None, description="the figure that it buys, as privacy.sanitised")
+    max_asked: Count = Field(description="number of queries")
+    sanitised: Sanitised | None = Field(None, description="the estimate that it buys, as privacy.sanitised")
 
 
 class PrivacyConfig(Section):
     """The budget of the data; fixed when the data are first registered."""
 
-    epsilon: Positive = Field(description="most that may ever be spent on these data")
+    epsilon: Positive = Field(description="largest epsilon that may ever be spent on these data")
     delta: float = Field(gt=0, lt=1, description="failure probability, far below one over the number of units")
     unit: str = Field("patient", min_length=1, max_length=80, description="whom the guarantee protects")
     accountant: str = Field(DEFAULT_ACCOUNTANT, description="the data-independent accountant that enforces the budget")
