@@ -18,7 +18,7 @@ PATE_ORDER = [
 ]  # fmt: skip
 ACCOUNTING_ORDER = ["data_independent", "laws", "data_dependent", "sanitised", "planning"]
 PIPELINES_ORDER = [
-    "progress", "tracking", "config", "authoring", "storage", "data", "cluster", "teachers", "outcome", "run",
+    "progress", "storage", "tracking", "config", "authoring", "data", "cluster", "teachers", "outcome", "run",
     "results", "operations", "cli",
 ]  # fmt: skip
 MOST_LINES = 300

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from pathlib import Path
@@ -14,7 +13,7 @@ from pate.errors import PateError, QuorumLost
 from pate.plain_text import printable
 from pipelines.cli.commands import Commands, add_commands
 from pipelines.cli.egress import give_terminal_back, keep_private
-from pipelines.storage.home import home
+from pipelines.storage.home import Home, home
 from pipelines.storage.incidents import write_incident
 
 STARTS_OTHERS = ("report", "ui")
@@ -97,7 +96,4 @@ def _refuse(message: str, private_detail: str | None, code: int = 2) -> int:
 
 
 def _private() -> Path:
-    folder = home() / "private"
-    folder.mkdir(parents=True, exist_ok=True)
-    os.chmod(folder, 0o700)
-    return folder
+    return Home(home()).private_folder()

@@ -93,6 +93,6 @@ def _print_unbroken(what: str, rows: int, head: str | None, as_json: bool) -> No
 
 def _opened() -> PrivacyLedger:
     place = Home(home())
-    if not (place.ledger_folder / "ledger.sqlite3").exists():
+    if not place.has_ledger:
         raise LedgerError("Expected a ledger in PATE_HOME, got none; run an experiment first or set PATE_HOME")
     return place.ledger()

@@ -26,7 +26,7 @@ from pate.errors import InputError, Unavailable, expected
 from pate.files import file_hash, sync
 from pate.public_sets import recognise_rows
 from pipelines.data.shipped_sets import ShippedFile, ShippedSet, find, folder_of, shipped_set
-from pipelines.storage.home import home
+from pipelines.storage.home import Home, home
 
 CHUNK = 1 << 20
 LARGEST = 1 << 30
@@ -52,11 +52,11 @@ def fetch(name: str, *, mirror: str | None = None, on_file: OnFile = lambda name
     """
     wanted = shipped_set(name)
     there = find(name)
-    if there is not None and not there.is_relative_to(home() / "data"):
+    if there is not None and not there.is_relative_to(Home(home()).data_folder):
         return folder_of(name)
     if there is None and wanted.by_hand is not None:
         raise InputError(f"Expected a set that can be downloaded, got {name}: {wanted.by_hand}")
-    folder = home() / "data" / wanted.folder
+    folder = Home(home()).data_folder / wanted.folder
     with _locked(folder):
         for file in wanted.files:
             target = folder / file.name

@@ -13,7 +13,7 @@ from typing import Literal, final
 
 from pate.errors import InputError, expected
 from pate.files import file_hash
-from pipelines.storage.home import home
+from pipelines.storage.home import Home, home
 
 _UCI = "https://archive.ics.uci.edu/ml/machine-learning-databases"
 _EICU = "https://physionet.org/files/eicu-crd-demo/2.0.1"
@@ -197,7 +197,7 @@ def shipped_set(name: str, *, key: str = "NAME") -> ShippedSet:
 def places() -> list[Path]:
     """Folders in which sets are looked for, in order."""
     given = os.environ.get("PATE_DATA_DIR")
-    return [*([Path(given).absolute()] if given else []), home() / "data"]
+    return [*([Path(given).absolute()] if given else []), Home(home()).data_folder]
 
 
 def find(name: str) -> Path | None:
@@ -222,7 +222,7 @@ def folder_of(name: str) -> Path:
         raise expected(f"the files of data.set={name!r} in PATE_DATA_DIR or PATE_HOME/data", how)
     for file in shipped_set(name).files:
         if file.sha256 is not None and file_hash(folder / file.name) != file.sha256:
-            ours = folder.is_relative_to(home() / "data")
+            ours = folder.is_relative_to(Home(home()).data_folder)
             remedy = f"run `pate data fetch {name}`" if ours else "restore it in PATE_DATA_DIR, or unset PATE_DATA_DIR"
             raise InputError(f"Expected {file.name} of {name} as published, got another checksum; {remedy}")
     return folder

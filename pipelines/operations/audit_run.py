@@ -18,12 +18,12 @@ import numpy as np
 
 from pate.auditing.learned import digests_of
 from pate.errors import PateError, QuorumLost, RecordsRefused
-from pate.ledger import PrivacyLedger
 from pate.values import Redacted
 from pate.votes import VoteArray, VoteMatrix
 from pipelines.config.experiment import Config
 from pipelines.progress import Terminal
 from pipelines.run.label_and_train import votes_before_charge
+from pipelines.storage.home import Home
 from pipelines.tracking.outbox import OUTBOX_FILE
 
 SECRET = ("at", "hash", "previous", "units_sha256", "salt", "key")
@@ -101,7 +101,7 @@ def run_to_votes(config: Config, home: Path, subject: ToVotes = votes_before_cha
         code=code,
         said=said if code == 0 else (*said, end),
         files=_public_files(home),
-        ledger=_chain(home / "ledger"),
+        ledger=_chain(Home(home)),
     )
 
 
@@ -177,15 +177,12 @@ def _begins(name: str, content: bytes, others: Mapping[str, bytes]) -> bool:
     return content == others.get(name)
 
 
-def _chain(folder: Path) -> tuple[str, ...]:
+def _chain(home: Home) -> tuple[str, ...]:
     """Return the public rows of a ledger, without fields that follow from time or key."""
-    if not folder.exists():
+    if not home.ledger_folder.exists():
         return ()
-    ledger = PrivacyLedger(folder)
-    try:
+    with home.ledger() as ledger:
         return tuple(json.dumps(_masked(json.loads(line))) for line in ledger.export())
-    finally:
-        ledger.close()
 
 
 def _masked(row: dict[str, Any]) -> dict[str, Any]:

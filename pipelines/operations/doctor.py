@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pate.errors import PateError
-from pate.ledger import PrivacyLedger
 from pipelines.cluster.safety import Finding, ray
 from pipelines.config.experiment import Config
+from pipelines.storage.home import Home
 from pipelines.tracking.destination import is_loopback
 
 
@@ -33,8 +33,9 @@ def examine(base: Path, config: Config | None, environment: Mapping[str, str]) -
 
 def modes(base: Path) -> Iterator[Finding]:
     """Yield findings about private folders and files that others may read."""
-    folders = [base / "ledger", base / "private", *sorted((base / "runs").glob("*/private"))]
-    files = [base / "ledger" / "key", *sorted(base.glob("**/incidents/*"))]
+    home = Home(base)
+    folders = [home.ledger_folder, home.private, *(run.private for run in home.runs())]
+    files = [home.ledger_folder / "key", *sorted(base.glob("**/incidents/*"))]
     for path, mode in [*((folder, 0o700) for folder in folders), *((file, 0o600) for file in files)]:
         if not path.exists():
             continue
@@ -50,16 +51,13 @@ def modes(base: Path) -> Iterator[Finding]:
 
 def ledger(base: Path) -> Iterator[Finding]:
     """Yield a finding if the ledger is not what was written."""
-    folder = base / "ledger"
+    folder = Home(base).ledger_folder
     if not folder.is_dir():
         return
     mode = stat.S_IMODE(folder.stat().st_mode)
     try:
-        opened = PrivacyLedger(folder)
-        try:
+        with Home(base).ledger() as opened:
             opened.verify()
-        finally:
-            opened.close()
     except PateError as error:
         yield Finding(about="ledger", text=str(error), fix="restore the ledger's folder from its newest backup")
     finally:

@@ -79,7 +79,7 @@ def _is_past(folder: Path, limit: float) -> bool:
 
 def _incidents(store: RunFolder, base: Path) -> list[Path]:
     """List the incidents of a run and those of its home."""
-    return [*_files(store.private / INCIDENTS), *_files(Home(base).path / "private" / INCIDENTS)]
+    return [*_files(store.private / INCIDENTS), *_files(Home(base).private / INCIDENTS)]
 
 
 def _files(folder: Path) -> Iterable[Path]:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pate.errors import BudgetExceeded, InputError, LedgerError, PrivacyViolation, RecordsRefused, expected
-from pate.ledger import Anchor, PrivacyLedger
+from pate.ledger import Anchor
 from pate.student.export import read_spec
 from pipelines.outcome import summary
 from pipelines.storage.audit_file import read_audit
+from pipelines.storage.home import Home
 from pipelines.storage.run_folder import RunFolder
 from pipelines.tracking.cards import Registrable
 from pipelines.tracking.outbox import read_events
@@ -75,11 +76,9 @@ def check(store: RunFolder, base: Path) -> Registrable:
 
 def _check_ledger(store: RunFolder, base: Path, card: Mapping[str, Any]) -> None:
     """Check that the chain is whole and extends the one at the release, and that no linked account is over budget."""
-    folder = base / "ledger"
-    if not (folder / "ledger.sqlite3").exists():
+    if not Home(base).has_ledger:
         raise LedgerError("Expected the ledger that the run was charged to, got none; restore it or set PATE_HOME")
-    ledger = PrivacyLedger(folder)
-    try:
+    with Home(base).ledger() as ledger:
         ledger.verify(None if card["ledger"] is None else Anchor.parse(card["ledger"]))
         account = store.account(ledger)
         budget = ledger.account(account).epsilon
@@ -95,5 +94,3 @@ def _check_ledger(store: RunFolder, base: Path, card: Mapping[str, Any]) -> None
                     f"Expected data_id={name!r}, with the accounts that share a privacy unit, within its budget, got "
                     f"epsilon {spent.epsilon:.6f} of {budget:g} ({spent.accountant}); their owners decide"
                 )
-    finally:
-        ledger.close()

@@ -10,6 +10,7 @@ from pate.files import content_hash
 from pate.values import Released
 from pipelines.config.experiment import Config
 from pipelines.results.sweep import ReleasedRow
+from pipelines.storage.home import Home
 from pipelines.tracking.tracker import SWEEP, Tracker
 
 SWEEP_TAG = "pate.sweep"
@@ -30,7 +31,7 @@ def track_sweep(base: Path, configs: list[Config], row: Released[ReleasedRow]) -
     name = configs[0].name
     digest = content_hash({"runs": [own.run_id for own in configs]})[:8]
     run_id = f"sweep-{name}-{len(configs)}-{digest}"
-    folder = base / "sweeps" / run_id / "public"
+    folder = Home(base).sweep(run_id)
     insecure = any(own.labelling.insecure_seeded_noise is not None for own in configs)
     with Tracker.open(folder, run_id=run_id, insecure=insecure, root=SWEEP) as tracker:
         tracker.tags(row.map(lambda own: {SWEEP_TAG: f"{name}, {len(configs)} seeds", **_tags(own)}))

@@ -41,11 +41,30 @@ class Home:
         """The folder of the ledger; it need not exist."""
         return self.path / "ledger"
 
+    @property
+    def has_ledger(self) -> bool:
+        """True if a ledger was begun here."""
+        return (self.ledger_folder / "ledger.sqlite3").exists()
+
     def ledger(self) -> PrivacyLedger:
         """The ledger, opened; a context manager."""
         from pate.ledger import PrivacyLedger  # noqa: PLC0415 - loads numpy and scipy, which a folder's path needs not
 
         return PrivacyLedger(self.ledger_folder)
+
+    @property
+    def data_folder(self) -> Path:
+        """The folder of downloaded public sets; it need not exist."""
+        return self.path / "data"
+
+    @property
+    def mlflow_folder(self) -> Path:
+        """The folder of MLflow's local store; it need not exist."""
+        return self.path / "mlflow"
+
+    def sweep(self, run_id: str) -> Path:
+        """The public folder of a sweep's record; it need not exist."""
+        return self.path / "sweeps" / run_id / "public"
 
     def run(self, run_id: str) -> RunFolder:
         """The folder of a run, begun or not."""
@@ -76,11 +95,16 @@ class Home:
     @property
     def native_log(self) -> Path:
         """The log of native output, which all processes share; it need not exist."""
-        return self.path / "private" / NATIVE_LOG
+        return self.private / NATIVE_LOG
+
+    @property
+    def private(self) -> Path:
+        """The folder of incidents of no run; it need not exist."""
+        return self.path / "private"
 
     def private_folder(self) -> Path:
         """The folder of incidents of no run, for its owner alone; made if it is not there."""
-        folder = self.path / "private"
+        folder = self.private
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         return folder

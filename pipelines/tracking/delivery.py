@@ -23,6 +23,7 @@ from typing import Any, final
 
 from pate.errors import PrivacyViolation
 from pate.files import write_atomically
+from pipelines.storage.home import Home
 from pipelines.tracking.destination import Destination
 from pipelines.tracking.outbox import read_events
 from pipelines.tracking.tracker import TRACKING_FOLDER
@@ -88,8 +89,8 @@ def runs_page(base: Path, where: Destination) -> str:
 
     The address declares an experiment that trains models; without that, pages for language models appear.
     """
-    for folder in sorted((base / "runs").glob("*/public")):
-        experiment = Cursor.read(folder, where).experiment_id
+    for run in Home(base).runs():
+        experiment = Cursor.read(run.public, where).experiment_id
         if experiment is not None:
             return f"/#/experiments/{experiment}/runs?workflowType=machine_learning"
     return ""

@@ -18,6 +18,7 @@ from typing import final
 from urllib.parse import unquote, urlsplit
 
 from pate.errors import Unavailable, expected
+from pipelines.storage.home import Home
 
 DEFAULT_EXPERIMENT = "pate"
 UI_ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
@@ -76,7 +77,7 @@ def destination(uri: str | None, *, home: Path, experiment: str = DEFAULT_EXPERI
     Raises:
         InputError: any other scheme than sqlite, http and https.
     """
-    folder = home.resolve() / "mlflow"
+    folder = Home(home.resolve()).mlflow_folder
     if uri is None:
         return Destination(
             uri=f"{_SQLITE}{folder / 'mlflow.db'}", experiment=experiment, artifacts=folder / "artifacts"
