@@ -16,7 +16,7 @@ from typing import final
 import numpy as np
 
 from pate.accounting.curve import EpsilonBound
-from pate.accounting.events import PrivacyEvent, SanitisedReleaseEvent
+from pate.accounting.events import PrivacyEvent, SanitisedReleaseEvent, kind_of
 from pate.accounting.sanitised.gap_sensitivity import require_teachers
 from pate.accounting.sanitised.release import SanitisedEstimate
 from pate.aggregation.mechanisms import REFUSED, NoisyMax, campaign_event
@@ -244,7 +244,7 @@ def _campaign_id(
     noise: NoiseSource,
     sanitised: SanitisedReleaseEvent | None,
 ) -> str:
-    """A name that the same request always has, so that a restart finds its own charge."""
-    bought = [] if sanitised is None else [repr(sanitised)]
+    """The name of a request: the same for the same request, in every version, so that a restart finds its own charge."""
+    bought = [] if sanitised is None else [repr(sanitised).replace(type(sanitised).__name__, kind_of(sanitised), 1)]
     head = json.dumps([account, task, repr(mechanism), moved_votes, is_secure(noise), *bought]).encode()
     return hashlib.sha256(head + b"".join(hashes)).hexdigest()[:32]

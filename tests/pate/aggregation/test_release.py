@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pate.accounting.events import SanitisedReleaseEvent
 from pate.aggregation import (
     NOT_ASKED,
     REFUSED,
@@ -19,6 +22,7 @@ from pate.aggregation import (
     NoisyMax,
     release,
 )
+from pate.aggregation.release import _campaign_id
 from pate.errors import BudgetExceeded, InputError, PrivacyViolation
 from pate.ledger import Account, PrivacyLedger
 from pate.values import Released
@@ -269,3 +273,22 @@ def test_another_process_in_between_neither_adds_an_answer_nor_an_error(ledger, 
         assert ask(ledger, mechanism, 30, batch_size=3, on_progress=interrupt).value.labels_Q.tolist() == final
         assert sum(label >= 0 for label in final) == 9
     ledger.verify()
+
+
+def test_requests_keep_the_names_under_which_older_versions_charged_them() -> None:
+    """Names made by the version before events were renamed: a campaign that it left open is resumed, not lost."""
+    known = json.loads((Path(__file__).parents[2] / "golden" / "campaign_ids.json").read_text())
+    estimate = SanitisedReleaseEvent(order=3.0, beta=0.1, sigma_ss=5.0, tau_s=30.0)
+    mechanisms = {
+        "gnmax": GNMax(sigma=8.0),
+        "lnmax": LNMax(scale=20.0),
+        "confident": ConfidentGNMax(threshold=25, sigma_threshold=3.0, sigma=8.0, max_answered=20),
+    }
+    found = {}
+    for name, mechanism in mechanisms.items():
+        for moved, noise, bought in itertools.product((1, 2), (ExactNoise(), InsecureSeededNoise(7)), (None, estimate)):
+            what = "no estimate" if bought is None else "with an estimate"
+            found[f"{name}, {moved} votes, {type(noise).__name__}, {what}"] = _campaign_id(
+                "ward", "task", mechanism, [b"a" * 32, b"b" * 32], moved, noise, bought
+            )
+    assert found == known
