@@ -244,7 +244,7 @@ def _campaign_id(
     noise: NoiseSource,
     sanitised: SanitisedReleaseEvent | None,
 ) -> str:
-    """The name of a request: the same for the same request, in every version, so that a restart finds its own charge."""
+    """The name of a request, the same in every version and process, so that a restart finds its own charge."""
     bought = [] if sanitised is None else [repr(sanitised).replace(type(sanitised).__name__, kind_of(sanitised), 1)]
     head = json.dumps([account, task, repr(mechanism), moved_votes, is_secure(noise), *bought]).encode()
     return hashlib.sha256(head + b"".join(hashes)).hexdigest()[:32]
