@@ -1,4 +1,4 @@
-"""Whatever is wrong with private records is said in one sentence, the same for every fault.
+"""Any fault in private records is reported by one fixed sentence.
 
 What a run says before its charge must be a function of public things alone. A run whose records cannot be used has to
 stop, which is visible; which fault it was, where and how often stays in the incident.

@@ -61,7 +61,7 @@ class DiffusionMap(nn.Module):
         if count <= max(self.spec.neighbours, self.spec.width) + 1:
             raise expected(
                 f"a public pool of more than {max(self.spec.neighbours, self.spec.width) + 1} inputs",
-                "bring more, or lower features.diffusion.width and neighbours",
+                "use more inputs, or lower features.diffusion.width and neighbours",
                 pool=count,
             )
         self.rotation = _principal(features_MD, self.spec.components)

@@ -230,5 +230,5 @@ def public_inputs(pool: FloatArray | Tensor) -> Tensor:
         raise PrivacyViolation(f"Expected public inputs for the encoder, got private-tagged {type(pool).__name__}")
     inputs = as_inputs(pool)
     if len(inputs) < 2:
-        raise expected("at least two public inputs", "bring a larger pool, or leave features out", pool=len(inputs))
+        raise expected("at least two public inputs", "use a larger pool, or leave features out", pool=len(inputs))
     return inputs

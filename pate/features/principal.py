@@ -30,9 +30,7 @@ def principal_components(features_MD: Tensor, count: int) -> Tensor:
     """
     values = features_MD.detach().cpu().numpy().astype(np.float64)
     if not 1 <= count <= min(values.shape):
-        raise expected(
-            f"1 to {min(values.shape)} components", "ask for fewer, or bring a larger pool", components=count
-        )
+        raise expected(f"1 to {min(values.shape)} components", "ask for fewer, or use a larger pool", components=count)
     deviations_D = values.std(axis=0)
     deviations_D += _LEAST * np.sqrt((deviations_D**2).mean()) + np.finfo(np.float32).tiny
     standard = (values - values.mean(axis=0)) / deviations_D

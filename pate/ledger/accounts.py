@@ -21,7 +21,7 @@ from pate.randomness import secret_key
 SALT_BYTES = 16
 LARGE_DELTA = (
     "privacy.delta is not below one over the number of teachers, so not below one over that of privacy units: so large "
-    "a failure probability allows a release to give somebody's record away; choose a much smaller one"
+    "a failure probability allows a release to disclose a record in full; choose a much smaller one"
 )
 
 

@@ -72,7 +72,7 @@ class Trees(nn.Module):
 
 @final
 class Abstainer(nn.Module):
-    """Says nothing: NaN as every logit.
+    """Abstains: NaN as every logit.
 
     Args:
         classes: C.

@@ -25,7 +25,7 @@ FEWEST = 2
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A figure with a confidence interval.
+    """A metric with a confidence interval.
 
     Attributes:
         value: on the evaluation set itself.
@@ -52,7 +52,7 @@ class ClassMetrics:
 
     Attributes:
         accuracy: part that is right.
-        balanced_accuracy: mean over the classes that occur of the part of their records that is right.
+        balanced_accuracy: recall averaged over the classes that occur.
         auroc: for two classes that both occur: the probability that a record of the second gets the higher
             score, ties counted half; else ``None``.
         counts: records of each class. Length C.
@@ -156,7 +156,7 @@ def balanced_accuracy(labels_E: Labels, proba_EC: Proba) -> float:
 
 
 def mean_recall(labels_E: Labels, predicted_E: npt.NDArray[np.integer]) -> float:
-    """Mean over the classes that occur of the part of their records that is right."""
+    """Recall averaged over the classes that occur."""
     right_E = predicted_E == labels_E
     return float(np.mean([right_E[labels_E == found].mean() for found in np.unique(labels_E)]))
 

@@ -70,7 +70,7 @@ def _experiments() -> list[TyperCommand | Commands]:
         Deferred("run", "runs:run", "Run an experiment, or resume an interrupted one.", "pate run digits"),
         Deferred("validate", "runs:validate", "Check a configuration and its maximum cost.", "pate validate digits"),
         Deferred("report", "runs:report", "Show a run's result and privacy report.", "pate report digits-1a2b3c4d"),
-        Deferred("new", "authoring:new", "Write a first configuration for tables of one's own.", heart),
+        Deferred("new", "authoring:new", "Write a first configuration for your own tables.", heart),
         Deferred(
             "simulate",
             "authoring:simulate",

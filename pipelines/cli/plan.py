@@ -36,7 +36,7 @@ def plan(
         ),
     ] = "0.9",
     runner_up: Annotated[
-        float | None, typer.Option(help="share of the remaining votes that go to the runner-up; default: an equal one")
+        float | None, typer.Option(help="share of the remaining votes that go to the runner-up; default: equal shares")
     ] = None,
     delta: Annotated[float, typer.Option(help="delta of every epsilon")] = 1e-5,
     pool: Annotated[int | None, typer.Option(min=1, help="size of the public pool")] = None,

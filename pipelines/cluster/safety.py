@@ -43,7 +43,7 @@ def ray(address: str | None, environment: Mapping[str, str]) -> Iterator[Finding
         text = f"{where} accepts jobs from anybody (RAY_AUTH_MODE={mode})"
         yield Finding(about="ray", text=text, fix="export RAY_AUTH_MODE=token")
     elif remote and not _token_file(environment) and not environment.get("RAY_AUTH_TOKEN"):
-        text = "the remote Ray is joined without a token, so it either refuses or accepts anybody"
+        text = "the remote Ray is used without a token: it will refuse, or it accepts anyone"
         fix = "export RAY_AUTH_TOKEN_PATH=/path/to/the/cluster's/token"
         yield Finding(about="ray", text=text, fix=fix)
     file = _token_file(environment)

@@ -73,7 +73,7 @@ class SplitConfig(Section):
 
 
 class ReplaceConfig(Section):
-    """One text of a column that stands for another."""
+    """Replacement of one cell text by another."""
 
     column: Text
     text: Text = Field(description="as it is in the file, such as '> 89'")

@@ -58,7 +58,8 @@ class SitesConfig(Section):
         "unit", description="site: the privacy unit is a whole hospital, which then has one teacher"
     )
     nodes: Texts = Field(
-        (), description="rehearsals with a public set: hospitals are dealt to these labels; default: their own names"
+        (),
+        description="rehearsal on a public set: node labels to distribute the hospitals among; default: their own names",
     )
 
     @field_validator("folder")

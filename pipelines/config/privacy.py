@@ -51,7 +51,7 @@ class DeclaredCampaignConfig(Section):
 
     mechanism: Mechanism
     max_asked: Count = Field(description="number of queries")
-    sanitised: Sanitised | None = Field(None, description="the estimate that it buys, as privacy.sanitised")
+    sanitised: Sanitised | None = Field(None, description="its sanitised estimate, as privacy.sanitised")
 
 
 class PrivacyConfig(Section):
@@ -62,7 +62,8 @@ class PrivacyConfig(Section):
     unit: str = Field("patient", min_length=1, max_length=80, description="whom the guarantee protects")
     accountant: str = Field(DEFAULT_ACCOUNTANT, description="the data-independent accountant that enforces the budget")
     sanitised: Sanitised | None = Field(
-        None, description="buy a noisy, public figure of the data-dependent cost; `pate plan --sanitised` proposes one"
+        None,
+        description="spend budget on a publishable noisy estimate of the data-dependent cost; `pate plan --sanitised` proposes one",
     )
     campaigns: tuple[DeclaredCampaignConfig, ...] = Field(
         (), description="all campaigns on these data, where they are fixed now; default: each is decided when it is run"

@@ -29,7 +29,7 @@ class TeachersConfig(Section):
         | Annotated[EstimatorModel, Tag("estimator")],
         Discriminator(_model_tag),
     ]
-    training: TrainSpec | None = Field(None, description="how networks are fitted; others say it in model")
+    training: TrainSpec | None = Field(None, description="how networks are fitted; other kinds: set in model")
     see: Literal["features", "inputs"] = Field(
         "features", description="the representation, where there is one; or the inputs themselves"
     )

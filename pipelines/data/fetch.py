@@ -127,12 +127,12 @@ def _download(url: str, part: Path) -> None:
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         raise Unavailable(
             f"Expected {part.name[1:-5]} from {host}, got {type(error).__name__}; check the network and run the same "
-            "command again: it goes on where it stopped; behind a wall, use --mirror"
+            "command again: the download resumes; behind a firewall, use --mirror"
         ) from error
     if total is not None and part.stat().st_size != total:
         raise Unavailable(
             f"Expected {total} bytes of {part.name[1:-5]} from {host}, got {part.stat().st_size}: a truncated "
-            "download; run the same command again, it goes on where it stopped"
+            "download; run the same command again, the download resumes"
         )
 
 

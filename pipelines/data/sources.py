@@ -143,7 +143,7 @@ def deal(config: Config, study: Study) -> Partition:
     if config.partition.label_skew is not None and study.benchmark is None:
         raise expected(
             "no partition.label_skew on data that are not a public benchmark",
-            "remove the key: it deals by labels, so that one record moves all others",
+            "remove the key: it assigns by label, so one record changes all assignments",
             label_skew=config.partition.label_skew,
         )
     with private_side():

@@ -76,8 +76,8 @@ def _privacy(config: Config, cost: EpsilonBound, counts: Mapping[str, int], benc
     lines = [
         f"- epsilon {up(cost.epsilon)} at delta {cost.delta:g} per {unit}, {cost.kind}, accountant "
         f"`{cost.accountant}`; budget of the data: {config.privacy.epsilon:g}",
-        f"- meaning: whether one {unit} took part changes the probability of anything that the labels "
-        f"can show by a factor of at most {factor(math.exp(min(cost.epsilon, _LARGEST)))}, plus delta",
+        f"- meaning: participation of one {unit} changes the probability of any outcome by a factor "
+        f"of at most {factor(math.exp(min(cost.epsilon, _LARGEST)))}, plus delta",
         f"- mechanism: {', '.join(f'{k} {v}' for k, v in config.labelling.mechanism.model_dump().items())}; "
         f"{counts['asked']} asked, {counts['answered']} answered, {counts['refused']} refused",
     ]

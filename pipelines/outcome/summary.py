@@ -61,7 +61,7 @@ class Summary:
             rows.append(("one teacher", f"{self.metrics.value.single_teacher_accuracy:.1%} on average *"))
             rows.append(("pooled", f"{self.metrics.value.pooled_accuracy:.1%} with all private records, no privacy *"))
         rows.append(("report", str(facts["report"])))
-        look = "" if facts["tracking"].startswith("http") else f"; look at it with: {_command('ui')}"
+        look = "" if facts["tracking"].startswith("http") else f"; view with: {_command('ui')}"
         rows.append(("tracking", facts["tracking"] + look))
         if facts["secure_noise"]:
             rows.append(("next", f"register the student: {_command('register', facts['run_id'])}"))

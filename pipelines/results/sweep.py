@@ -35,7 +35,7 @@ from pipelines.storage.run_folder import RunFolder
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleasedRow:
-    """Of several runs of one configuration, what may be known on any data.
+    """Released metrics of several runs of one configuration, of any data.
 
     Attributes:
         dataset: the public set.
@@ -135,7 +135,7 @@ class Member:
 
     @property
     def seed(self) -> int:
-        """Of the run."""
+        """Seed of the run."""
         return int(self.facts.value["seed"])
 
 

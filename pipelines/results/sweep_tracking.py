@@ -18,7 +18,7 @@ _TAGS = ("dataset", "config", "accountant", "command")
 
 
 def track_sweep(base: Path, configs: list[Config], row: Released[ReleasedRow]) -> Path:
-    """Record a row of results; done again it goes on with the same record.
+    """Record a row of results; a repeat updates the same record.
 
     Args:
         base: ``PATE_HOME``.

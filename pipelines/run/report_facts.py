@@ -146,25 +146,25 @@ def _origin(config: Config, *, evaluation: bool) -> str:
     if named:
         return f"{of_set}files that the operator named as public"
     return (
-        f"{of_set}drawn by {data.split.by} from the files of private records and kept apart from them, on the "
-        "operator's word that these records may be published"
+        f"{of_set}drawn by {data.split.by} from the files of private records and excluded from training; the operator "
+        "declared that these records may be published"
     )
 
 
 def _tuning(config: Config, others: int) -> list[str]:
     said = [
-        "Settings were fixed in the configuration before the first vote; its hash stands below.",
+        "Settings were fixed in the configuration before the first vote; its hash is given below.",
         "No private record was used to choose a setting: the software takes none for validation.",
         "The student saw public inputs and released labels only. The evaluation set was used once, at the end.",
     ]
     if config.features is not None:
         kind = "trained elsewhere" if config.features.kind == "backbone" else "made from the public pool alone"
         who = "Teachers see inputs" if config.teachers.see == "features" else "Inputs to ask were chosen"
-        behind = " The student is a head behind it." if config.student.see == "features" else ""
+        behind = " The student is a head on this encoder." if config.student.see == "features" else ""
         said.append(f"{who} through an encoder ({config.features.kind}) that was {kind}.{behind}")
     if others:
         said.append(
-            f"{others} other finished runs of this task are kept beside this one. Whoever chooses among runs by their "
-            "accuracy on public records gets an accuracy that flatters; it costs no privacy beyond what was charged."
+            f"{others} other finished runs of this task exist. Choosing the best of several runs by public accuracy "
+            "overstates its accuracy; it costs no privacy beyond what was charged."
         )
     return said

@@ -128,6 +128,6 @@ def require_quorum(faults: FaultsConfig, plan: Plan, present: Collection[int], *
         if found < needed:
             raise QuorumLost(
                 f"Expected {needed} of {of} {what} to have {doing} (faults.quorum_{what}), got {found}, the others are "
-                "lost to infrastructure; nothing was released. Bring their nodes back and run again (finished work is "
+                "lost to infrastructure; nothing was released. Restart their nodes and run again (finished work is "
                 f"kept), or declare a smaller faults.quorum_{what}"
             )

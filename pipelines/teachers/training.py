@@ -44,8 +44,8 @@ def train_teachers(ensemble: Ensemble, session: RaySession, encoder: PackedEncod
     plan = ensemble.plan
     if plan.rule != RULE:
         raise expected(
-            "teachers that one rule dealt their records",
-            "this run was begun by another version of pate; start it again with --fresh",
+            "teachers whose records were all assigned by the same rule",
+            "this run was started by another version of pate; start it again with --fresh",
             rule=plan.rule,
         )
     shared = None if encoder is None else session.share(encoder)

@@ -128,7 +128,7 @@ class BackgroundDelivery:
 
     @property
     def process_id(self) -> int:
-        """Of the delivering process."""
+        """Process id of the delivery."""
         return self._process.pid
 
     def nudge(self) -> None:

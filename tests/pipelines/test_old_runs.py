@@ -106,7 +106,7 @@ def test_teachers_of_two_deals_are_never_mixed(shell) -> None:
     before = {path.name: sha256(path) for path in folder.glob("bundle-*")}
     done = shell.run("run", config)
     assert done.returncode == 2
-    assert "begun by another version of pate; start it again with --fresh" in done.stderr
+    assert "started by another version of pate; start it again with --fresh" in done.stderr
     assert {path.name: sha256(path) for path in folder.glob("bundle-*")} == before
     assert json.loads((folder / "plan.json").read_text()).get("rule") is None
     fresh = shell.json("run", config, "--fresh")

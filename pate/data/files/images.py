@@ -138,7 +138,7 @@ def read_images(paths: list[str], pixels: Pixels, *, key: str) -> FloatArray:
 
 
 def _private(sources: tuple[ImageSource, ...], classes: tuple[str, ...]) -> Body:
-    """Private images; what is wrong with them is said in one sentence, a missing folder or manifest by its key."""
+    """Load private images; faults raise ``RecordsRefused``, a missing folder or manifest names its key."""
     key = "data.private_files"
     for number, source in enumerate(sources):
         if not source.path.is_dir():

@@ -80,7 +80,7 @@ def npz_records(files: tuple[NpzFile, ...], *, arrays: NpzArrays, classes: tuple
 
 
 def _private(files: tuple[NpzFile, ...], arrays: NpzArrays, classes: int) -> tuple[PublicSource | None, Body]:
-    """Private records; what is wrong with them is said in one sentence, a missing file by its key."""
+    """Load private records; faults raise ``RecordsRefused``, a missing file names its key."""
     key = "data.private_files"
     for number, file in enumerate(files):
         require_file(file.path, key=f"{key}[{number}]")

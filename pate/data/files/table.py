@@ -162,7 +162,7 @@ class _Read(Redacted):
 
 
 def _private(files: tuple[TableFile, ...], columns: TableColumns, classes: tuple[str, ...]) -> Body:
-    """Private records; what is wrong with them is said in one sentence, a missing file by its key."""
+    """Load private records; faults raise ``RecordsRefused``, a missing file names its key."""
     key = "data.private_files"
     for number, file in enumerate(files):
         for path in file.paths():

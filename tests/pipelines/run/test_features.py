@@ -169,5 +169,5 @@ def test_a_student_on_features_is_a_head_behind_the_encoder(
     )
     assert abs(pooled - raw) > 0.01, "else nothing is tested"
     assert summary["benchmark_only"]["pooled_accuracy"] == pytest.approx(pooled, abs=0.004)
-    assert "The student is a head behind it." in (public / "report.html").read_text()
+    assert "The student is a head on this encoder." in (public / "report.html").read_text()
     assert config.student.model_kind == "logistic on features"
