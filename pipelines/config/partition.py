@@ -59,7 +59,7 @@ class SitesConfig(Section):
     )
     nodes: Texts = Field(
         (),
-        description="rehearsal on a public set: node labels to distribute the hospitals among; default: their own names",
+        description="rehearsal on a public set: node labels that share the hospitals; default: their own names",
     )
 
     @field_validator("folder")

@@ -63,7 +63,7 @@ class PrivacyConfig(Section):
     accountant: str = Field(DEFAULT_ACCOUNTANT, description="the data-independent accountant that enforces the budget")
     sanitised: Sanitised | None = Field(
         None,
-        description="spend budget on a publishable noisy estimate of the data-dependent cost; `pate plan --sanitised` proposes one",
+        description="spend budget on a publishable noisy estimate of the data-dependent cost; see `pate plan --sanitised`",
     )
     campaigns: tuple[DeclaredCampaignConfig, ...] = Field(
         (), description="all campaigns on these data, where they are fixed now; default: each is decided when it is run"
