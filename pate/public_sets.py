@@ -1,6 +1,6 @@
 """The shipped list of public data sets, by fingerprint.
 
-Figures such as label accuracy are functions of private votes and true labels. They may exist only where the
+Metrics such as label accuracy are functions of private votes and true labels. They may exist only where the
 "private" records are in truth a public benchmark: ``BenchmarkOnly`` values are bound to a ``PublicSource``, and
 a ``PublicSource`` exists only for data whose bytes are on this list.
 """
@@ -60,7 +60,7 @@ class PublicSource:
         if SHIPPED.get(self.fingerprint) != self.name:
             raise PrivacyViolation(
                 f"Expected a data set on the shipped list of public sets, got name={self.name!r}; "
-                "benchmark figures cannot be made for other data"
+                "benchmark metrics cannot be computed for other data"
             )
 
 

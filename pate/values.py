@@ -71,14 +71,14 @@ class Private(Redacted, Generic[T]):
 
 @final
 class BenchmarkOnly(Generic[T]):
-    """A figure on data from the shipped list of public sets: for the terminal and the results tables."""
+    """A metric on data from the shipped list of public sets: for the terminal and the results tables."""
 
     __slots__ = ("source", "value")
 
     def __init__(self, value: T, source: PublicSource) -> None:
         if not isinstance(source, PublicSource):
             raise PrivacyViolation(
-                f"Expected a PublicSource, got {type(source).__name__}; benchmark figures exist only for data on the "
+                f"Expected a PublicSource, got {type(source).__name__}; benchmark metrics exist only for data on the "
                 "shipped list of public sets"
             )
         self.value = value

@@ -28,7 +28,7 @@ FloatArray: TypeAlias = npt.NDArray[np.float32]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PrivateRecords(Redacted):
-    """Labelled records that must not leave.
+    """Labelled records that must not leave the private side.
 
     Attributes:
         features: float32, one input per record. Shape ``[N, ...]``.
@@ -96,8 +96,8 @@ class PrivateRecords(Redacted):
 
     def known_by(self) -> Iterator[bytes]:
         """Yield keys that identify these records in another account: unit ids in any writing, records as they were
-        read and as they were encoded, with their label and without it (the same patients asked about something else
-        are the same patients), and files.
+        read and as they were encoded, with their label and without it (the same patients with another label are the
+        same patients), and files.
         """
         if self.units_N is not None:
             yield from (f"id:{unit}".encode() for unit in self.units_N)
@@ -121,7 +121,7 @@ class PrivateRecords(Redacted):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicPool:
-    """Unlabelled public inputs: what teachers may be asked about and the student may see. Shape ``[M, ...]``."""
+    """Unlabelled public inputs: the queries are chosen from them, and the student may see them. Shape ``[M, ...]``."""
 
     inputs: FloatArray
 
@@ -164,7 +164,7 @@ class EvaluationSet:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """The truth about a public benchmark, from which ``BenchmarkOnly`` figures are made.
+    """True labels of a public benchmark, from which ``BenchmarkOnly`` metrics are computed.
 
     Attributes:
         source: proof that the "private" records are a public set.
@@ -178,7 +178,7 @@ class Benchmark:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """Everything that one labelling campaign is about.
+    """Data of one labelling campaign: private records, public pool, evaluation set.
 
     Attributes:
         task: the labelling task; answers are kept per account and task.
@@ -186,7 +186,7 @@ class Study:
         private: the records that teachers learn from; ``None`` where they stay at their sites.
         pool: the public inputs.
         evaluation: the labelled public records.
-        benchmark: the truth, only where the data are on the shipped list of public sets.
+        benchmark: true labels, only where the data are on the shipped list of public sets.
         encoding: for tables: how columns became features, as JSON; made from the configuration and the public
             pool, so it may be published with the student, who needs it.
     """

@@ -1,4 +1,4 @@
-"""A student of boosted trees, which may teach itself on the rest of the pool (Scudder 1965; Lee 2013)."""
+"""A student of boosted trees, with optional self-training on the rest of the pool (Scudder 1965; Lee 2013)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def fit_boosted_trees(
         pool: public inputs and released labels.
         spec: the trees.
         rounds: of self-training.
-        threshold: confidence that a pseudo-label needs to take part.
+        threshold: confidence that a pseudo-label needs to be used.
         weight: of a pseudo-label, where a released label weighs 1.
         seed: of all fits.
         on_progress: called after each fit.

@@ -49,7 +49,7 @@ def calibration(proba_NC: Proba, labels_N: Labels, groups: int = GROUPS) -> tupl
         groups: of equal width over (0, 1].
 
     Returns:
-        The groups that hold a record, from the least sure.
+        The groups that hold a record, by rising confidence.
     """
     if groups < 1 or proba_NC.ndim != 2 or len(proba_NC) != len(labels_N):
         raise expected("probabilities [N, C], labels [N], groups >= 1", "check the evaluation data", groups=groups)

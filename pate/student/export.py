@@ -6,7 +6,7 @@ weights as raw bytes and the graph as JSON. Its one pickled record, the example 
 ``load_exported`` opens a folder only if that record passes torch's restricted unpickler: the format's own loader would
 fall back to the unrestricted one. Trees are checked number by number.
 
-torch and xgboost are imported when a student is saved or loaded, not before: a deliverer needs the description only.
+torch and xgboost are imported when a student is saved or loaded, not before: delivery needs the description only.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def load_exported(folder: Path) -> torch.nn.Module:
     """The student in a folder, from inputs to scores; nothing in it is unpickled without restriction.
 
     Raises:
-        InputError: as ``read_spec``; or a record of the archive is neither raw numbers, JSON, nor plain tensors; or
+        InputError: as ``read_spec``; or a record of the archive is neither raw numbers, nor JSON, nor plain tensors; or
             the JSON is not that of trees.
     """
     import torch  # noqa: PLC0415

@@ -41,7 +41,7 @@ def objective(
         weak_inputs = augment(torch.cat([batch.inputs, batch.unlabelled]), weak, generator)
         strong_inputs = augment(batch.unlabelled, strong, generator)
         labelled, unlabelled = weak_inputs[: len(batch.labels)], weak_inputs[len(batch.labels) :]
-        with torch.no_grad():  # targets: nothing flows back, so nothing is kept for it
+        with torch.no_grad():  # targets: no gradient, so no graph is kept
             probs = network(unlabelled).softmax(dim=1)
         logits, logits_strong = network(torch.cat([labelled, strong_inputs])).split([len(labelled), len(strong_inputs)])
         confidence, pseudo_labels = (probs if align is None else align(probs)).max(dim=1)
@@ -57,7 +57,7 @@ class _Alignment:
     """Scales probabilities by (share of the class among labels) / (its running share among predictions), and
     renormalises.
 
-    Shares of labels are counted with one extra label per class, so that a class that was never released stays.
+    Shares of labels are counted with one extra label per class, so that a class that was never released keeps a share.
     """
 
     def __init__(self, share_C: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Generalised cross-entropy: a loss that forgives wrong labels (Zhang, Sabuncu 2018, equation 5)."""
+"""Generalised cross-entropy: a loss that is robust to wrong labels (Zhang, Sabuncu 2018, equation 5)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class GeneralisedCrossEntropy:
     """``(1 - p_y^q) / q``, with ``p`` the softmax of the logits.
 
     Between cross-entropy (its limit ``q -> 0``) and the mean absolute error (``q = 1``), which is robust to
-    symmetric label noise but slow to learn from. The gradient is that of cross-entropy times ``p_y^q``, so a
-    label that the model finds incredible hardly pulls.
+    symmetric label noise but slow to learn from. The gradient is that of cross-entropy times ``p_y^q``, so a label to
+    which the model gives a low probability has little weight.
 
     Attributes:
         q: in [0, 1]; 0 is cross-entropy itself. The authors use 0.7.

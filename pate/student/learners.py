@@ -1,4 +1,4 @@
-"""Learners: how a student is made, from public inputs and released labels.
+"""Learners: recipes that train a student from public inputs and released labels.
 
 The classes hold settings and are importable without torch; what computes is imported by their methods.
 """
@@ -55,7 +55,7 @@ class NetworkLearner(ABC):
 
     @abstractmethod
     def objective(self, pool: LabeledPool, seed: int, device: str | torch.device) -> Objective:
-        """Loss of one fit; made anew for each, so that nothing that it remembers outlives a fit.
+        """Loss of one fit; created for each, so that no state outlives a fit.
 
         Args:
             pool: public inputs and released labels.
@@ -81,7 +81,7 @@ class NetworkLearner(ABC):
             pool: public inputs and released labels.
             seed: of weights, order and held-out labels.
             device: where to compute.
-            on_progress: called with each point of the curve; steps begin again where a fit does.
+            on_progress: called with each point of the curve; steps restart where a fit does.
             start: a public encoder of the same architecture to begin with.
 
         Raises:
@@ -122,7 +122,7 @@ class Supervised(NetworkLearner):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PseudoLabel(NetworkLearner):
-    """Adds to the loss on labels the cross-entropy of unlabelled inputs with the class now held likeliest.
+    """Adds to the loss on labels the cross-entropy of unlabelled inputs with their currently most likely class.
 
     ``mean_B l(y, f(x)) + a(t) * mean_U [max p >= threshold] CE(argmax p, f(u))``, ``p = softmax f(u)``; ``a`` is
     0 before ``ramp[0]``, ``weight`` after ``ramp[1]`` and linear between (equation 16). Needs no augmentation,
@@ -131,8 +131,8 @@ class PseudoLabel(NetworkLearner):
     Attributes:
         spec: network, fit, loss on labels and averaging.
         weight: of the unlabelled loss when fully grown.
-        ramp: two parts of training, where growth starts and ends.
-        threshold: confidence that an unlabelled input needs to take part; 0 takes all, as in the paper.
+        ramp: two fractions of training, where growth starts and ends.
+        threshold: confidence that an unlabelled input needs to enter the loss; 0 takes all, as in the paper.
         unlabelled_ratio: unlabelled inputs per labelled one in a batch.
     """
 
@@ -144,7 +144,7 @@ class PseudoLabel(NetworkLearner):
     def __post_init__(self) -> None:
         start, end = self.ramp
         if not 0 <= start <= end <= 1:
-            raise expected("0 <= ramp[0] <= ramp[1] <= 1", "give parts of training", ramp=self.ramp)
+            raise expected("0 <= ramp[0] <= ramp[1] <= 1", "give fractions of training", ramp=self.ramp)
         if not 0 <= self.threshold <= 1:
             raise expected("0 <= threshold <= 1", "give a confidence", threshold=self.threshold)
         if self.unlabelled_ratio < 1 or not self.weight > 0:
@@ -156,7 +156,7 @@ class PseudoLabel(NetworkLearner):
             )
 
     def unlabelled_weight(self, progress: float) -> float:
-        """``a`` after this part of training."""
+        """``a`` after this fraction of training."""
         start, end = self.ramp
         if progress < start:
             return 0.0
@@ -188,9 +188,9 @@ class FixMatch(NetworkLearner):
 
     Attributes:
         spec: network, fit, loss on labels and averaging.
-        weak: keeps the image easy.
-        strong: makes it hard.
-        threshold: confidence that an unlabelled image needs to take part.
+        weak: augmentation for the pseudo-label.
+        strong: augmentation for the prediction.
+        threshold: confidence that an unlabelled image needs to enter the loss.
         unlabelled_ratio: unlabelled images per labelled one in a batch (the authors' mu).
         weight: of the unlabelled loss (the authors' lambda).
         alignment: pseudo-labels are first made to follow the class shares of the released labels
@@ -243,7 +243,7 @@ class BoostedTrees:
     Attributes:
         spec: the trees.
         self_training: how many such rounds; 0 uses the released labels alone.
-        threshold: confidence that a pseudo-label needs to take part.
+        threshold: confidence that a pseudo-label needs to be used.
         weight: of a pseudo-label, where a released label weighs 1.
     """
 

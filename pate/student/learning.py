@@ -31,11 +31,11 @@ class Batch(NamedTuple):
     labels: Tensor
     unlabelled: Tensor
     progress: float
-    """Part of all updates that is done, in [0, 1)."""
+    """Fraction of updates done, in [0, 1)."""
 
 
 BatchLoss: TypeAlias = Callable[[nn.Module, Batch], tuple[Tensor, Tensor]]
-"""(network, batch) -> loss, and the part of the unlabelled inputs that took part in it."""
+"""(network, batch) -> loss, and the fraction of the unlabelled inputs that entered it."""
 
 
 class Objective(NamedTuple):
@@ -47,12 +47,12 @@ class Objective(NamedTuple):
 
 
 TRIES = 3
-"""Fits, each from other weights, before a student that gives every input the same answer is taken as it is."""
+"""Fits, each from other initial weights, before a student that gives every input the same answer is accepted."""
 _SAME = 1e-6
 
 
 ObjectiveOf: TypeAlias = Callable[[LabeledPool, int, str | torch.device], Objective]
-"""(pool, seed of the fit, device) -> what that fit minimises."""
+"""(pool, seed of the fit, device) -> objective of that fit."""
 
 
 def fit_network(
@@ -67,8 +67,9 @@ def fit_network(
 ) -> Student:
     """Train a student; see ``pate.student.learners.NetworkLearner.fit``.
 
-    Few labels and a robust loss, which stops pulling where the network is sure, can end in one that gives every
-    input the same answer. That shows on the released labels alone, and the fit begins again from other weights.
+    Few labels and a robust loss, whose gradient vanishes where the network is confident, can end in one that gives
+    every input the same answer. That is detected on the released labels alone, and the fit restarts from other initial
+    weights.
     """
     for attempt in range(TRIES):
         own = derive_seed(seed, "again", attempt) if attempt else seed
@@ -79,7 +80,7 @@ def fit_network(
 
 
 def _tells_nothing_apart(student: Student, pool: LabeledPool) -> bool:
-    """Return whether all answers are the same, or none is a number, although the labels differ."""
+    """Return ``True`` if all predictions are equal, or none is a number, although the labels differ."""
     inputs, labels = pool.labelled()
     proba_LC = student.predict_proba(inputs)
     return bool(labels.min() < labels.max()) and not np.ptp(proba_LC, axis=0).max() > _SAME

@@ -1,4 +1,4 @@
-"""Accuracy, and what it hides where one class is rare: balanced accuracy and AUROC; all with intervals."""
+"""Accuracy, balanced accuracy and AUROC (for rare classes), all with confidence intervals."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class Interval:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassMetrics:
-    """Figures of a classifier; in all but accuracy a rare class cannot hide.
+    """Metrics of a classifier; all but accuracy are sensitive to a rare class.
 
     Attributes:
-        accuracy: part that is right.
+        accuracy: fraction of correct predictions.
         balanced_accuracy: recall averaged over the classes that occur.
         auroc: for two classes that both occur: the probability that a record of the second gets the higher
             score, ties counted half; else ``None``.
@@ -80,11 +80,11 @@ def class_metrics(
     resamples: int = 1000,
     confidence: float = 0.95,
 ) -> ClassMetrics:
-    """Figures of predicted probabilities against labels.
+    """Metrics of predicted probabilities against labels.
 
     Intervals are those of the percentile bootstrap (Efron, Tibshirani 1993, section 13.3): resamples are drawn with
     replacement over units (patients, hospitals) where these are known, over records otherwise; those that lack a
-    class are drawn again. Accuracy over records that stand for themselves is a plain proportion and gets Wilson's
+    class are drawn again. Accuracy over independent records is a plain proportion and gets Wilson's
     interval (1927), which holds for few records too. Deterministic given the seed.
 
     Args:
@@ -127,7 +127,7 @@ def class_metrics(
 
 
 def mean_over_runs(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """The mean of a part (accuracy, say) over runs, with Student's interval of the mean, cut to [0, 1].
+    """Mean of a fraction (such as accuracy) over runs, with Student's interval of the mean, clipped to [0, 1].
 
     Args:
         values: one per run; a single one has no interval.

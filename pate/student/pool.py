@@ -1,4 +1,4 @@
-"""All that a student may see: public inputs and the labels that were released for some of them."""
+"""Input of a student: public inputs and the labels that were released for some of them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pate.randomness import generator
 from pate.values import Redacted
 
 UNLABELLED = -1
-"""Label of an input that was never asked about or whose answer was refused."""
+"""Label of an input that was not queried, or whose query was refused."""
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabeledPool:
-    """Public inputs, labelled in part.
+    """Public inputs, some of them labelled.
 
     Attributes:
         inputs: ``[Q, *shape]`` float32.
@@ -39,7 +39,7 @@ class LabeledPool:
 
         Raises:
             PrivacyViolation: private-tagged data.
-            InputError: lengths differ, a label is outside ``-1..C-1``, or not a single input is labelled.
+            InputError: lengths differ, a label is outside ``-1..C-1``, or no input is labelled.
         """
         for given in (inputs, labels):
             if isinstance(given, Redacted):
@@ -67,14 +67,14 @@ class LabeledPool:
         return tuple(self.inputs.shape[1:])
 
     def labelled(self) -> tuple[Tensor, Tensor]:
-        """Inputs and labels of the labelled part."""
+        """Inputs and labels of the labelled rows."""
         answered = self.labels >= 0
         return self.inputs[answered], self.labels[answered]
 
     def split(self, fraction: float, seed: int) -> tuple[LabeledPool, LabeledPool | None]:
-        """Set labels aside: a pool that lacks a ``fraction`` of the released labels, and a pool with only those.
+        """Hold labels out: a pool without a ``fraction`` of the released labels, and a pool with only those.
 
-        Inputs whose labels are set aside stay in the first pool, unlabelled. Rounds down; ``None`` if nothing
+        Inputs whose labels are held out stay in the first pool, unlabelled. Rounds down; ``None`` if nothing
         is set aside. At least one label stays.
         """
         answered = np.flatnonzero(self.labels.numpy() >= 0)

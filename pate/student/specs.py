@@ -19,7 +19,7 @@ class StudentSpec:
         train: how to fit; ``epochs`` count passes over the labelled part.
         robustness: ``q`` of the generalised cross-entropy on released labels; 0 is cross-entropy.
         ema_decay: of the averaged weights that become the student; 0 keeps the last weights.
-        held_out: part of the released labels that choose the best point of training instead of teaching; 0
+        held_out: fraction of the released labels used to select the best point of training, not to train on; 0
             takes the last point.
         report_every: updates between points of the training curve.
     """

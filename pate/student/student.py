@@ -23,9 +23,9 @@ class CurvePoint:
     Attributes:
         step: updates done.
         loss: mean training loss since the last point.
-        agreement: part of the released labels that the student repeats, in training.
+        agreement: fraction of the released labels that the student reproduces, in training.
         held_out: the same on released labels that were set aside; ``None`` if there are none.
-        used: mean part of the unlabelled batch that took part in the loss since the last point.
+        used: mean fraction of the unlabelled batch that entered the loss since the last point.
     """
 
     step: int
@@ -44,7 +44,7 @@ class Student:
         network: inputs ``[N, *input_shape]`` float32 -> logits ``[N, C]``; in evaluation mode, on the CPU.
         classes: C.
         input_shape: shape of one input.
-        curve: how training went.
+        curve: learning curve.
     """
 
     network: nn.Module
@@ -86,13 +86,13 @@ class Student:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """Figures of a student on labelled data. They are as private as the labels they were computed from.
+    """Metrics of a student on labelled data; as private as the labels that they were computed from.
 
     Attributes:
         count: N.
-        accuracy: part that is right.
+        accuracy: fraction of correct predictions.
         log_loss: mean negative log probability of the true class, nats.
-        class_accuracy: per class, the part of its inputs that is right; NaN for a class that does not occur.
+        class_accuracy: recall of each class; NaN for a class that does not occur.
         calibration: accuracy per confidence bin.
     """
 
