@@ -79,6 +79,8 @@ def run(
     Raises:
         InputError, Unavailable: found before anything was written or released.
         BudgetExceeded: the account of the data has too little left.
+        InternalError: nobody foresaw it. Here, and where private records are refused, ``pate incident ID`` with
+            ``PATE_HOME`` set to the same folder shows what is private of the error.
 
     >>> pate.run("digits").epsilon  # doctest: +SKIP
     4.987
@@ -98,4 +100,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted([*__all__, "__version__"])

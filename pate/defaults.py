@@ -1,4 +1,4 @@
-"""Values that hold where a caller names none."""
+"""Default values."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One small hierarchy of errors: what was expected, what was found, and the remedy.
 
-The text of an error is public: it may be printed, logged and sent to a tracker. Rows, unit ids and private
-paths never stand in it; they go into ``private_detail``, which the pipeline writes to the run's private
+The text of an error is public: it may be printed, logged and sent to a tracker. It never contains rows, unit ids or
+private paths; they go into ``private_detail``, which the pipeline writes to the run's private
 ``incidents`` folder and nowhere else.
 """
 
@@ -13,7 +13,7 @@ class PateError(Exception):
 
     Args:
         message: one public line: what was expected, ``name=value``, the remedy.
-        private_detail: what an operator with access to the private folder may additionally read.
+        private_detail: further details for an operator with access to the private folder.
     """
 
     def __init__(self, message: str, *, private_detail: str | None = None) -> None:
@@ -22,7 +22,7 @@ class PateError(Exception):
 
 
 class InputError(PateError, ValueError):
-    """A value that a caller gave is not usable; nothing was written and nothing was released."""
+    """A value given by the caller is not usable; nothing was written and nothing was released."""
 
 
 class RecordsRefused(InputError):
@@ -44,7 +44,7 @@ class RecordsRefused(InputError):
 
 
 class PrivacyViolation(PateError, TypeError):
-    """A value was about to reach a place that its kind may not reach."""
+    """A value was about to go where its kind must not go."""
 
 
 class BudgetExceeded(PateError):
@@ -52,7 +52,7 @@ class BudgetExceeded(PateError):
 
 
 class LedgerError(PateError):
-    """The ledger is not what it was when it was last written, or cannot be written."""
+    """The ledger was altered since it was last written, or cannot be written."""
 
 
 class Unavailable(PateError):
@@ -61,6 +61,10 @@ class Unavailable(PateError):
 
 class QuorumLost(PateError):
     """Machines that failed left fewer teachers or sites than were declared; nothing was released."""
+
+
+class InternalError(PateError):
+    """An error that was not foreseen, a fault of pate or of a library; its own text and cause are in an incident."""
 
 
 def expected(what: str, remedy: str, **found: object) -> InputError:

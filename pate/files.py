@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and their hashes."""
+"""Atomic writes of files, and their hashes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def file_hash(path: Path) -> str:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all; it is on disk when this returns."""
+    """Write a file atomically; it is on disk when this returns."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     with temporary.open("wb") as file:
         file.write(content.encode() if isinstance(content, str) else content)
@@ -30,7 +30,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the entries of a folder, are on disk."""
+    """Flush a file, or the entries of a folder, to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""``.npy`` files of others: the header is compared with the file before any memory is asked for."""
+"""Untrusted ``.npy`` files: the header is compared with the file before memory is allocated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def load_npy(path: Path) -> npt.NDArray[Any]:
     """Map an array, without pickle.
 
     Raises:
-        ValueError: it is no ``.npy`` file, or its header announces other content than the file has.
+        ValueError: it is no ``.npy`` file, or its header does not match the content of the file.
         OSError: it cannot be read.
     """
     with path.open("rb") as file:

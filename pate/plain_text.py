@@ -1,4 +1,4 @@
-"""Texts of other people's, made harmless where they are shown: on a terminal, in a page, in Markdown."""
+"""Escaping of untrusted text for a terminal, a page or Markdown."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from unicodedata import category
 
 _JOINERS = "\u200b\u200c\u200d\u2060\u00ad"
-"""Marks without a look of their own that words of some languages need; they move nothing."""
+"""Invisible characters that some languages need; they do not change the text direction."""
 _SPECIAL = re.compile(r"[\\`*\[\]<>#|~&!@]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.")
 _LINE_START = re.compile(r"^(\s*\d*)([-+=.)])")
 
 
 def printable(text: str) -> str:
-    """The text on one line, with control characters and marks of direction written out (``\\x1b``, ``\\u202e``).
+    """The text on one line, with control and direction characters escaped (``\\x1b``, ``\\u202e``).
 
     >>> printable("red: \\x1b[31m")
     'red: \\\\x1b[31m'
@@ -26,7 +26,7 @@ def printable(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """The text as Markdown and HTML inside Markdown show it letter for letter, on one line.
+    """The text escaped for Markdown, and for HTML inside Markdown, on one line.
 
     >>> markdown("a <b> of *c*")
     'a \\\\<b\\\\> of \\\\*c\\\\*'

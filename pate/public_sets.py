@@ -1,7 +1,7 @@
 """The shipped list of public data sets, by fingerprint.
 
-Metrics such as label accuracy are functions of private votes and true labels. They may exist only where the
-"private" records are in truth a public benchmark: ``BenchmarkOnly`` values are bound to a ``PublicSource``, and
+Metrics such as label accuracy are functions of private votes and true labels. They may exist only where the "private"
+records are in fact a public benchmark: ``BenchmarkOnly`` values are bound to a ``PublicSource``, and
 a ``PublicSource`` exists only for data whose bytes are on this list.
 """
 
@@ -51,7 +51,7 @@ DIGITS = 32
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicSource:
-    """Proof that data are a public benchmark: its name and the fingerprint of its bytes."""
+    """Proof that data are a public benchmark: name and fingerprint of its bytes."""
 
     name: str
     fingerprint: str
@@ -75,7 +75,7 @@ def fingerprint(*arrays: npt.NDArray[np.generic]) -> str:
 
 
 def rows_fingerprint(*arrays: npt.NDArray[np.generic]) -> str:
-    """The same over rows in whatever order: of the sorted digests of the rows ``(a[i], b[i], ...)``."""
+    """The same over rows in any order: of the sorted digests of the rows ``(a[i], b[i], ...)``."""
     canonical = [np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")) for array in arrays]
     head = "rows" + "".join(f"{array.dtype.str}{array.shape}" for array in canonical)
     rows = sorted(
@@ -91,17 +91,17 @@ def file_fingerprint(path: Path) -> str:
 
 
 def recognise(*arrays: npt.NDArray[np.generic]) -> PublicSource | None:
-    """The public set whose arrays these are, or ``None``."""
+    """The public set with these arrays, or ``None``."""
     return _source(fingerprint(*arrays))
 
 
 def recognise_rows(*arrays: npt.NDArray[np.generic]) -> PublicSource | None:
-    """The public set whose rows these are, in any order, or ``None``."""
+    """The public set with these rows, in any order, or ``None``."""
     return _source(rows_fingerprint(*arrays))
 
 
 def recognise_files(paths: Iterable[Path]) -> PublicSource | None:
-    """The public set that every one of these files belongs to, or ``None`` if there is one that does not."""
+    """The public set that every one of these files belongs to, or ``None`` if any of them does not."""
     found = [_source(file_fingerprint(path)) for path in paths]
     first = found[0] if found else None
     if first is None or any(source is None or source.name != first.name for source in found):

@@ -1,6 +1,6 @@
 """Seeds for training, OS entropy for privacy; the two never meet.
 
-Everything that must be repeatable (splits, initial weights, batches, augmentation) takes a generator derived
+Everything that must be reproducible (splits, initial weights, batches, augmentation) takes a generator derived
 here from the configuration's seed and a path of names. Nothing that protects privacy is derived from a seed:
 the noise comes from the samplers in ``pate.aggregation.noise``, keys come from ``secret_key``.
 """

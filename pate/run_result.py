@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """What a finished run released.
+    """Released results of a finished run.
 
     Attributes:
         run_id: name of the run, as commands take it.
@@ -28,7 +28,7 @@ class RunResult:
         secure_noise: noise came from operating-system entropy; if not, there is no guarantee.
         accuracy: of the student on the public evaluation set.
         metrics: all its metrics there, by name.
-        inputs_Q: positions in the public pool of the inputs that were to be asked. Shape ``[Q]``.
+        inputs_Q: positions of the queries in the public pool. Shape ``[Q]``.
         labels_Q: for each of them a class index, -1 (refused) or -2 (not asked). Shape ``[Q]``.
         folder: public folder of the run.
     """

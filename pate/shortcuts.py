@@ -60,7 +60,7 @@ def epsilon(
     """Data-independent cost of a campaign; it holds whatever the votes are, so it may be published.
 
     Args:
-        released: mechanism that answers ``queries`` inputs, or an event that says all of it.
+        released: mechanism that answers ``queries`` inputs, or a complete event.
         delta: failure probability in (0, 1), far below one over the number of privacy units.
         queries: inputs to ask; with a mechanism only.
         moved_votes: votes that one privacy unit may move; with a mechanism only.
@@ -123,7 +123,7 @@ def plan(
     """Most accurate campaign within a budget, or the cheapest one of an accuracy; no data are touched.
 
     Args:
-        teachers: that vote.
+        teachers: number of teachers.
         classes: of the task.
         labels: wanted.
         epsilon: the budget, nats.
@@ -164,7 +164,7 @@ def plan(
 def compare(
     votes: VoteMatrix, mechanism: NoisyMax, *, delta: float, moved_votes: int = 1
 ) -> Private[dict[str, comparison.Row]]:
-    """Cost of these very votes by every accountant, by its name.
+    """Cost of these votes by every accountant, by its name.
 
     Args:
         votes: of every teacher on every query, on a list that was fixed in advance.
@@ -193,7 +193,7 @@ def audit(
         accountant: whose claim is tested.
 
     Returns:
-        A finding for each pair of neighbours; ``broken`` says that more was given away than is claimed.
+        A finding for each pair of neighbours; ``broken`` is ``True`` if the lower bound exceeds the claim.
     """
     if isinstance(mechanism, ConfidentGNMax):
         mechanism = replace(mechanism, max_answered=_UNLIMITED)

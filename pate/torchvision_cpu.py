@@ -1,10 +1,10 @@
-"""Makes torchvision importable over a CPU-only torch; take ``torchvision`` and ``v2`` from here.
+"""Makes torchvision importable with a CPU-only torch; import ``torchvision`` and ``v2`` from here.
 
-The torchvision wheel's compiled part wants CUDA libraries. Over a CPU-only torch it is skipped in silence, and
+The compiled extension in the torchvision wheel needs CUDA libraries. With a CPU-only torch it is skipped silently, and
 ``import torchvision`` then fails with ``operator torchvision::nms does not exist`` (pytorch/vision issue 9085).
 Only two operator schemas are missing, so they are defined here and the import is repeated. Data sets, v2
 transforms and the model zoo then work; ``ops.nms``, ``ops.deform_conv2d`` and ``torchvision.io`` images do not
-(read images with Pillow). Where torchvision imports as it stands, this module changes nothing.
+(read images with Pillow). Where torchvision imports without this, the module changes nothing.
 
 >>> from pate import torchvision_cpu
 >>> torchvision_cpu.torchvision.__name__

@@ -90,7 +90,7 @@ class BenchmarkOnly(Generic[T]):
 
 @final
 class Released(Generic[T_co]):
-    """A value that may reach everywhere.
+    """A value that may go anywhere.
 
     There are two ways to make one: ``public`` for public configuration and what follows from public data and
     other released values, and ``through_the_door`` for the answers of a mechanism, which only
@@ -135,13 +135,13 @@ def released_value(value: Released[T]) -> T:
     if not isinstance(value, Released):
         raise PrivacyViolation(
             f"Expected a Released value at a public exit, got {type(value).__name__}; "
-            "only what passed the door or is public may leave"
+            "only public values and released answers may leave"
         )
     return value.value
 
 
 def _refuse_other_kinds(content: Any) -> None:
-    """Raise if a container about to be released holds private or benchmark-only content at any depth."""
+    """Raise if a container to be released holds private or benchmark-only content at any depth."""
     if isinstance(content, (Redacted, BenchmarkOnly)):
         raise PrivacyViolation(f"Expected public content, got {type(content).__name__}; it may not be released")
     if isinstance(content, Mapping):
@@ -156,7 +156,7 @@ def _refuse_other_kinds(content: Any) -> None:
         for value in content:
             _refuse_other_kinds(value)
     elif isinstance(content, Iterator):
-        raise PrivacyViolation("Expected content that can be looked through, got an iterator; make it a list first")
+        raise PrivacyViolation("Expected content that can be inspected, got an iterator; make it a list first")
     elif dataclasses.is_dataclass(content) and not isinstance(content, type):
         for field in dataclasses.fields(content):
             _refuse_other_kinds(getattr(content, field.name))

@@ -1,6 +1,6 @@
-"""Votes: private from the first to the last. A vote is a class index, or -1 for an abstention.
+"""Votes: always private. A vote is a class index, or -1 for an abstention.
 
-On disk a matrix is a ``.npy`` file of one or two bytes a vote, written a block of teachers at a time and read through
+On disk a matrix is a ``.npy`` file of one or two bytes per vote, written a block of teachers at a time and read through
 a memory map: 5,000 teachers on 10,000 queries are 50 MB there, and no float copy of them exists anywhere.
 """
 
@@ -23,7 +23,7 @@ from pate.values import Redacted
 
 ABSTAIN = -1
 BLOCK = 2**21
-"""Votes that are looked at together."""
+"""Votes that are checked at once."""
 VoteArray: TypeAlias = npt.NDArray[np.signedinteger[Any]]
 """int8 or int16."""
 
@@ -34,7 +34,7 @@ def narrowest(classes: int) -> np.dtype[np.signedinteger[Any]]:
 
 
 def as_votes(raw: npt.NDArray[np.generic], classes: int) -> VoteArray:
-    """Votes as they came: NaN, fractional and out-of-range ones become abstentions. Any shape."""
+    """Votes from raw predictions: NaN, fractional and out-of-range ones become abstentions. Any shape."""
     values = np.asarray(raw)
     if values.dtype.kind not in "iu":
         values = np.asarray(values, dtype=np.float64)
@@ -59,13 +59,13 @@ class VoteMatrix(Redacted):
         if self.labels_TQ.ndim != 2 or self.labels_TQ.dtype not in (np.int8, np.int16):
             raise expected("an int8 or int16 vote matrix [T, Q]", "collect votes first", shape=self.labels_TQ.shape)
         if self.classes < 2:
-            raise expected("classes >= 2", "one class leaves nothing to vote on", classes=self.classes)
+            raise expected("classes >= 2", "a vote needs two classes", classes=self.classes)
         if self.labels_TQ.size and (self.labels_TQ.min() < ABSTAIN or self.labels_TQ.max() >= self.classes):
             raise expected(f"votes in [-1, {self.classes})", "use VoteMatrix.collect for raw votes")
 
     @classmethod
     def collect(cls, raw_TQ: npt.NDArray[np.generic], classes: int) -> VoteMatrix:
-        """Votes as they came: NaN, fractional and out-of-range ones become abstentions. Shape ``[T, Q]``."""
+        """Votes from raw predictions: NaN, fractional and out-of-range ones become abstentions. Shape ``[T, Q]``."""
         return cls(labels_TQ=as_votes(raw_TQ, classes), classes=classes)
 
     @classmethod
@@ -121,12 +121,12 @@ class VoteMatrix(Redacted):
 
 @final
 class VoteFile(Redacted):
-    """A vote matrix on its way to the private folder; teachers whose votes never come abstain.
+    """A vote matrix on its way to the private folder; teachers whose votes never arrive abstain.
 
     Args:
-        path: appears when the matrix is whole.
+        path: appears when the matrix is complete.
         teachers: the roster's size ``T``.
-        queries: how many inputs are asked, ``Q``.
+        queries: number of queries ``Q``.
         classes: number of classes ``C``.
     """
 
@@ -142,13 +142,13 @@ class VoteFile(Redacted):
         self._labels_TQ[:] = ABSTAIN
 
     def put(self, teachers: Sequence[int], raw_TQ: npt.NDArray[np.generic]) -> None:
-        """The votes of some teachers, as they came; see ``VoteMatrix.collect``. Shape ``[len(teachers), Q]``."""
+        """Add the raw votes of some teachers; see ``VoteMatrix.collect``. Shape ``[len(teachers), Q]``."""
         if raw_TQ.shape != (len(teachers), self._labels_TQ.shape[1]):
-            raise expected("one vote of each teacher on each query", "collect them again", shape=raw_TQ.shape)
+            raise expected("one vote per teacher and query", "collect them again", shape=raw_TQ.shape)
         self._labels_TQ[list(teachers)] = as_votes(raw_TQ, self._classes)
 
     def finish(self) -> str:
-        """Write the matrix whole; returns the SHA-256 of the file."""
+        """Write the complete matrix; returns the SHA-256 of the file."""
         self._labels_TQ.flush()
         del self._labels_TQ
         sync(self._part)

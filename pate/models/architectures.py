@@ -1,4 +1,4 @@
-"""Classifiers by name: what a teacher or a student is made of."""
+"""Classifiers by name: the networks of teachers and students."""
 
 from __future__ import annotations
 
@@ -123,8 +123,8 @@ def _strided_block(channels: int, width: int) -> list[nn.Module]:
 def group_norm(channels: int) -> nn.GroupNorm:
     """Group normalisation with groups of eight channels where they divide, else one group.
 
-    It knows no batch statistics: one record is a batch, models can be fused and averaged, and evaluation
-    equals training (Wu, He 2018).
+    It uses no batch statistics: a batch may be one record, models can be fused and averaged, and evaluation equals
+    training (Wu, He 2018).
     """
     return nn.GroupNorm(channels // 8 if channels % 8 == 0 else 1, channels)
 

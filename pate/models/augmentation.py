@@ -1,7 +1,7 @@
-"""Random changes of images that keep their class, a fresh one for every image of a batch.
+"""Random, class-preserving changes of images, drawn anew for every image of a batch.
 
-Geometry is one batched ``affine_grid`` with its own parameters per image, so a batch costs one call and the
-random numbers come from a given generator. RandAugment (Cubuk et al. 2020) comes from torchvision, which draws
+Geometry is one batched ``affine_grid`` with parameters per image, so a batch costs one call and the random numbers
+come from a given generator. RandAugment (Cubuk et al. 2020) comes from torchvision, which draws
 once per call from the global state: it is applied to small chunks under a forked state.
 """
 
@@ -25,7 +25,7 @@ def augment(images: Tensor, how: Augmentation, generator: torch.Generator) -> Te
     Args:
         images: float32, on any device.
         how: the extent of each change.
-        generator: on the CPU, so that every device draws the same.
+        generator: on the CPU, so that draws are the same on every device.
     """
     if images.ndim != 4:
         raise expected("images to augment", "give (channels, height, width), or no augmentation", ndim=images.ndim)

@@ -1,4 +1,4 @@
-"""The order in which a fit loop sees its records; the same for every strategy and device."""
+"""Order of records in a fit loop; the same for every strategy and device."""
 
 from __future__ import annotations
 

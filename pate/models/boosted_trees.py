@@ -1,7 +1,8 @@
-"""Gradient-boosted trees (Friedman 2001; Chen, Guestrin 2016), fitted by the library xgboost, beside the networks.
+"""Gradient-boosted trees (Friedman 2001; Chen, Guestrin 2016), fitted by the library xgboost, as an alternative to
+networks.
 
-A fitted model is the library's own JSON: text, no pickle. The library trusts what it loads (a child's number outside
-its tree is followed), so the text is checked first, with one reading of it possible.
+A fitted model is the library's own JSON: text, no pickle. The library trusts what it loads (it follows a child's index
+outside the tree), so the text is checked first, by an unambiguous parser.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Trees(nn.Module):
         classes: C.
 
     Raises:
-        InputError: the content is anything but trees for such inputs and classes.
+        InputError: the content is not trees for such inputs and classes.
     """
 
     def __init__(self, content: bytes, features: int, classes: int) -> None:
@@ -99,18 +100,18 @@ def fit_trees(
     """Fit trees, on one thread: the same arguments give the same bytes.
 
     Scores begin at the log of the classes' shares, each class counted half a record more than it has (Krichevsky,
-    Trofimov 1981), so that trees of one class, or too few records to split, say what they saw.
+    Trofimov 1981), so that trees of one class, or of too few records to split, predict the observed shares.
 
     Args:
         spec: which trees.
         inputs_N: shape ``[N, *shape]``, N >= 1.
         labels_N: in ``0..C-1``. Shape ``[N]``.
         classes: C.
-        seed: of the parts of records and features that trees see.
+        seed: of the subsamples of records and features.
         weights_N: how much each record counts; default 1. Shape ``[N]``.
 
     Returns:
-        The trees; or, where an input is not finite, what says nothing, as a network's NaN weights would.
+        The trees; or, where an input is not finite, an abstainer, as a network with NaN weights would be.
 
     Raises:
         InputError: none at all, lengths differ, or a label out of range. The message names no record.
@@ -159,7 +160,7 @@ def _settings(spec: TreesSpec, seed: int) -> Mapping[str, Any]:
 
 
 def _balance(labels_N: IntArray, weights_N: npt.NDArray[np.float64], classes: int) -> npt.NDArray[np.float64]:
-    """Factors after which the classes that occur weigh alike, and all records together as much as before."""
+    """Factors that give the classes that occur equal total weights and keep the total weight of all records."""
     mass_C = np.bincount(labels_N, weights=weights_N, minlength=classes)
     seen_C = mass_C > 0
     factor_C = np.divide(mass_C.sum() / seen_C.sum(), mass_C, out=np.ones(classes), where=seen_C)

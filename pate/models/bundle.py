@@ -26,8 +26,8 @@ def fit_bundle(
 ) -> list[nn.Module]:
     """Fit every model on its own records, in place.
 
-    With either strategy a model's weights are a function of its own records and seed, and of what all share (how many
-    models there are, its place among them, ``spec``, device and number of threads), to the last bit.
+    With either strategy a model's weights are a function of its own records and seed, and of what all share (the
+    number of models, its position among them, ``spec``, device and number of threads), to the last bit.
 
     Args:
         models: of one architecture.
@@ -37,7 +37,7 @@ def fit_bundle(
         loss: per-record loss; cross-entropy by default.
         device: where to compute.
         strategy: ``sequential``, or ``fused``: all models in one batched computation, the same up to rounding
-            (see ``pate.models.fused``); several times quicker for dense models.
+            (see ``pate.models.fused``); several times faster for dense models.
 
     Raises:
         InputError: the three sequences differ in length, or an unknown strategy.

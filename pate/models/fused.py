@@ -7,10 +7,10 @@ that of fitting one after the other, up to the order of floating-point sums.
 A model's result is a function of its own records and seed, to the last bit, whatever the records of the others are:
 
 - Which models run together follows from their order, their architecture and the device. All arrays of an update have
-  the shapes ``[T, batch_size, ...]``, so the same kernels run at the same places, however many records there are.
+  the shapes ``[T, batch_size, ...]``, so the same kernels run on the same slots, whatever the number of records.
 - Losses are summed over models, and no operation reduces over slots otherwise: a model's gradient is its own, also
   where another has diverged. The optimisers work element by element, at each model's own rate.
-- A model is copied out after its own last update. Its slot goes on with the stack, and nobody reads it.
+- A model is copied out after its own last update. Its slot is still computed with the stack, but not read.
 
 How many updates a stack computes follows from its largest set of records; that is time, not arithmetic. Sets of very
 unequal size, or smaller than a batch, therefore gain less; ``sequential`` computes each for as long as it needs.
@@ -141,10 +141,10 @@ def _fit_stack(
 
 
 def _laid_out(stack: Stack, records: Sequence[Records], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Prepared inputs ``[R, ...]`` and labels ``[R]`` of all models end to end, after the row of nothing.
+    """Prepared inputs ``[R, ...]`` and labels ``[R]`` of all models end to end, after the zero row.
 
-    Each model's records are prepared alone. Zeros as the row of nothing keep its logits finite wherever the weights
-    are, so that weight 0 makes it count for nothing.
+    Each model's records are prepared alone. A row of zeros keeps its logits finite whatever the weights are, so that
+    weight 0 removes its contribution.
     """
     prepared = [stack.prepare(own.inputs.to(device)) for own in records]
     inputs_R = torch.cat([torch.zeros_like(prepared[0][:1]), *prepared])

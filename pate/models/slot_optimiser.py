@@ -18,9 +18,9 @@ class SlotOptimiser:
     """Steps parameters ``[T, ...]`` as torch's optimisers step each slot alone, up to rounding.
 
     Both optimisers move a parameter by its rate times a direction that does not depend on the rate. torch's own
-    computes the directions, at rate 1, into memory that begins at what decay asks for; each slot then goes its own
-    rate along them. Everything is done element by element, so no slot enters another. Moments count updates from the
-    first, which is the same one for every slot; what they become after a slot's last update is not used.
+    computes the directions, at rate 1, into memory that is initialised with the weight decay; each slot then moves
+    along them by its own rate. Everything is done element by element, so slots do not affect each other. Moments count
+    updates from the first, which is the same one for every slot; their values after a slot's last update are not used.
     """
 
     def __init__(self, parameters: Sequence[Tensor], spec: TrainSpec) -> None:

@@ -2,7 +2,7 @@
 
 A stack of T models has T slots, and every update computes all of them on arrays of the same shapes. What a slot
 computes follows from its own records alone: where its batch is smaller than the stack's, or its updates are over
-before those of others, it is given the row of nothing with weight 0.
+before those of others, it is given the zero row with weight 0.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from pate.models.specs import TrainSpec
 from pate.randomness import derive_seed
 
 NOTHING = 0
-"""The row that stands before all records: an input of zeros that no slot learns from."""
+"""The zero row, before all records: an input of zeros that no slot learns from."""
 CHUNK = 64
-"""Updates whose rows are laid out at once."""
+"""Updates whose rows are prepared at once."""
 
 
 @final
@@ -29,7 +29,7 @@ class Update(NamedTuple):
     """One update of T slots.
 
     Attributes:
-        rows_TB: rows of the records laid end to end after the row of nothing.
+        rows_TB: rows of the records concatenated after the zero row.
         weight_TB: one over the size of the slot's batch; 0 on padding.
         rate_T: learning rates; 0 where the slot's updates are over.
         last: the slots that are finished after this update.
@@ -56,7 +56,7 @@ def updates(
 ) -> Iterator[Update]:
     """The updates of a stack, as many as its longest slot has.
 
-    Every batch is ``spec.batch_size`` wide, however many records there are: a width that followed them would be
+    Every batch is ``spec.batch_size`` wide, whatever the number of records: a width that depended on it would be
     shared by all slots.
 
     Args:

@@ -135,7 +135,7 @@ class TrainSpec:
             raise expected("0 <= label_smoothing < 1", "0 turns it off", label_smoothing=self.label_smoothing)
 
     def updates(self, records: int) -> int:
-        """Number of updates for so many records."""
+        """Number of updates for this number of records."""
         if self.steps is not None:
             return self.steps
         return (self.epochs or 0) * math.ceil(records / self.batch_size)
@@ -155,13 +155,13 @@ class TreesSpec:
     Attributes:
         rounds: each adds one tree per class.
         depth: most splits between root and leaf.
-        learning_rate: part of each tree's answer that is added.
+        learning_rate: fraction of each tree's output that is added.
         min_child_weight: least sum of second derivatives in a leaf; ``2 p (1 - p)`` for each of its records, so 1 asks
             for at least two.
-        reg_lambda: squared penalty on the leaves' answers.
-        subsample: part of the records that each tree sees.
-        colsample: part of the features that each tree may split on.
-        balanced: whether classes weigh alike, however many records each has.
+        reg_lambda: squared penalty on the leaves' outputs.
+        subsample: fraction of the records that each tree sees.
+        colsample: fraction of the features that each tree may split on.
+        balanced: ``True`` gives all classes the same total weight.
     """
 
     kind: Literal["boosted-trees"] = "boosted-trees"
@@ -184,7 +184,7 @@ class TreesSpec:
                 raise expected(f"a finite {name} >= 0", "0 turns it off", **{name: value})
         for name in ("learning_rate", "subsample", "colsample"):
             if not 0 < getattr(self, name) <= 1:
-                raise expected(f"0 < {name} <= 1", "1 is the whole", **{name: getattr(self, name)})
+                raise expected(f"0 < {name} <= 1", "1 uses all", **{name: getattr(self, name)})
 
 
 @final
@@ -199,10 +199,10 @@ class Augmentation:
         shear: degrees, each way.
         erase: largest side of an erased square (set to 0), of the image's side (DeVries, Taylor 2017).
         noise: largest standard deviation of Gaussian noise, in units of the input.
-        flip: whether left and right may change places.
+        flip: ``True`` mirrors left and right at random.
         randaugment: operations per image out of torchvision's RandAugment, for images in [0, 1] with one or
             three channels; 0 for none.
-        border: what lies beyond the edge.
+        border: padding beyond the edge.
     """
 
     shift: float = 0.0

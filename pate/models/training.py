@@ -101,7 +101,7 @@ def fit(
 
     Args:
         model: from ``pate.models.architectures.build``.
-        records: what it learns from; a single record or a single class is enough.
+        records: training records; a single record or a single class is enough.
         spec: how.
         seed: of the order of records.
         loss: per-record loss; cross-entropy by default.
@@ -129,7 +129,8 @@ def fit(
 
 
 def _lay_out(model: nn.Module, layout: torch.memory_format) -> None:
-    """Order the weights of convolutions in memory: with channels last a CPU convolves and pools small images faster."""
+    """Order the weights of convolutions in memory: with channels last convolution and pooling of small images are
+    faster on a CPU."""
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d) and layer.weight.device.type == "cpu":
             layer.weight.data = layer.weight.data.clone(memory_format=layout)  # strides count, also of size 1

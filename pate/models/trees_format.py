@@ -20,7 +20,7 @@ _ROOT = 2**31 - 1  # the parent that the library writes for a root
 
 
 def read_json(content: bytes) -> Any:
-    """Parse JSON that can be read in one way only: no name twice in an object, no numbers that are not finite.
+    """Parse JSON that can be read in one way only: no duplicate key in an object, only finite numbers.
 
     Raises:
         InputError: it is no such JSON.
@@ -32,7 +32,7 @@ def read_json(content: bytes) -> Any:
 
 
 def check_trees(content: bytes, features: int, classes: int) -> None:
-    """Refuse whatever is not a classifier of numeric trees for so many features and classes.
+    """Refuse anything but a classifier of numeric trees for this number of features and classes.
 
     Every number that the library uses as an index is checked: children, parents, features, the class of each tree.
 
@@ -71,14 +71,14 @@ def _is_finite(values: Any, classes: int) -> bool:
 
 
 def _fits(values: npt.NDArray[Any]) -> bool:
-    """Return whether all are finite in single precision, whose largest number the library rounds up in writing."""
+    """Return ``True`` if all are finite in single precision, whose largest number the library rounds up in writing."""
     with np.errstate(over="ignore"):
         return bool(np.isfinite(np.asarray(values, dtype=np.float64).astype(np.float32)).all())
 
 
 def _are_trees(trees: list[Any], features: int) -> bool:
-    """Return whether, in every tree, each node but the root is the child of one node before it, splits are on known
-    features, and arrays have one length; looked at for all trees at once, since there are many small ones."""
+    """Return ``True`` if, in every tree, each node but the root is the child of one node before it, splits are on known
+    features, and arrays have one length; checked for all trees at once, since there are many small ones."""
     sizes = [len(tree["left_children"]) for tree in trees]
     numbers = {name: _flat(trees, name, sizes, (int, float)) for name in _NUMBERS}
     indices = {name: _flat(trees, name, sizes, (int,)) for name in _INDICES}
@@ -113,7 +113,7 @@ def _described(nodes: int, features: int) -> dict[str, str]:
 
 
 def _flat(trees: list[Any], name: str, sizes: list[int], kinds: tuple[type, ...]) -> npt.NDArray[Any]:
-    """One array of all trees after each other, as long in each tree as its nodes are many."""
+    """One concatenated array of all trees, with one entry per node."""
     lists = [tree[name] for tree in trees]
     if [len(own) for own in lists] != sizes or min(sizes, default=0) < 1:
         raise ValueError("arrays of one length")
@@ -140,4 +140,4 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _foreign(what: str) -> InputError:
-    return expected(what, "the content was altered, or comes from elsewhere; train again")
+    return expected(what, "the content was altered, or was written by another program; train again")

@@ -86,7 +86,7 @@ def test_blocks_change_no_count(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_block_of_another_shape_is_refused(tmp_path: Path) -> None:
     file = VoteFile(tmp_path / "votes.npy", teachers=3, queries=2, classes=2)
-    with pytest.raises(InputError, match="one vote of each teacher"):
+    with pytest.raises(InputError, match="one vote per teacher"):
         file.put([0], np.zeros((1, 3)))
 
 
