@@ -6,21 +6,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from pate.errors import InputError, expected
+from pate.errors import InputError, PateError, expected
 from pate.run_result import RunResult
 from pipelines.config import yaml_file
 from pipelines.config.experiment import Config, load
+from pipelines.config.fields import Seed
 from pipelines.config.shipped import find_config
 from pipelines.outcome.campaign import read_labels
 from pipelines.outcome.summary import Summary
 from pipelines.progress import Quiet, Terminal
 from pipelines.run.label_and_train import label_and_train
+from pipelines.storage.failures import as_public, hooks
+from pipelines.storage.home import Home
 from pipelines.storage.home import home as default_home
 from pipelines.storage.run_folder import RunFolder
 
 _PREFIX = "student_"
+_SEED: TypeAdapter[int] = TypeAdapter(Seed)
 
 
 def run(
@@ -30,11 +34,23 @@ def run(
     home: str | Path | None = None,
     quiet: bool = False,
 ) -> RunResult:
-    """Run an experiment to its end, see ``pate.run``."""
+    """Run an experiment to its end, see ``pate.run``.
+
+    An error leaves as one public line: its cause, its context and the frames that it passed may hold private values.
+    """
     base = default_home() if home is None else Path(home).absolute()
-    chosen = configuration(config, seed)
-    summary = label_and_train(chosen, base=base, progress=Quiet() if quiet else Terminal())
-    return _result(RunFolder(base, chosen.run_id), summary)
+    private = Home(base).private_folder
+    failure: PateError | KeyboardInterrupt
+    with hooks(private):
+        try:
+            chosen = configuration(config, seed)
+            summary = label_and_train(chosen, base=base, progress=Quiet() if quiet else Terminal())
+            return _result(RunFolder(base, chosen.run_id), summary)
+        except KeyboardInterrupt:
+            failure = KeyboardInterrupt()
+        except Exception as error:
+            failure = as_public(error, private)
+    raise failure from None  # outside the handler, so that no context is attached
 
 
 def configuration(config: str | Path | Mapping[str, Any] | Config, seed: int | None = None) -> Config:
@@ -61,9 +77,10 @@ def _validated(content: dict[str, Any]) -> Config:
 
 
 def _with_seed(config: Config, seed: int) -> Config:
-    if seed < 0:
-        raise expected("seed >= 0", "choose another seed", seed=seed)
-    return config.model_copy(update={"seed": seed})
+    try:
+        return config.model_copy(update={"seed": _SEED.validate_python(seed)})
+    except ValidationError as error:
+        raise expected("a whole number as seed, 0 <= seed < 2^63", "choose another seed", seed=seed) from error
 
 
 def _result(folder: RunFolder, summary: Summary) -> RunResult:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import re
 import subprocess
 import sys
+import traceback
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 
 import pate
-from pate.errors import InputError
+from pate.errors import InputError, InternalError, PateError, RecordsRefused
 
 ROOT = Path(__file__).parents[1]
 NAMES = {
@@ -50,7 +52,7 @@ def loaded_by(code: str) -> set[str]:
 
 def test_the_names_exist_and_are_listed() -> None:
     assert set(pate.__all__) == NAMES
-    assert set(dir(pate)) >= NAMES
+    assert set(dir(pate)) == {*NAMES, "__version__"}
     for name in NAMES:
         assert getattr(pate, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
@@ -254,5 +256,115 @@ def test_a_seed_replaces_that_of_the_configuration() -> None:
 
     config = configuration("smoke")
     assert configuration(config, 3) == configuration("smoke", 3) != config
-    with pytest.raises(InputError, match="seed"):
-        configuration(config, -1)
+    for wrong in (-1, True, 2**63, 2**64, 1.5, "3"):
+        for form in (config, "smoke"):
+            with pytest.raises(InputError, match="seed"):
+                configuration(form, wrong)  # type: ignore[arg-type]
+
+
+CANARY = "CANARY-anna-row-7"
+
+
+def _raise_chained(*_: object, **__: object) -> None:
+    try:
+        raise KeyError(CANARY)
+    except KeyError as error:
+        raise RuntimeError(f"{CANARY} again") from error
+
+
+def _refuse_records(*_: object, **__: object) -> None:
+    try:
+        raise KeyError(CANARY)
+    except KeyError:
+        raise RecordsRefused(f"{CANARY} is in two files") from ValueError(CANARY)
+
+
+def _interrupted(*_: object, **__: object) -> None:
+    try:
+        raise KeyError(CANARY)
+    except KeyError:
+        raise KeyboardInterrupt(CANARY) from None
+
+
+@pytest.mark.parametrize(
+    ("work", "kind", "said"),
+    [
+        (_raise_chained, InternalError, r"internal error \(RuntimeError\); see `pate incident (\w+)`"),
+        (_refuse_records, RecordsRefused, rf"{RecordsRefused.SENTENCE} \(details: `pate incident (\w+)`\)"),
+    ],
+)
+def test_an_error_of_a_run_is_one_public_line_and_its_private_side_an_incident(
+    work, kind: type[PateError], said: str, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr("pipelines.api.label_and_train", work)
+    with pytest.raises(PateError) as caught:
+        pate.run("smoke", home=tmp_path, quiet=True)
+    assert type(caught.value) is kind
+    assert (caught.value.__cause__, caught.value.__context__, caught.value.private_detail) == (None, None, None)
+    assert CANARY not in "".join(traceback.format_exception(caught.value))
+    assert {frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.value.__traceback__)} == {
+        "run", inspect.currentframe().f_code.co_name,  # type: ignore[union-attr]
+    }  # fmt: skip
+    found = re.fullmatch(said, str(caught.value))
+    assert found is not None
+    assert CANARY in (tmp_path / "private" / "incidents" / found[1]).read_text()
+
+
+def test_an_error_without_a_private_side_keeps_its_text_and_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.yaml") as caught:
+        pate.run("nowhere.yaml", home=tmp_path / "home")
+    assert caught.value.__context__ is None
+    assert not (tmp_path / "home").exists()
+
+
+def test_an_interrupted_run_says_nothing_of_what_it_did(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("pipelines.api.label_and_train", _interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        pate.run("smoke", home=tmp_path)
+    assert (str(caught.value), caught.value.__context__) == ("", None)
+
+
+def test_what_libraries_say_during_a_run_does_not_reach_the_terminal(tmp_path: Path) -> None:
+    code = f"""
+import logging, os, sys, threading, warnings
+import pate, pipelines.api
+
+def fail():
+    raise RuntimeError({CANARY!r})
+
+class Dying:
+    def __del__(self):
+        fail()
+
+def work(*_, **__):
+    warnings.simplefilter("always")
+    warnings.warn({CANARY!r})
+    logging.getLogger("some.library").error({CANARY!r})
+    Dying()
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    fail()
+
+def state():
+    hooks = threading.excepthook, sys.unraisablehook, sys.excepthook, logging.lastResort, logging.raiseExceptions
+    return *hooks, warnings.showwarning, list(warnings.filters), os.environ["PYTHONWARNINGS"]
+
+os.environ["PYTHONWARNINGS"] = "default"
+before = state()
+pipelines.api.label_and_train = work
+try:
+    pate.run("smoke", home={str(tmp_path)!r})
+except pate.errors.InternalError as error:
+    assert error.__context__ is None
+assert state() == before
+warnings.warn("of the notebook itself")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert CANARY not in done.stdout + done.stderr
+    lines = re.findall(r"internal error \(RuntimeError\) in a (thread|clean-up); see `pate incident \w+`", done.stderr)
+    assert sorted(lines) == ["clean-up", "thread"]
+    assert done.stderr.splitlines()[-1].endswith("of the notebook itself")
+    incidents = [path.read_text() for path in (tmp_path / "private" / "incidents").iterdir()]
+    assert len(incidents) == 3
+    assert all(CANARY in text for text in incidents)

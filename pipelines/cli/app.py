@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pate.errors import PateError, QuorumLost
-from pate.plain_text import printable
+from pate.errors import InputError, InternalError, PateError, QuorumLost
 from pipelines.cli.commands import Commands, add_commands
 from pipelines.cli.egress import give_terminal_back, keep_private
+from pipelines.storage.failures import as_public
 from pipelines.storage.home import Home, home
-from pipelines.storage.incidents import write_incident
 
 STARTS_OTHERS = ("report", "ui")
 """Commands that start a browser or become a server, and read no private records."""
@@ -65,34 +63,22 @@ def run(arguments: list[str]) -> int:
     """Run a command line; returns its exit code."""
     try:
         outcome = root()(arguments or ["--help"], prog_name="pate", standalone_mode=False)
-    except PateError as error:
-        return _refuse(str(error), error.private_detail, 3 if isinstance(error, QuorumLost) else 2)
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except Exception as error:
         usage = getattr(error, "format_message", None)  # of Click's usage errors, whichever Click typer uses
         if usage is not None:
             path = getattr(getattr(error, "ctx", None), "command_path", "pate")
-            return _refuse(f"{usage()} See `{path} --help`.", None)
-
-        try:
-            incident = write_incident(_private(), traceback.format_exc())
-        except OSError as failure:
-            return _refuse(
-                f"Expected PATE_HOME to be a writable folder, got {failure.strerror} after an internal error "
-                f"({type(error).__name__}); grant write access, or set PATE_HOME",
-                None,
-            )
-        print(f"pate: error: internal error ({type(error).__name__}); see `pate incident {incident}`", file=sys.stderr)
-        return 1
+            error = InputError(f"{usage()} See `{path} --help`.")
+        public = as_public(error, _private)
+        print(f"pate: error: {public}", file=sys.stderr)
+        return _code(public)
     return outcome if isinstance(outcome, int) else 0
 
 
-def _refuse(message: str, private_detail: str | None, code: int = 2) -> int:
-    if private_detail is not None:
-        message += f" (details: `pate incident {write_incident(_private(), private_detail)}`)"
-    print(f"pate: error: {printable(' '.join(message.split()))}", file=sys.stderr)
-    return code
+def _code(error: PateError) -> int:
+    """Exit code of an error."""
+    return 1 if isinstance(error, InternalError) else 3 if isinstance(error, QuorumLost) else 2
 
 
 def _private() -> Path:

@@ -9,19 +9,14 @@ from __future__ import annotations
 
 import faulthandler
 import io
-import logging
 import os
 import sys
-import threading
-import traceback
-import warnings
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import TextIO
 
+from pipelines.storage.failures import install_hooks
 from pipelines.storage.home import NATIVE_LOG, home
-from pipelines.storage.incidents import write_incident
 
 MOST_LOG_BYTES = 2**20
 """A longer log is emptied by the next process."""
@@ -35,26 +30,7 @@ def keep_private(folder: Callable[[], Path]) -> None:
     Args:
         folder: makes and returns the private folder for incidents.
     """
-
-    def incident(
-        kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, where: str
-    ) -> None:
-        if kind is None or issubclass(kind, SystemExit):
-            return
-        identifier = write_incident(folder(), "".join(traceback.format_exception(kind, error, trace)))
-        print(
-            f"pate: error: internal error ({kind.__name__}) in {where}; see `pate incident {identifier}`",
-            file=sys.stderr,
-        )
-
-    threading.excepthook = lambda seen: incident(seen.exc_type, seen.exc_value, seen.exc_traceback, "a thread")
-    sys.unraisablehook = lambda seen: incident(seen.exc_type, seen.exc_value, seen.exc_traceback, "a clean-up")
-    sys.excepthook = lambda kind, error, trace: incident(kind, error, trace, "the command")
-    logging.lastResort = None
-    logging.raiseExceptions = False
-    os.environ.pop("PYTHONWARNINGS", None)  # in a task of a Ray started here, it could make an error of a warning
-    warnings.simplefilter("ignore")
-    warnings.showwarning = lambda *_, **__: None
+    install_hooks(folder)
     _keep_descriptors_private(_native_log(folder))
 
 
