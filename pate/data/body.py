@@ -1,4 +1,4 @@
-"""Records as they were read, and how a body of records becomes a private, a pool and an evaluation part.
+"""Records as read, and the division of a body of records into private, pool and evaluation records.
 
 Shape legend: ``N`` records of a body.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SplitBy: TypeAlias = Literal["record", "unit", "site"]
 UNLABELLED = -1
-"""Label of a record that carries none."""
+"""Label of an unlabelled record."""
 DETAILS = 1000
 """Most rows that an incident lists."""
 
@@ -36,7 +36,7 @@ DETAILS = 1000
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Body(Redacted):
-    """Records of one origin, before anything is encoded; treated as private until a part is declared public.
+    """Records of one origin, before anything is encoded; treated as private until declared public.
 
     Attributes:
         rows: one input per record: float32 arrays ``[N, ...]``, or a table of text with N rows.
@@ -82,7 +82,7 @@ class Body(Redacted):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Parts(Redacted):
-    """The three parts of a study, before anything is encoded."""
+    """The three sets of a study, before anything is encoded."""
 
     private: Body | None
     pool: Body
@@ -95,9 +95,9 @@ class Split:
     """A random split of one body of records, whole groups at a time.
 
     Attributes:
-        by: the group that is never on two sides: a ``record``, a ``unit`` (patient) or a ``site`` (hospital).
-        seed: of the division; apart from the seed of training, so that other seeds train on the same parts.
-        records_may_be_published: the owner's word that the pool and the evaluation set may be drawn from the
+        by: the group that is never split: a ``record``, a ``unit`` (patient) or a ``site`` (hospital).
+        seed: of the division; independent of the seed of training, so that other seeds train on the same sets.
+        records_may_be_published: the owner's declaration that the pool and the evaluation set may be drawn from the
             private files, where these are not a known public benchmark.
     """
 
@@ -115,9 +115,9 @@ def divide(
     sizes: tuple[int, int],
     public: bool,
 ) -> Parts:
-    """The parts of a study.
+    """The three sets of a study.
 
-    With three bodies each gives its part. Without an evaluation body the pool's body gives both. With the private
+    With three bodies each gives one set. Without an evaluation body the pool's body gives both. With the private
     body alone it gives all three, which is allowed on a public benchmark (there it is a simulation) or where the
     owner has declared that its records may be published.
 
@@ -132,7 +132,7 @@ def divide(
     wanted_pool, wanted_evaluation = sizes
     if pool is None:
         if evaluation is not None:
-            raise expected("data.pool_files with data.evaluation_files", "name the public inputs to ask about")
+            raise expected("data.pool_files with data.evaluation_files", "name the public inputs to query")
         if not (public or split.records_may_be_published):
             raise PrivacyViolation(
                 "Expected data.pool_files for data that are not a known public benchmark, got none: a pool drawn from "
@@ -140,7 +140,7 @@ def divide(
                 "data.split.records_may_be_published: true"
             )
         if private is None:
-            raise expected("data.pool_files where records stay at their sites", "name the public inputs to ask about")
+            raise expected("data.pool_files where records stay at their sites", "name the public inputs to query")
         with private_side():
             pool, evaluation, private = _drawn_by_key(private, split, [wanted_pool, wanted_evaluation])
     elif evaluation is None:
@@ -166,8 +166,8 @@ def groups(body: Body, by: SplitBy) -> IntArray:
 def draw(groups_N: IntArray, sizes: Sequence[int], order_G: IntArray) -> list[IntArray]:
     """Whole groups in an order until each size is reached, then what remains.
 
-    A group that would exceed its size is cut, and its other records are on no side: they belong to a group that is
-    public in part.
+    A group that would exceed the size is truncated, and its other records are dropped: they belong to a group that is
+    partly public.
 
     Args:
         groups_N: group of each record, ``0..G-1``. Shape ``[N]``.
@@ -194,14 +194,14 @@ def draw(groups_N: IntArray, sizes: Sequence[int], order_G: IntArray) -> list[In
 
 
 def _drawn(body: Body, split: Split, sizes: list[int]) -> list[Body]:
-    """Parts of a public body, at random."""
+    """Subsets of a public body, at random."""
     groups_N = groups(body, split.by)
     order_G = generator(split.seed, "split").permutation(int(groups_N.max()) + 1 if len(groups_N) else 0)
     return [body.take(part) for part in draw(groups_N, sizes, order_G)]
 
 
 def _drawn_by_key(body: Body, split: Split, sizes: list[int]) -> list[Body]:
-    """Parts of a private body, in the order of a hash of each group's id or record's position.
+    """Subsets of a private body, in the order of a hash of each group's id or record's position.
 
     Whether a group comes before another follows from those two alone, so that a group that stays private neither moves
     another one into the public parts nor out of them, whether it is there or not.
@@ -233,7 +233,7 @@ def _names(body: Body, by: SplitBy) -> list[str]:
 
 
 def require_one_spelling(body: Body, key: str) -> Body:
-    """The body, unless two of its ids of units or sites are probably one.
+    """The body, if no two ids of units or sites are probably the same.
 
     Raises:
         InputError: they are; the ids are in the private detail.
@@ -247,7 +247,7 @@ def require_one_spelling(body: Body, key: str) -> Body:
 def rows_refused(
     what: str, remedy: str, *, key: str, bad_N: npt.NDArray[np.bool_], found: Sequence[object] | None = None
 ) -> InputError:
-    """The error for records that cannot be used: a count in public, the rows in the private detail.
+    """The error for records that cannot be used: a count in the public text, the rows in the private detail.
 
     Args:
         what: the property expected of every record.

@@ -1,4 +1,4 @@
-"""From columns of a table to labels, units and sites, by declared rules."""
+"""Labels, units and sites from columns of a table, by declared rules."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class LabelRule:
 
     Attributes:
         column: its name.
-        positive: values of the second of two classes; every other value is the first.
-        above: numbers above this are the second of two classes, the others the first.
-        classes: all values, in the order of class indices; ``public`` takes those of the evaluation set, sorted.
+        positive: values of the positive class (index 1); every other value is the negative class.
+        above: numbers above this are the positive class (index 1), the others the negative class.
+        classes: all values, in the order of class indices; ``public``: those of the evaluation set, sorted.
         names: names of the two classes, where ``positive`` or ``above`` makes them.
         missing: the treatment of records without a label.
     """
@@ -120,12 +120,13 @@ def column(table: pd.DataFrame, name: str, *, declared: str, key: str) -> pd.Ser
 
 
 def ids(table: pd.DataFrame, name: str, *, declared: str, key: str) -> IdArray:
-    """A column of unit or site ids in their one form, none of them missing. Shape ``[N]``."""
+    """A column of unit or site ids in canonical form, none of them missing. Shape ``[N]``."""
     return canonical_ids(column(table, name, declared=declared, key=key), place=f"{declared}={name!r} of {key}")
 
 
 def require_exact(values: pd.Series[str], *, name: str, key: str) -> None:
-    """Refuse codes that floating point may have shortened: one missing cell makes floats of a column of whole numbers.
+    """Refuse codes that may have lost digits as floating-point numbers: one missing cell turns a column of whole
+    numbers into floats.
 
     Raises:
         InputError: a whole number that can have lost digits; the text itself goes to the private detail.

@@ -26,7 +26,7 @@ def digits_study(*, private: int, pool: int, evaluation: int, hospitals: int, sk
         pool: public inputs.
         evaluation: evaluation records.
         hospitals: simulated hospitals; sizes are unequal (shares 1, 2, 3, ...).
-        skew: 0 for hospitals alike; towards 1 each sees mostly its own classes.
+        skew: 0 for identical hospitals; towards 1 each has mostly its own classes.
         seed: seed of the split.
 
     Returns:

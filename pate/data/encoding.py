@@ -1,4 +1,4 @@
-"""From columns to features: encoders and scalers that are declared, or fitted on the public pool alone.
+"""Features from columns: encoders and scalers that are declared, or fitted on the public pool alone.
 
 Nothing here is ever fitted on private records. Shape legend: ``N`` records, ``F`` features after encoding.
 """
@@ -130,7 +130,7 @@ class ColumnEncoder:
         return tuple(found)
 
     def to_json(self) -> str:
-        """All that is needed to encode another table in the same way."""
+        """The fitted encoder as JSON, to encode another table in the same way."""
         return json.dumps({**asdict(self), "features": self.names()}, indent=1)
 
     @staticmethod
@@ -157,7 +157,7 @@ class ColumnEncoder:
         """
         parts = [_encode_numbers(code, table, key) for code in self.numeric]
         parts += [_encode_categories(code, table, key) for code in self.categorical]
-        with np.errstate(over="ignore"):  # whatever is not finite is refused later
+        with np.errstate(over="ignore"):  # non-finite values are refused later
             return np.concatenate(parts, axis=1).astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""The form of one id: which writings are one patient, and which are probably one.
+"""Canonical form of one id: which spellings are one patient, and which are probably one.
 
 The rule holds for every source, text or number, and for patients and hospitals alike. The form of an id is its text
 
@@ -10,8 +10,8 @@ The rule holds for every source, text or number, and for patients and hospitals 
   sign that programs write into an exponent: it may be a code, and stays.
 
 Case, leading zeros and what Unicode calls compatible (such as a raised 2 and a 2) may tell two patients apart, so the
-form keeps them: NFKC would make one patient of two. They may also be one patient who was typed twice; such ids have
-one match key.
+form keeps them: NFKC would make one patient of two. They may also be two spellings of one patient; such ids have one
+match key.
 
 Numbers that have passed through floating point and can have lost digits there can be several patients: ``2**53`` and
 above, and 12 digits and more as a spreadsheet shortens them (``1.23457E+11``).
@@ -26,15 +26,15 @@ from functools import cache
 LONGEST = 128
 """Characters of an id."""
 LARGEST_EXACT = 2**53
-"""From here on whole numbers share a double with their neighbours."""
+"""From here on, neighbouring whole numbers share a double."""
 EXACT_DIGITS = 15
 """Digits of a whole number that a double always keeps."""
 SHORTENED = 11
 """Exponent from which spreadsheets write whole numbers with six digits."""
 ROUNDED = "e+0000"
-"""Ends the text of a whole number that was read from single precision, where it can have lost digits."""
+"""Suffix of a whole number that was read from single precision and may have lost digits."""
 FOLDS = 8
-"""More often than any text changes when it is folded."""
+"""Limit on the number of foldings; no text needs as many."""
 CONTROLS = ("Cc", "Cf")
 UNSEEN = frozenset(
     [*map(chr, range(0xFE00, 0xFE10)), *map(chr, range(0xE0100, 0xE01F0)), *"\u034f\u115f\u1160\u17b4\u17b5\u3164"]
@@ -95,7 +95,7 @@ def whole_number(text: str, *, code_too: bool = False) -> str | None:
 
 
 def has_lost_digits(text: str) -> bool:
-    """Return ``True`` for a whole number written by a program that may not have had all digits."""
+    """Return ``True`` for a whole number written by a program that may have lost digits."""
     exponent = "e" in text or "E" in text
     match = _NUMBER.fullmatch(text) if exponent or ("." in text and len(text) > EXACT_DIGITS) else None
     number = None if match is None else whole_number(text)

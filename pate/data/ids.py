@@ -1,8 +1,8 @@
-"""Ids of units and sites in one form, so that a patient who is written in several ways is one patient.
+"""Canonical ids of units and sites, so that several spellings of one patient's id are one patient.
 
 ``pate.data.id_text`` has the rule. Every source of records, whatever its kind, takes its ids through
-``canonical_ids``. Different ids of one set that have one match key are refused (``require_unambiguous``); by match keys
-a patient is known again at another site or in the next year.
+``canonical_ids``. Different ids of one set that have one match key are refused (``require_unambiguous``); match keys
+recognise a patient at another site or in the next year.
 
 Shape legend: ``N`` ids, ``U`` different texts.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Ids: TypeAlias = "npt.NDArray[Any] | pd.Series[Any] | Sequence[object]"
 
 MISSING = frozenset({"", "nan", "none", "nat", "<na>", "na", "null", "n/a", "#n/a", ".", "-", "--", "?"})
-"""Texts that programs and people write in place of a missing id, in any case."""
+"""Texts that stand for a missing id, in upper or lower case."""
 LISTED = 1000
 """Most ids that an incident lists."""
 EXPORT = "export them as text, or as whole numbers without point and exponent"
@@ -42,11 +42,11 @@ _FAULTS: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
 
 
 def canonical_ids(values: Ids, *, place: str = "the records") -> IdArray:
-    """Ids in their one form. Shape ``[N]``.
+    """Ids in canonical form. Shape ``[N]``.
 
     Args:
         values: text, bytes (UTF-8), numbers, or objects of these.
-        place: their location, in words of the configuration, for errors.
+        place: their configuration key, for errors.
 
     Raises:
         InputError: ids that are missing, unreadable, too long, or numbers that can have lost digits. What was found
@@ -79,7 +79,7 @@ def match_keys(values: Ids, *, place: str = "the records") -> IdArray:
 
 
 def require_unambiguous(*sets: Ids, place: str = "data.private_files", what: str = "ids") -> None:
-    """Refuse different ids that are probably one patient's (or hospital's).
+    """Refuse different ids that probably belong to one patient (or hospital).
 
     Args:
         sets: the ids of one file set, or those of several files or sites.
@@ -156,7 +156,7 @@ def _float_texts(array: npt.NDArray[np.floating[Any]], place: str) -> npt.NDArra
 
 
 def _text(value: object) -> str:
-    """One id as text; a floating-point number keeps its point, by which it is known."""
+    """One id as text; a floating-point number keeps its decimal point, by which it is recognised."""
     if value is None:
         return ""
     if isinstance(value, bytes):

@@ -1,6 +1,6 @@
-"""The origin of private records: their position in their files, and the content that identifies them again.
+"""The origin of private records: their position in their files, and the content by which they are recognised.
 
-Both are taken from the records as they were read, before anything is dropped, joined or encoded, so that neither the
+Both are taken from the records as read, before anything is dropped, joined or encoded, so that neither the
 pool, nor the list of features, nor the size of images changes them.
 
 Shape legend: ``N`` records.
@@ -33,8 +33,8 @@ class Origin(Redacted):
     """The origin of records.
 
     Attributes:
-        positions_N: the place of each record in its file: the number of the line or array row, from 0, with the number
-            of the file among those of its site in the bits above ``FILE_BITS``. Shape ``[N]``.
+        positions_N: the position of each record in its file: the number of the line or array row, from 0, with the
+            number of the file among those of its site in the bits above ``FILE_BITS``. Shape ``[N]``.
         raw: digests of each record as it was read; the first is of the whole record. Length N.
         files: digests of the files.
     """
@@ -69,7 +69,7 @@ def joined(origins: Sequence[Origin], sites: Sequence[str | None]) -> Origin:
 
 
 def file_digest(path: Path) -> bytes:
-    """SHA-256 of a file, by which it is known again under another name."""
+    """SHA-256 of a file, which recognises it under another name."""
     with path.open("rb") as file:
         return hashlib.sha256(b"file" + hashlib.file_digest(file, "sha256").digest()).digest()
 

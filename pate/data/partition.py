@@ -1,7 +1,7 @@
 """Disjoint partitions: which teacher learns from which record.
 
-A privacy unit's place follows from the seed and its id alone; where records carry no ids, from the seed and the
-record's position in its file. No other record, no label and no count is looked at, and nothing is dropped before, so
+The teacher of a privacy unit follows from the seed and its id alone; where records carry no ids, from the seed and the
+record's position in its file. No other record, label or count is used, and nothing is dropped before, so
 withdrawing, adding or altering the records of one id (or altering the record at one position) changes the records of
 one teacher and leaves all others as they were. Sizes of partitions differ by chance, and one may be empty.
 
@@ -30,7 +30,8 @@ By: TypeAlias = Literal["random", "unit", "site"]
 DETAILS = 1000
 """Most units that an incident lists."""
 RULE = 2
-"""Number of the rule that deals the units; kept with a run's teachers, which were all dealt by one rule."""
+"""Version of the assignment rule; stored with a run's teachers, since one rule must have assigned all of their
+records."""
 
 
 @final
@@ -46,12 +47,12 @@ class SiteShare:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Partition(Redacted):
-    """One assignment vector, so that overlap cannot be written down.
+    """One assignment vector, so that overlap cannot be expressed.
 
     Attributes:
         teacher_of_N: the teacher that each record belongs to, in ``[0, teachers)``. Shape ``[N]``.
         teachers: number of teachers; one may hold no record, and then abstains.
-        partitions_per_unit: the most partitions that one privacy unit sits in (1 unless units cross sites).
+        partitions_per_unit: the most partitions that one privacy unit is in (1 unless units cross sites).
     """
 
     teacher_of_N: IntArray
@@ -60,7 +61,7 @@ class Partition(Redacted):
 
     def __post_init__(self) -> None:
         if len(self.teacher_of_N) and not 0 <= self.teacher_of_N.min() <= self.teacher_of_N.max() < self.teachers:
-            raise expected("teachers in 0..teachers-1", "deal the records again", teachers=self.teachers)
+            raise expected("teachers in 0..teachers-1", "assign the records again", teachers=self.teachers)
 
     def rows(self, teacher: int) -> IntArray:
         """The records of one teacher, in file order."""
@@ -82,7 +83,7 @@ def site_shares(
 ) -> tuple[SiteShare, ...]:
     """Divide the teachers among sites: as declared, else evenly, the first sites one more where they do not divide.
 
-    Sizes of sites are private and play no part.
+    Sizes of sites are private and not used.
 
     Args:
         names: of the sites, in order; public.
@@ -120,20 +121,20 @@ def partition(
     label_skew: float | None = None,
     equal_records: Literal["refuse", "different_units"] = "refuse",
 ) -> Partition:
-    """Deal the records to teachers, all records of a privacy unit (at one site) to one teacher.
+    """Assign the records to teachers, all records of a privacy unit (at one site) to one teacher.
 
     Args:
         records: the private records.
         teachers: number of partitions.
-        by: ``random`` deals by unit id where there are ids and by position otherwise; ``unit`` demands ids; ``site``
+        by: ``random`` assigns by unit id where there are ids and by position otherwise; ``unit`` requires ids; ``site``
             keeps each teacher within one site.
-        seed: seed of the deal.
-        group_size: the most partitions that one unit may sit in; the campaign is then charged for as many votes.
+        seed: of the assignment.
+        group_size: the most partitions that one unit may be in; the campaign is then charged for as many votes.
         sites: with ``by="site"``, the sites and their teachers, from public knowledge.
         label_skew: for simulations on public benchmarks: concentration of a Dirichlet law over teachers per class;
-            small is skewed. The deal then depends on all labels, so nothing is promised to anybody.
-        equal_records: without ids, equal records with several teachers are refused as one unit entered twice, or are
-            different units by the owner's word.
+            small is skewed. The assignment then depends on all labels, so there is no guarantee.
+        equal_records: without ids, equal records with several teachers are refused as one unit entered twice, or
+            declared to be different units by the owner.
 
     Raises:
         InputError: missing ids or sites, a record of a site that is not listed, or a unit in more partitions than
@@ -201,7 +202,7 @@ def _place(seed: int, unit: str, teachers: int) -> int:
 def most_partitions(
     identities: Sequence[bytes], teacher_of_N: IntArray, group_size: int, name_of: Callable[[int], str]
 ) -> int:
-    """The most partitions that one identity sits in.
+    """The most partitions that one identity is in.
 
     Args:
         identities: of each record's privacy unit; see ``PrivateRecords.identities``. Length N.

@@ -1,6 +1,6 @@
 """Any fault in private records is reported by one fixed sentence.
 
-What a run says before its charge must be a function of public things alone. A run whose records cannot be used has to
+The output of a run before its charge must be a function of public data alone. A run whose records cannot be used has to
 stop, which is visible; which fault it was, where and how often stays in the incident.
 """
 
@@ -15,7 +15,7 @@ from pate.errors import PateError, RecordsRefused
 
 @contextmanager
 def private_side() -> Iterator[None]:
-    """Any error inside becomes ``RecordsRefused``; what it said goes to the private detail.
+    """Any error inside becomes ``RecordsRefused``; its text goes to the private detail.
 
     Raises:
         RecordsRefused: something inside failed.

@@ -1,4 +1,4 @@
-"""Private, public and evaluation data are different types; what is private cannot become the others.
+"""Private, public and evaluation data as different types; private data cannot become the others.
 
 Shape legend: ``N`` private records, ``M`` inputs of the public pool, ``E`` evaluation records, ``...`` the shape
 of one input (``[F]`` for tables, ``[channels, height, width]`` for images).

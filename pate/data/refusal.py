@@ -1,4 +1,4 @@
-"""Errors about files: the public line says what was declared, the private detail what was found.
+"""Errors about files: the public line states what was declared, the private detail what was found.
 
 Files may be private, so no content of one is in the public line: no value, no name of a column, array or
 file, no count and no text of another library's error. Names and numbers of the configuration may be there.
@@ -12,13 +12,13 @@ from pate.errors import InputError, expected
 
 
 def refused(what: str, remedy: str, *, detail: str, **declared: object) -> InputError:
-    """An ``InputError`` that keeps what was found to itself.
+    """An ``InputError`` whose public text leaves out what was found.
 
     >>> str(refused("numbers in data.private_files[0]", "correct them", detail="row 3: 'x'"))
     'Expected numbers in data.private_files[0]; correct them'
 
     Args:
-        what: the expectation, and the part of the configuration that it concerns.
+        what: the expectation, and the configuration key that it concerns.
         remedy: the way out.
         detail: the finding, for the private incident only.
         declared: values of the configuration.

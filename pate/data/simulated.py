@@ -1,8 +1,8 @@
 """A synthetic consortium: hospitals of unequal size and mix, for a rehearsal without data.
 
-Patients are ill or healthy; each measurement is Gaussian around a mean of the class, with a deviation between
-patients and one between visits, and each hospital's instruments are off by a constant. No number describes a real
-person or hospital.
+Patients are ill or healthy; each measurement is Gaussian around a mean of the class, with a deviation between patients
+and one between visits, and each hospital's instruments have a constant offset. No value describes a real person or
+hospital.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ class ConsortiumSpec:
         skew: 0 for hospitals alike; towards 1 sizes fall with rank r as ``r^(-3/2)``, classes and instruments differ.
         one_class: hospitals, the smallest, whose patients are all ill or all healthy.
         overlap: patients who also have records at a second hospital.
-        drop_outs: part of the hospitals that are to fail in the rehearsal.
+        drop_outs: fraction of the hospitals that are to fail in the rehearsal.
         pool: public inputs, one record of each of other patients at other hospitals.
         evaluation: labelled public records, of yet other patients.
-        seed: of everything.
+        seed: of all random draws.
     """
 
     sites: int = 20
@@ -98,8 +98,8 @@ class SimulatedRecords:
         values_NF: ``MEASUREMENTS``, rounded to ``DECIMALS``.
         female_N: ``True`` for a woman.
         labels_N: index into ``CLASSES``.
-        patients_N: number of the patient, different over the three parts of a consortium.
-        sites_N: number of the hospital from 0, in the private part; -1 in the others.
+        patients_N: number of the patient, unique over the three sets of a consortium.
+        sites_N: number of the hospital from 0, in the private set; -1 in the others.
     """
 
     values_NF: npt.NDArray[np.float64]
@@ -112,7 +112,7 @@ class SimulatedRecords:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consortium:
-    """A synthetic consortium: the hospitals' records, the public part, and which hospitals are to fail."""
+    """A synthetic consortium: the hospitals' records, the public sets, and the hospitals that are to fail."""
 
     private: SimulatedRecords
     pool: SimulatedRecords
@@ -176,7 +176,7 @@ def _classes(spec: ConsortiumSpec, home_P: IntArray, rng: np.random.Generator) -
 
 
 def _shuffled_classes(count: int, rng: np.random.Generator) -> IntArray:
-    """Both classes, in a fixed part."""
+    """Both classes, in a fixed proportion."""
     ill = np.zeros(count, dtype=np.int64)
     ill[: max(1, round(_PART_ILL * count))] = 1
     rng.shuffle(ill)

@@ -1,4 +1,4 @@
-"""The last step of every loader: three parts become a study."""
+"""The last step of every loader: a study from its three sets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def study_of(
     encode: Encode,
     encoding: str | None = None,
 ) -> Study:
-    """Encode the parts and give each its type.
+    """Encode the three sets and give each its type.
 
     Args:
         parts: the private, pool and evaluation records.

@@ -1,6 +1,6 @@
 """Representations made from public data alone: an encoder, and the features that it computes.
 
-Settings are importable without torch; what computes is loaded when it is first asked for.
+Settings are importable without torch; modules that compute are loaded on first use.
 """
 
 from importlib import import_module

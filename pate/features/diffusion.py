@@ -16,14 +16,14 @@ class Diffusion:
     With the normalised similarity S of the graph and its eigenvectors v_j, S v_j = lambda_j v_j, an input of the
     pool has the coordinates ``((1 - alpha) / (1 - alpha lambda_j))^power v_j``: the walk of Zhou et al. (2004),
     ``(1 - alpha) (I - alpha S)^-1``, taken ``power`` times. Directions that run along a cluster fade, those that tell
-    clusters apart stay, so a few records are enough to learn which cluster is which class.
+    clusters apart stay, so a few labels are enough to assign classes to clusters.
 
     Attributes:
         neighbours: k of the graph.
         components: principal components of the features on which neighbours are sought.
         width: coordinates kept.
-        alpha: how far the walk goes, in (0, 1).
-        power: how often it is taken.
+        alpha: weight of further steps of the walk, in (0, 1).
+        power: number of times it is applied.
     """
 
     neighbours: int = 10

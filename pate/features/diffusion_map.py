@@ -1,4 +1,4 @@
-"""Coordinates that follow the shape of the public pool: what is linked by many similar inputs comes to lie together."""
+"""Diffusion map of the public pool: inputs that are linked by many similar inputs get similar coordinates."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _CHUNK = 512
 class DiffusionMap(nn.Module):
     """From features ``[N, D]`` to coordinates ``[N, W]`` of length ``sqrt(W)``.
 
-    An input lies at the weighted mean of its nearest anchors in the pool (the Nystroem extension), so new inputs,
-    private ones too, are placed without changing anything.
+    An input is mapped to the weighted mean of its nearest anchors in the pool (the Nystroem extension), so new inputs,
+    private ones too, leave the map unchanged.
     """
 
     rotation: Tensor

@@ -1,4 +1,4 @@
-"""A representation of inputs that is made from public data alone, so that using it costs no privacy."""
+"""Encoder of inputs, made from public data alone, so that using it costs no privacy."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Encoder(nn.Module):
     Args:
         body: from inputs ``[N, *input_shape]`` to ``[N, D]``.
         input_shape: shape of one input.
-        diffusion: how; ``None`` for not.
+        diffusion: the diffusion map, or ``None``.
     """
 
     mean: Tensor
@@ -68,9 +68,9 @@ class Encoder(nn.Module):
         return features
 
     def encode(self, inputs: FloatArray | Tensor, device: str | torch.device = "cpu") -> npt.NDArray[np.float32]:
-        """Inputs of the teachers, of any number of inputs, computed in pieces. Shape ``[N, width]``, float32.
+        """Features of any number of inputs, computed in chunks. Shape ``[N, width]``, float32.
 
-        The result for an input does not depend on which others come with it, up to rounding.
+        The result for an input does not depend on the others in the batch, up to rounding.
 
         Raises:
             InputError: inputs of another shape.
@@ -78,7 +78,7 @@ class Encoder(nn.Module):
         return self._computed(self, inputs, device, self.width)
 
     def features(self, inputs: FloatArray | Tensor, device: str | torch.device = "cpu") -> npt.NDArray[np.float32]:
-        """The standardised features, before any diffusion: distances between them say how inputs differ.
+        """The standardised features, before any diffusion: distances between them measure how inputs differ.
 
         Shape ``[N, D]``.
         """
@@ -91,7 +91,7 @@ class Encoder(nn.Module):
         if tuple(inputs_N.shape[1:]) != self.input_shape:
             raise expected(
                 f"inputs of shape (N, {', '.join(map(str, self.input_shape))})",
-                "give what the encoder was made for",
+                "give inputs of the encoder's shape",
                 input_shape=tuple(inputs_N.shape[1:]),
             )
         self.to(device).eval()
@@ -105,7 +105,7 @@ class Encoder(nn.Module):
         return self.standardise_features(in_pieces(self.body.to(device).eval(), public_inputs(pool), device))
 
     def standardise_features(self, raw: Tensor) -> Encoder:
-        """The same from what the body makes of the public pool. Shape of ``raw``: ``[M, D]``."""
+        """The same from the body's outputs on the public pool. Shape of ``raw``: ``[M, D]``."""
         self.cpu()
         self.mean = raw.mean(dim=0)
         self.std = raw.std(dim=0, correction=0) + 1e-3
@@ -114,11 +114,11 @@ class Encoder(nn.Module):
         return self
 
     def pack(self) -> bytes:
-        """The encoder's numbers as safetensors, never a pickle; the same encoder gives the same bytes."""
+        """The encoder's weights as safetensors, never a pickle; the same encoder gives the same bytes."""
         return save({name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()})
 
     def unpack(self, content: bytes, sha256: str) -> Encoder:
-        """Take the numbers of a packed encoder of the same architecture; returns the encoder itself.
+        """Load the weights of a packed encoder of the same architecture; returns the encoder itself.
 
         Raises:
             InputError: the content is not what was hashed, not safetensors, or of another architecture.
@@ -143,10 +143,10 @@ class Encoder(nn.Module):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedEncoder:
-    """An encoder on its way to where records are: how it was made, and its numbers.
+    """A serialised encoder, to be sent to where records are: its recipe and its weights.
 
     Attributes:
-        representation: how it was made.
+        representation: its recipe.
         input_shape: shape of one input.
         content: from ``Encoder.pack``.
         sha256: hex digest of ``content``.
@@ -174,7 +174,7 @@ class Representation(Protocol):
         ...
 
     def updates(self, inputs: int) -> int:
-        """Number of updates that making it from so many public inputs takes; 0 if nothing is trained."""
+        """Number of updates to make it from this number of public inputs; 0 if nothing is trained."""
         ...
 
     def fit(
@@ -191,7 +191,8 @@ class Representation(Protocol):
 
 @torch.inference_mode()
 def in_pieces(function: Callable[[Tensor], Tensor], inputs: Tensor, device: str | torch.device) -> Tensor:
-    """Result of a function of inputs, on the CPU; computed in pieces, so that no more than one is held on the way."""
+    """Result of a function of inputs, on the CPU; computed in chunks, so that intermediate results of only one are in
+    memory."""
     return torch.cat([function(piece.to(device)).cpu() for piece in torch.split(inputs, _CHUNK)])
 
 

@@ -1,4 +1,4 @@
-"""The inputs themselves as features, for tables and small images that need no encoder but the graph of the pool."""
+"""The inputs themselves as features, for tables and small images that need only the graph of the pool."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pate.errors import expected
 
-_LEAST = 0.05  # of the features' typical deviation: one that hardly changes over the pool is not blown up
+_LEAST = 0.05  # of the features' typical deviation: limits the scaling of a feature that hardly varies over the pool
 
 
 def principal_components(features_MD: Tensor, count: int) -> Tensor:

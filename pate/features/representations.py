@@ -1,4 +1,4 @@
-"""Representations: how an encoder is made, from public data alone.
+"""Representations: recipes of an encoder, from public data alone.
 
 The classes hold settings and are importable without torch; what computes is imported by their methods.
 """
@@ -25,7 +25,7 @@ Architecture: TypeAlias = Literal["resnet18", "resnet50", "mobilenet_v3_small", 
 
 
 class Untrained(ABC):
-    """A representation of which nothing is trained and nothing is random."""
+    """A representation without training and randomness."""
 
     @abstractmethod
     def made_from(self, pool_M: Tensor, device: str | torch.device) -> Encoder:
@@ -43,7 +43,7 @@ class Untrained(ABC):
         device: str | torch.device = "cpu",
         after_step: AfterStep | None = None,
     ) -> Encoder:
-        """See ``Representation``; seed and ``after_step`` have nothing to do.
+        """See ``Representation``; seed and ``after_step`` are ignored.
 
         Raises:
             PrivacyViolation: private-tagged data.
@@ -82,9 +82,9 @@ class Scattering(Untrained):
     """Principal components of the logarithms of an image's scattering coefficients.
 
     Coefficients are local means of ``|image * wavelet|`` and of ``||image * wavelet| * coarser wavelet|``: they change
-    little when the image is shifted or bent a little, and keep what pixels' means lose (Bruna, Mallat 2013, "Invariant
-    scattering convolution networks"). Under differential privacy, linear models on them beat networks trained end to
-    end at moderate budgets (Tramer, Boneh 2021).
+    little under small shifts and deformations of the image, and keep information that pixels' means lose (Bruna, Mallat
+    2013, "Invariant scattering convolution networks"). Under differential privacy, linear models on them beat networks
+    trained end to end at moderate budgets (Tramer, Boneh 2021).
 
     Attributes:
         scales: J; wavelets of ``2 ** 0 .. 2 ** (J - 1)`` pixels, means over ``2 ** J``.
@@ -118,9 +118,10 @@ class Scattering(Untrained):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backbone(Untrained):
-    """A torchvision classifier without its last part, pre-trained elsewhere on data that are public.
+    """A torchvision classifier without its last layer, pre-trained elsewhere on public data.
 
-    Whoever supplies the weights answers for that: a network that saw the private records would void the guarantee.
+    The supplier of the weights is responsible for that: a network that was trained on the private records would void
+        the guarantee.
 
     Attributes:
         architecture: torchvision's name.
@@ -156,12 +157,12 @@ class Backbone(Untrained):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimCLR:
-    """Self-supervised on the public pool alone: two changed copies of an image attract, all others repel.
+    """Contrastive learning on the public pool alone: two augmented copies of an image attract, all others repel.
 
     Attributes:
         model: the network; all of it but the last layer becomes the encoder.
-        train: how to fit; ``epochs`` count passes over the pool. Large batches give many images to repel.
-        augmentation: the changes that keep what an image shows.
+        train: how to fit; ``epochs`` count passes over the pool. Large batches give many negatives.
+        augmentation: changes that preserve the content of an image.
         temperature: of the similarities (cosines).
         diffusion: how features are placed on the graph of the pool; ``None`` for not.
     """
@@ -185,7 +186,7 @@ class SimCLR:
         return empty(input_shape, self.model, self.diffusion)
 
     def updates(self, inputs: int) -> int:
-        """Number of updates for so many public images."""
+        """Number of updates for this number of public images."""
         return self.train.updates(inputs)
 
     def fit(

@@ -1,4 +1,4 @@
-"""Choice of the public inputs to ask about: from the pool alone, before the first vote."""
+"""Choice of the queries: from the public pool alone, before the first vote."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def random_queries(inputs: int, count: int, seed: int) -> list[int]:
 def central_queries(features_MD: npt.NDArray[np.float32], count: int, seed: int) -> list[int]:
     """The input nearest to each of ``count`` k-means centres of the pool's features, in random order.
 
-    The centres spread over what the pool holds, so few labels reach all of it; and an input at a centre is typical
-    of its surroundings, so teachers agree on it more often than on a random one. Nothing but the pool is looked at,
-    so both data-independent and data-dependent accounts stay valid.
+    The centres spread over the pool, so few labels cover all of it; and an input at a centre is typical
+    of its surroundings, so teachers agree on it more often than on a random one. Only the pool is used, so both
+    data-independent and data-dependent accounts stay valid.
 
     Args:
         features_MD: of the public pool, from an encoder or the inputs themselves; distances are measured along their

@@ -1,4 +1,4 @@
-"""SimCLR: an encoder that tells images apart whatever random changes are made to them (Chen et al. 2020)."""
+"""SimCLR: an encoder that distinguishes images regardless of random augmentations (Chen et al. 2020)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pate.models.training import AfterStep, optimiser_of, set_rate
 from pate.randomness import derive_seed
 
 _PROJECTION = (128, 64)
-_WARM_UP = 50  # updates over which the rate rises, as contrastive losses are steep at the start
+_WARM_UP = 50  # updates over which the rate is warmed up, as contrastive losses are steep at the start
 
 
 def empty(input_shape: Shape, model: ModelSpec, diffusion: Diffusion | None) -> Encoder:

@@ -1,6 +1,6 @@
 """Networks by name, the one loop that fits them, and boosted trees.
 
-Settings are importable without torch; what computes is loaded when it is first asked for.
+Settings are importable without torch; modules that compute are loaded on first use.
 """
 
 from importlib import import_module

@@ -1,6 +1,6 @@
 """Students: trained on public inputs and released labels, never on votes.
 
-Learners are importable without torch; what computes is loaded when it is first asked for.
+Learners are importable without torch; modules that compute are loaded on first use.
 """
 
 from importlib import import_module

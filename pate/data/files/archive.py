@@ -1,4 +1,4 @@
-"""Arrays out of a NumPy archive that may lie about its size: checked against the file before memory is taken."""
+"""Arrays from an untrusted NumPy archive: announced sizes are checked against the file before memory is allocated."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def read_arrays(path: Path, names: Mapping[str, str], *, key: str, role_keys: Ma
         role_keys: role -> the configuration key of the array's name, for errors.
 
     Raises:
-        InputError: no archive, an array that is not there, pickled objects, or sizes that the file cannot hold.
+        InputError: no archive, a missing array, pickled objects, or sizes that the file cannot hold.
     """
     require_file(path, key=key)
     try:
@@ -53,12 +53,12 @@ def read_arrays(path: Path, names: Mapping[str, str], *, key: str, role_keys: Ma
             return {role: _read(archive, member) for role, member in wanted.items()}
     except InputError:
         raise
-    except Exception as error:  # whatever is said of broken content, it may quote it
+    except Exception as error:  # an error about broken content may quote it
         raise _unreadable(key, f"{path}: {type(error).__name__}: {error}") from None
 
 
 def _require_room(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], path: Path, key: str) -> None:
-    """Refuse arrays that are more than the archive can hold, or than fits the memory."""
+    """Refuse arrays that are larger than the archive can hold, or than the memory."""
     stored, total, entries = path.stat().st_size, 0, 0
     for member in members.values():
         shape, dtype, start = _header(archive, member)
@@ -82,7 +82,7 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> npt.NDArray[np.g
     with archive.open(member) as stream:
         array: npt.NDArray[np.generic] = np.lib.format.read_array(stream, allow_pickle=False)
         if stream.read(1):  # also compares the checksum
-            raise ValueError("bytes behind the array")
+            raise ValueError("bytes after the array")
     return array
 
 

@@ -26,7 +26,7 @@ from pate.errors import expected
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm"})
 COLUMNS = ("path", "label", "unit", "site")
 POSITION = "(position)"
-"""Column of a listing that holds each image's place."""
+"""Column of a listing that holds each image's position."""
 
 
 @final
@@ -37,7 +37,7 @@ class ImageSource:
     Attributes:
         path: a folder with one folder per class (a pool may hold images without), or a CSV file with the columns
             ``path`` (relative to the file), ``label``, ``unit`` and ``site``, of which only the first is always needed.
-        site: the site that all its images belong to, where no column says so.
+        site: the site of all its images, unless a column gives it.
     """
 
     path: Path
@@ -47,7 +47,7 @@ class ImageSource:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pixels:
-    """The form that every image is brought to.
+    """The shape that every image is converted to.
 
     Attributes:
         height: in pixels.
@@ -100,13 +100,13 @@ def image_study(
 
 
 def image_records(sources: tuple[ImageSource, ...], *, pixels: Pixels, classes: tuple[str, ...]) -> PrivateRecords:
-    """The private images of some folders and manifests, where a study was made elsewhere."""
+    """The private images of some folders and manifests, for a study made elsewhere."""
     body = _private(sources, classes)
     return records_of(body, lambda body, key: read_images(list(body.table()["path"]), pixels, key=key))
 
 
 def read_images(paths: list[str], pixels: Pixels, *, key: str) -> FloatArray:
-    """Images in one form. Shape ``[N, channels, height, width]``, float32 in [0, 1].
+    """Images in one shape. Shape ``[N, channels, height, width]``, float32 in [0, 1].
 
     Raises:
         InputError: files that are missing or no images; a count in public, the paths in the private detail.
@@ -124,7 +124,7 @@ def read_images(paths: list[str], pixels: Pixels, *, key: str) -> FloatArray:
                 with Image.open(path) as image:
                     plain = image.convert("L" if pixels.channels == 1 else "RGB")
             images[number] = np.asarray(plain.resize((pixels.width, pixels.height), Image.Resampling.BILINEAR))
-        except Exception:  # whatever a decoder says, it may quote the file
+        except Exception:  # a decoder's error may quote the file
             broken_N[number] = True
     if broken_N.any():
         raise rows_refused(
@@ -149,9 +149,9 @@ def _private(sources: tuple[ImageSource, ...], classes: tuple[str, ...]) -> Body
 
 
 def _origin(sources: tuple[ImageSource, ...], body: Body) -> Origin:
-    """The origin of images: their content, and their place in the manifest or their name in the folder.
+    """The origin of images: their content, and their position in the manifest or their name in the folder.
 
-    A folder of a class is no part of the name, so that an image with another label keeps its place.
+    The folder of a class is not part of the name, so that an image with another label keeps its position.
     """
     files = [Path(path) for path in body.table()["path"]]
     raw = tuple((file_digest(file) if file.is_file() else b"",) for file in files)
@@ -177,7 +177,7 @@ def _body(sources: tuple[ImageSource, ...], classes: tuple[str, ...], name: str)
 
 
 def _listing(source: ImageSource, key: str) -> pd.DataFrame:
-    """Paths with what is known about each image."""
+    """Paths with label, unit and site of each image."""
     if source.path.is_dir():
         table = _folder(source.path, key)
     else:
@@ -215,7 +215,7 @@ def _folder(root: Path, key: str) -> pd.DataFrame:
 
 
 def _position(name: str) -> int:
-    """A place for a file by its name alone."""
+    """Position of a file, from its name alone."""
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[: FILE_BITS // 8], "big")
 

@@ -1,4 +1,4 @@
-"""Images and labels in NumPy archives, MedMNIST's way (Yang et al. 2023) or any with declared array names."""
+"""Images and labels in NumPy archives, as in MedMNIST (Yang et al. 2023) or with declared array names."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class NpzFile:
     Attributes:
         path: of the file.
         prefix: before the names of the arrays, such as ``train_``.
-        site: the site that all its records belong to, where no array says so.
+        site: the site of all its records, unless an array gives it.
     """
 
     path: Path
@@ -74,7 +74,7 @@ def npz_study(
 
 
 def npz_records(files: tuple[NpzFile, ...], *, arrays: NpzArrays, classes: tuple[str, ...]) -> PrivateRecords:
-    """The private records of some archives, where a study was made elsewhere."""
+    """The private records of some archives, for a study made elsewhere."""
     _, body = _private(files, arrays, len(classes))
     return records_of(body, lambda body, key: body.array())
 
@@ -90,7 +90,7 @@ def _private(files: tuple[NpzFile, ...], arrays: NpzArrays, classes: int) -> tup
 
 
 def _bodies(files: tuple[NpzFile, ...], arrays: NpzArrays, classes: int, key: str) -> tuple[PublicSource | None, Body]:
-    """All files as one body, and the public set that every one of them is, if they are."""
+    """All files as one body, and the public set that all of them belong to, if any."""
     loaded = [_load(file, arrays, classes, f"{key}[{number}]") for number, file in enumerate(files)]
     sources = [source for source, _ in loaded]
     same = all(source is not None and source == sources[0] for source in sources)

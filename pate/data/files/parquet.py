@@ -61,7 +61,8 @@ def _exact(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _text(values: pd.Series) -> pd.Series:
-    """One column as text, whole floats in plain digits; those of single precision that can have lost some say so."""
+    """One column as text, whole floats in plain digits; those of single precision that may have lost digits are
+    tagged."""
     texts = values.map(_plain, na_action="ignore").astype(object)
     if values.dtype.kind == "f" and values.dtype.itemsize < 8:
         rounded = (values.abs() >= 2.0 ** (np.finfo(values.dtype).nmant + 1)) & np.isfinite(values)

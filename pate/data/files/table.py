@@ -34,7 +34,7 @@ class TableFile:
     Attributes:
         path: of the file.
         format: of its text.
-        site: the site that all its records belong to, where no column says so.
+        site: the site of all its records, unless a column gives it.
         join: other tables whose columns are added.
     """
 
@@ -126,7 +126,7 @@ def table_study(
 def table_records(
     files: tuple[TableFile, ...], *, columns: TableColumns, classes: tuple[str, ...], encoder: ColumnEncoder
 ) -> PrivateRecords:
-    """The private records of some files, in the form that a study made elsewhere has fixed.
+    """The private records of some files, encoded as in a study made elsewhere.
 
     Args:
         files: the files.

@@ -86,7 +86,7 @@ def read_table(path: Path, style: FileFormat, *, key: str) -> pd.DataFrame:
 
 
 def read_rows(path: Path, style: FileFormat, *, key: str) -> pd.DataFrame:
-    """Read a table of text as it is in its file; the index holds the number of each row, blank ones left out.
+    """Read a table of text without interpretation; the index holds the number of each row, blank ones left out.
 
     Args:
         path: ``.parquet``, or text in lines.
@@ -99,7 +99,7 @@ def read_rows(path: Path, style: FileFormat, *, key: str) -> pd.DataFrame:
     require_file(path, key=key)
     try:
         table = parquet_text(path) if path.suffix == ".parquet" else _text(path, style)
-    except Exception as error:  # whatever a reader says, it may quote the file
+    except Exception as error:  # a reader's error may quote the file
         raise refused(
             f"a readable table at {key}",
             "check data.format (separator, header, columns, skip_rows) and the file",
@@ -155,7 +155,7 @@ def join_tables(table: pd.DataFrame, joins: tuple[Join, ...], *, key: str) -> pd
 def _partners(table: pd.DataFrame, other: pd.DataFrame, name: str, *, key: str, place: str) -> npt.NDArray[np.intp]:
     """The row of the other table that belongs to each record, -1 where there is none. Shape ``[N]``.
 
-    Both sides are compared as ids are, and a record whose id is written almost like another one there is refused.
+    Both sides are compared as ids are, and a record whose id differs from one there only in spelling is refused.
     """
     own_N, match_M = (
         optional_ids(column(side, name, declared=f"{place}.column", key=where), place=f"{place}.column={name!r}")
@@ -203,7 +203,7 @@ def _text(path: Path, style: FileFormat) -> pd.DataFrame:
     if style.columns is not None and set(_widths(path, style)) != {len(style.columns)}:
         raise ValueError(f"expected {len(style.columns)} values in every line")
     if style.columns is None and max(_widths(path, style), default=0) > len(table.columns):
-        raise ValueError("expected no more values in a line than names in the header")
+        raise ValueError("at most as many values in a line as names in the header")
     return table
 
 
