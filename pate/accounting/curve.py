@@ -16,14 +16,14 @@ BoundKind: TypeAlias = Literal["data-independent", "sanitised", "private"]
 DEFAULT_ORDERS: FloatArray = np.unique(
     np.concatenate([1 + np.geomspace(0.01, 9, 120), np.arange(10, 64, 0.5), np.geomspace(64, 2048, 80)])
 )
-"""Orders (all > 1) that every accountant evaluates unless told otherwise."""
+"""Default orders (all > 1) of every accountant."""
 DEFAULT_ORDERS.setflags(write=False)
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpsilonBound:
-    """An epsilon with everything needed to read it.
+    """An epsilon with everything needed to interpret it.
 
     Attributes:
         epsilon: nats; infinite where the accountant has no finite bound.

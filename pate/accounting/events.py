@@ -1,6 +1,6 @@
 """The vocabulary of what was released. An event's meaning never changes; accountants give it a cost.
 
-Every leaf says how many votes one privacy unit may move (``moved_votes``, usually 1: one unit sits in one
+Every leaf states how many votes one privacy unit may move (``moved_votes``, usually 1: one unit is in one
 partition). Moving ``k`` votes changes the histogram by ``k`` in one class and ``k`` in another.
 """
 
@@ -24,7 +24,7 @@ def _require_positive(**values: float) -> None:
 def _require_count(**values: int) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise expected(f"an integer {name} >= 1", "give how many there are", **{name: value})
+            raise expected(f"an integer {name} >= 1", "give their number", **{name: value})
 
 
 @final
@@ -197,7 +197,7 @@ def leaves(event: PrivacyEvent) -> Counter[Leaf]:
     """Number of releases of each kind in an event, in the order in which kinds first occur in it.
 
     Raises:
-        InputError: it is no event.
+        InputError: the argument is not an event.
     """
     total: Counter[Leaf] = Counter()
     _count(event, 1, total)

@@ -1,6 +1,6 @@
 """Whole (epsilon, delta) curves, certified from above, and their composition.
 
-A curve stands for a pair of laws ``(P, Q)`` through ``delta(eps) = sup_S P(S) - e^eps Q(S)``, which is convex and
+A curve represents a pair of laws ``(P, Q)`` by ``delta(eps) = sup_S P(S) - e^eps Q(S)``, which is convex and
 falling in ``t = e^eps``. It is kept at multiples of one step for ``eps >= 0`` in both directions; negative ``eps``
 follow from ``delta_PQ(-eps) = 1 - e^-eps (1 - delta_QP(eps))``. Between grid points a chord in ``t``, and right of
 the grid the last value, are upper bounds.

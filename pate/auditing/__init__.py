@@ -1,4 +1,4 @@
-"""Black-box audit of the aggregator on synthetic neighbours; no data are needed and nothing of it is private."""
+"""Black-box audit of the aggregator on synthetic neighbours; it needs no data, and nothing in it is private."""
 
 from pate.auditing.black_box import CONFIDENCE, DELTA, Finding, Subject, audit, pairs_for, through_the_door
 from pate.auditing.hockey_stick import epsilon_of_pair

@@ -18,7 +18,7 @@ from pate.data.ids import optional_ids
 from pate.values import Redacted
 
 Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
-"""The arrays of one archive; those of its records, under their roles."""
+"""The arrays of one archive; those of its records by role."""
 ROLES = ("images", "labels", "unit", "site")
 
 
@@ -28,7 +28,7 @@ class RawArchive(Redacted):
     """One archive of records.
 
     Attributes:
-        path: where it is.
+        path: of the archive.
         names: role -> name of its array.
         arrays: role -> array.
     """
@@ -58,9 +58,9 @@ class RawArrays(Redacted):
 
     Args:
         archives: of records.
-        classes: how many there are.
-        held: the rows that teachers learn from, where others were drawn for the public parts.
-        grows: whether new records stay private; not so where they may be drawn for the public parts.
+        classes: number of classes.
+        held: the rows that teachers learn from, where others were drawn for the public sets.
+        grows: ``True`` if new records stay private; ``False`` where they may be drawn for the public sets.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""Audit of the real aggregator: ask it again and again about two neighbours and try to tell them apart.
+"""Audit of the real aggregator: query it repeatedly on two neighbours and try to distinguish them.
 
 The audit sees answers only. Its result is compared with the exact epsilon of that pair and the epsilon that the
-accountant claims for any pair: a bound above the claim means that the code does not do what is accounted.
+accountant claims for any pair: a bound above the claim means that the code does not implement the accounted mechanism.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import TypeAlias, final
 import numpy as np
 
 from pate.accounting import DEFAULT_ACCOUNTANT, data_independent_epsilon
-from pate.aggregation import ConfidentGNMax, ExactNoise, NoisyMax, release
+from pate.aggregation import ConfidentGNMax, ExactNoise, NoisyMax
+from pate.aggregation.release import release
 from pate.arrays import IntArray
 from pate.auditing.hockey_stick import epsilon_of_pair
 from pate.auditing.lower_bound import epsilon_at_least
@@ -37,8 +38,8 @@ class Finding:
     """Result of the audit of one pair.
 
     Attributes:
-        mechanism: in words.
-        pair: which neighbours.
+        mechanism: its description.
+        pair: name of the pair of neighbours.
         samples: campaigns asked of each neighbour.
         queries: in one campaign.
         delta: of all three epsilons.
@@ -46,7 +47,7 @@ class Finding:
         lower: lower confidence bound on epsilon from the answers, nats.
         exact: epsilon of this pair from the mechanism's law, nats.
         claim: the accountant's epsilon for any pair, nats.
-        accountant: who claims it.
+        accountant: that computed the claim.
     """
 
     mechanism: str
@@ -62,7 +63,7 @@ class Finding:
 
     @property
     def broken(self) -> bool:
-        """True if the answers give away more than is claimed."""
+        """True if the lower bound exceeds the claim."""
         return self.lower > self.claim
 
 
@@ -79,13 +80,13 @@ def audit(
     """Audit one mechanism on one pair.
 
     Args:
-        mechanism: what is claimed.
+        mechanism: whose claim is audited.
         pair: the neighbours.
         samples: campaigns to ask of each.
         delta: failure probability of the epsilons.
         confidence: of the lower bound.
-        accountant: whose claim it is.
-        subject: what is asked; default: the mechanism behind the real door.
+        accountant: that computes the claim.
+        subject: the audited function; default: the mechanism behind ``release``.
     """
     if samples < 8:
         raise expected("samples >= 8", "a bound needs many", samples=samples)
@@ -110,7 +111,7 @@ def audit(
 
 
 def through_the_door(mechanism: NoisyMax, teachers: int) -> Subject:
-    """The mechanism as it is used: behind the ledger, with noise from the operating system's entropy."""
+    """The mechanism as in a run: behind the ledger, with noise from the operating system's entropy."""
 
     def ask(counts_QC: IntArray) -> IntArray:
         settings = {"epsilon": 1e12, "delta": 1e-5, "accountant": "gaussian", "unit": "nobody"}
@@ -133,7 +134,7 @@ def through_the_door(mechanism: NoisyMax, teachers: int) -> Subject:
 
 
 def pairs_for(mechanism: NoisyMax) -> list[Neighbours]:
-    """Neighbours that try the argmax and, where there is one, the threshold test."""
+    """Neighbours that test the argmax and, where there is one, the threshold test."""
     if not isinstance(mechanism, ConfidentGNMax):
         return [opposite_moves("argmax", top=50)]
     sure = int(mechanism.threshold + 8 * mechanism.sigma_threshold) + 2

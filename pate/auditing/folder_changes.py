@@ -21,8 +21,8 @@ class RawFolders(Redacted):
 
     Args:
         roots: each with one folder for each class.
-        held: digests of the images that teachers learn from, where others were drawn for the public parts.
-        grows: whether new images stay private; not so where they may be drawn for the public parts.
+        held: digests of the images that teachers learn from, where others were drawn for the public sets.
+        grows: ``True`` if new images stay private; ``False`` where they may be drawn for the public sets.
     """
 
     def __init__(self, roots: Sequence[Path], held: Collection[bytes] | None = None, *, grows: bool = True) -> None:

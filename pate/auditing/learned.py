@@ -1,4 +1,4 @@
-"""Digests of what each teacher learned: two runs are compared teacher by teacher, to the last bit of the weights."""
+"""Digests of the teachers' weights: two runs are compared teacher by teacher, to the last bit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pate.teachers.weights import TEACHERS_KEY
 
 
 def digests_of(bundle: bytes) -> dict[int, str]:
-    """Teacher's number -> digest of what it learned.
+    """Teacher's number -> digest of its weights.
 
     Args:
         bundle: ``BundleWeights.content``, of networks or of trees.
@@ -29,5 +29,5 @@ def digests_of(bundle: bytes) -> dict[int, str]:
 
 
 def teachers_changed(before: Mapping[int, str], after: Mapping[int, str]) -> int:
-    """Number of teachers that learned something else."""
+    """Number of teachers with different weights."""
     return sum(before.get(teacher) != after.get(teacher) for teacher in before.keys() | after.keys())

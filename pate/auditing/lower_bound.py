@@ -28,13 +28,13 @@ def epsilon_at_least(first_N: IntArray, second_N: IntArray, *, outcomes: int, de
     Args:
         first_N: outcomes drawn under one data set, each in ``[0, outcomes)``. Shape ``[N]``.
         second_N: outcomes drawn under its neighbour. Shape ``[N]``.
-        outcomes: how many there are.
-        delta: failure probability that is granted.
+        outcomes: number of possible outcomes.
+        delta: failure probability.
         confidence: probability that the bound holds.
     """
     require_delta(delta)
     if len(first_N) != len(second_N) or len(first_N) < 8 or not 0 < confidence < 1:
-        raise expected("as many samples of both, 0 < confidence < 1", "draw at least 8", samples=len(first_N))
+        raise expected("equal numbers of samples, 0 < confidence < 1", "draw at least 8", samples=len(first_N))
     pilot = int(PILOT_SHARE * len(first_N))
     error = 1 - confidence
     counts_1, counts_2 = (np.bincount(drawn[:pilot], minlength=outcomes) for drawn in (first_N, second_N))
@@ -45,7 +45,7 @@ def epsilon_at_least(first_N: IntArray, second_N: IntArray, *, outcomes: int, de
 
 
 def _choose(counts_1: IntArray, counts_2: IntArray, delta: float, error: float) -> tuple[bool, npt.NDArray[np.bool_]]:
-    """The direction and the set of outcomes that promise most."""
+    """The direction and the set of outcomes with the largest estimated bound."""
     samples = int(counts_1.sum())
     best, swap_best, chosen_O = -math.inf, False, np.ones(len(counts_1), dtype=np.bool_)
     for swap, (p_O, q_O) in enumerate(((counts_1, counts_2), (counts_2, counts_1))):

@@ -1,4 +1,4 @@
-"""Number of votes that one changed privacy unit moves, over many changes of each kind."""
+"""Number of votes moved by one changed privacy unit, over many changes of each kind."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def most_moved(before_TQ: VoteArray, after_TQ: VoteArray) -> int:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
-    """Runs with one kind of change. Counts over runs, nothing of any unit.
+    """Runs with one kind of change. Counts over runs, without data of any unit.
 
     Attributes:
         kind: of the change.
-        runs: how many.
-        refused: of these, those that ended with the one sentence.
-        moved: of the others, the most votes that moved on one query.
-        teachers: of the others, the most teachers that learned something else.
-        allowed: how many votes may move, and as many teachers.
-        told: runs whose public side differs from that of the unchanged run, or that ended with other words.
+        runs: number of runs.
+        refused: those of them that were refused.
+        moved: among the others, the most votes moved on one query.
+        teachers: among the others, the most teachers with other weights.
+        allowed: number of votes, and of teachers, that may change.
+        told: runs whose public output differs from that of the unchanged run.
     """
 
     kind: Kind

@@ -14,10 +14,10 @@ from pate.errors import expected
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbours:
-    """Synthetic neighbouring histograms: no data are behind them, so nothing of them is private.
+    """Synthetic neighbouring histograms, not derived from data, so not private.
 
     Attributes:
-        name: what the pair tries.
+        name: of the test case.
         first_QC: votes without the change. Shape ``[Q, C]``.
         second_QC: votes with it. Shape ``[Q, C]``.
     """
@@ -42,8 +42,8 @@ class Neighbours:
 
 
 def opposite_moves(name: str, *, top: int) -> Neighbours:
-    """Two tied queries on two classes; the teacher's vote moves one way on the first and the other way on the
-    second, so that noise shared by the queries gives the move away."""
+    """Two tied queries on two classes; the teacher's vote moves one way on the first and the other way on the second,
+    so that noise shared by the queries reveals the move."""
     first = np.array([[top, top], [top, top]], dtype=np.int64)
     move = np.array([[-1, 1], [1, -1]], dtype=np.int64)
     return Neighbours(name=name, first_QC=first, second_QC=first + move)

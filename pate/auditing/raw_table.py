@@ -1,4 +1,4 @@
-"""Tables as their files hold them, cell by cell, read and written without interpreting any of it."""
+"""Raw tables: cells of text, read and written without interpretation."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class RawTable(Redacted):
     """One file of records.
 
     Attributes:
-        path: where it is.
-        style: how it is written.
-        columns: their names.
+        path: of the file.
+        style: its format.
+        columns: names of the columns.
         rows: the records, and blank lines.
         head: the lines before the first record.
         schema: of a Parquet file.
@@ -49,7 +49,7 @@ class RawTable(Redacted):
         """
         try:
             return _read_parquet(path, style) if path.suffix == ".parquet" else _read_text(path, style)
-        except Exception as error:  # whatever a reader says, it may quote the file
+        except Exception as error:  # a reader's error may quote the file
             raise InputError(
                 "Expected private tables that can be read, got one that cannot; correct it", private_detail=f"{error}"
             ) from None

@@ -1,7 +1,7 @@
-"""Changes of one privacy unit in raw private files: what may become of a patient between two neighbouring data sets.
+"""Changes of one privacy unit in raw private files: differences between two neighbouring data sets.
 
-A change is made on the bytes of files, before anything is read, so that reading, joining, dropping and dealing are all
-behind it. Which unit is changed, and how, is private; the kind of change is public.
+A change is made on the bytes of files, before anything is read, so that reading, joining, dropping and assignment are
+all tested. Which unit is changed, and how, is private; the kind of change is public.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pate.data.ids import canonical_ids
 from pate.randomness import generator
 
 Files: TypeAlias = Mapping[Path, bytes | None]
-"""Content of the files that a change writes; ``None``: the file is removed."""
+"""Content of the changed files; ``None``: the file is removed."""
 
 T = TypeVar("T")
 TRIES = 40
-"""Units that are tried for one change, since some changes need more than a unit has."""
+"""Units that are tried for one change, since not every change applies to every unit."""
 
 
 @final
@@ -49,11 +49,11 @@ class Kind(StrEnum):
 
 
 TWICE = frozenset({Kind.RENAMED, Kind.MOVED})
-"""Changes of two units, or of one in two places: withdrawn in one and added in the other."""
+"""Changes of two units, or of one in two files: withdrawn in one and added in the other."""
 
 
 class RawRecords(Protocol):
-    """Private records as their files hold them, unit by unit."""
+    """Private records in raw files, by unit."""
 
     @property
     def units(self) -> int:
@@ -66,13 +66,13 @@ class RawRecords(Protocol):
 
 
 def draw_change(records: RawRecords, kind: Kind, *, seed: int, number: int) -> Files | None:
-    """The files with some unit changed in a way, or ``None`` where no unit that was tried can be.
+    """The files with one unit changed, or ``None`` if no tried unit can be changed in this way.
 
     Args:
         records: as they are.
         kind: of the change.
         seed: of the draw.
-        number: of the change; others change other units.
+        number: of the change; each number changes another unit.
     """
     if kind is Kind.NOTHING:
         return {}
@@ -85,16 +85,16 @@ def draw_change(records: RawRecords, kind: Kind, *, seed: int, number: int) -> F
 
 
 def pick(rng: np.random.Generator, choices: Sequence[T]) -> T | None:
-    """One of some, or ``None`` of none."""
+    """A random element, or ``None`` if there is none."""
     return choices[int(rng.integers(len(choices)))] if choices else None
 
 
 def writings(text: str, *, same: bool) -> list[str]:
-    """Other writings of an id that a person or a program may choose.
+    """Other spellings of an id that a person or a program may write.
 
     Args:
         text: as it is.
-        same: those that are known to be the same id, or those that may be somebody else's.
+        same: ``True`` for spellings of the same id, ``False`` for those that may be another unit's.
     """
     text = text.strip()
     wide = text.translate({ord(digit): ord(digit) - ord("0") + 0xFF10 for digit in "0123456789"})

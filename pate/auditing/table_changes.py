@@ -30,7 +30,7 @@ class Roles:
         label: the label's.
         unit: the privacy unit's; ``None``: each row is its own.
         site: the site's, or ``None``.
-        sites: the site of each file, where no column says it.
+        sites: the site of each file, where no column gives it.
         features: the columns of features that these files may have.
         joined: on which column each joined table is matched.
     """
@@ -51,8 +51,8 @@ class RawTables(Redacted):
         tables: of records.
         joined: tables whose rows belong to records.
         roles: of the columns.
-        held: the rows that teachers learn from, where others of these files were drawn for the public parts.
-        grows: whether new records stay private; not so where they may be drawn for the public parts.
+        held: the rows that teachers learn from, where others of these files were drawn for the public sets.
+        grows: ``True`` if new records stay private; ``False`` where they may be drawn for the public sets.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class RawTables(Redacted):
         return draft.files()
 
     def _found(self, held: Collection[Place] | None) -> list[list[Place]]:
-        """The places of each unit's rows; units of which a row is public are left out."""
+        """Positions of each unit's rows; units with a public row are left out."""
         units: dict[str, list[Place]] = {}
         for file, table in enumerate(self._tables[: self._own]):
             rows = [number for number, row in enumerate(table.rows) if any(row)]
@@ -254,14 +254,14 @@ class RawTables(Redacted):
 
 
 class _Draft(Redacted):
-    """Tables on their way to be changed; a table is copied when it is first written to."""
+    """Tables being changed; a table is copied on its first write."""
 
     def __init__(self, tables: Sequence[RawTable]) -> None:
         self._tables = tables
         self._changed: dict[int, list[Row]] = {}
 
     def rows(self, file: int) -> list[Row]:
-        """The rows of a file, free to be changed."""
+        """The writable rows of a file."""
         if file not in self._changed:
             self._changed[file] = list(self._tables[file].rows)
         return self._changed[file]
@@ -279,16 +279,16 @@ class _Draft(Redacted):
         return row
 
     def set(self, place: Place, name: str, value: str) -> bool:
-        """Write a cell; whether it is another value."""
+        """Write a cell; return ``True`` if the value changed."""
         return self.put(place, self.copied(place, {name: value}))
 
     def set_all(self, places: Sequence[Place], name: str, value: str) -> bool:
-        """Write a cell of several rows; whether each is another value."""
+        """Write a cell of several rows; return ``True`` if each value changed."""
         written = [self.set(place, name, value) for place in places]
         return all(written)
 
     def put(self, place: Place, row: Row) -> bool:
-        """Write a row; whether it is another one."""
+        """Write a row; return ``True`` if it changed."""
         self.rows(place[0])[place[1]] = row
         return row != self._tables[place[0]].rows[place[1]]
 

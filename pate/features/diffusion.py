@@ -22,7 +22,7 @@ class Diffusion:
         neighbours: k of the graph.
         components: principal components of the features on which neighbours are sought.
         width: coordinates kept.
-        alpha: weight of further steps of the walk, in (0, 1).
+        alpha: probability that the walk continues, in (0, 1).
         power: number of times it is applied.
     """
 

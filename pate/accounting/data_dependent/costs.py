@@ -102,7 +102,7 @@ def exact_of_each_teacher(
     orders_A: FloatArray = DEFAULT_ORDERS,
     continuous: bool = False,
 ) -> list[DataDependentCost]:
-    """``exact`` taken teacher by teacher, the worse direction of each: what one teacher's own moves cost at most.
+    """``exact`` taken teacher by teacher, the worse direction of each: the largest cost of one teacher's own moves.
 
     ``exact`` of the same votes is the largest of them, order by order; arguments and errors are its own.
     """

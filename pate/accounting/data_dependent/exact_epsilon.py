@@ -115,7 +115,7 @@ def _laws(counts: VoteHistogram, mechanism: MechanismLaw) -> tuple[Laws, IntArra
 
 
 def _pairs(laws: NeighbourLaws, vote: int | None, classes: int) -> Pairs:
-    """The pairs that any teacher, or one that voted so, can present."""
+    """The pairs that any teacher, or one with this vote, can present."""
     if vote is None:
         return laws.log_p_O, laws.log_q_MO
     # An abstention is -1 as a vote and C as the class that a vote is moved from: the remainder maps one to the other.

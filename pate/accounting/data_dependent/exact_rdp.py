@@ -131,7 +131,7 @@ def neighbour_costs(
 
     Returns:
         ``max_neighbour D_alpha``, nats: shape ``[B, 1 or C+1, 2, A]``; third index 0 is ``D(P_n || P_n')`` and 1 is
-        ``D(P_n' || P_n)``; zero where nobody cast the vote.
+        ``D(P_n' || P_n)``; zero where no teacher cast the vote.
     """
     batch = _prepared(np.asarray(counts_BC, dtype=np.int64), mechanism, teachers)
     groups = counts_BC.shape[1] + 1 if per_vote else 1

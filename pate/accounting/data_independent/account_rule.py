@@ -43,7 +43,7 @@ class AccountRule:
 
     @property
     def bound(self) -> bool:
-        """True if nothing but what was declared is ever accepted: together it is more than the filter allows."""
+        """True if only declared campaigns are accepted: together they exceed what the filter allows."""
         return bool(self.declared) and not self.filter.admits(self.declared)
 
     def admits(self, campaigns: Sequence[PrivacyEvent]) -> bool:
@@ -54,7 +54,7 @@ class AccountRule:
         return alone or self.filter.admits(campaigns)
 
     def total(self, campaigns: Sequence[PrivacyEvent]) -> EpsilonBound:
-        """Total cost of campaigns; the accountant's name says by which rule."""
+        """Total cost of campaigns; the accountant's name contains the rule."""
         name, order = self.accountant, None
         if self._decided_later(campaigns):
             held = not self.bound and self.filter.admits(campaigns)

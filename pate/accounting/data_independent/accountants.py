@@ -15,7 +15,7 @@ from pate.accounting.events import GNMaxEvent, PrivacyEvent, ThresholdTestEvent,
 from pate.errors import expected
 
 DEFAULT_ACCOUNTANT = defaults.DEFAULT_ACCOUNTANT
-"""Wherever none is named: in functions, commands and configurations."""
+"""Default of functions, commands and configurations."""
 _ROUGH_STEPS = 80
 _LITTLE_NOISE = 5.0  # votes
 
@@ -74,8 +74,8 @@ def data_independent_epsilon(event: PrivacyEvent, delta: float, accountant: str 
 
 @lru_cache(maxsize=4096)
 def rough_epsilon(event: PrivacyEvent, delta: float, accountant: str) -> EpsilonBound:
-    """Upper bound on the same cost as ``data_independent_epsilon``, up to 2% above it and quicker; for
-    comparing campaigns of which none is promised yet."""
+    """Upper bound on the same cost as ``data_independent_epsilon``, up to 2% above it and quicker; for comparing
+    campaigns before one is chosen."""
     if accountant != "worst_case":
         return data_independent_epsilon(event, delta, accountant)
     return _worst_case(event, delta, _ROUGH_STEPS)

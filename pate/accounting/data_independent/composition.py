@@ -1,4 +1,4 @@
-"""The certified curve of any event: how many releases of each kind, one recursion per kind, curves composed.
+"""The certified curve of any event: releases counted by kind, one recursion per kind, curves composed.
 
 Any interleaving of fixed numbers of releases of several kinds is dominated by the composition of the kinds' own
 curves (``docs/explanation/accounting.md``), so an event is first flattened into counts.
@@ -24,8 +24,8 @@ from pate.accounting.privacy_curve import PrivacyCurve, from_rdp, no_release
 
 MOST_STEPS = 700
 """Beyond, a curve is composed with itself, which takes far less time and costs 0.1% to 0.4% of epsilon."""
-_SMALLEST_DELTA = 1e-16  # grids end where Renyi-DP says that delta is below this
-_LARGEST_REACH = 100.0  # nats; a budget beyond is no promise worth the recursion's time
+_SMALLEST_DELTA = 1e-16  # grids end where Renyi-DP bounds delta by this
+_LARGEST_REACH = 100.0  # nats; larger budgets are not worth the recursion's time
 _MOST_POINTS = 20_000
 _RDP_POINTS = 2000
 

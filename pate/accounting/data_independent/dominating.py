@@ -41,7 +41,7 @@ _WIDTHS = (8, 16, 24, 40, 64)
 @final
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Pairs that have their losses at the same places.
+    """Pairs with their losses on the same grid points.
 
     Attributes:
         losses_J: losses in steps, increasing.
@@ -75,8 +75,8 @@ class Family:
 
 
 def bands(mass_MJ: FloatArray, escaped_M: FloatArray) -> tuple[Band, ...]:
-    """Pairs sorted by where their losses lie, so that few places of a band are empty; masses below 1e-25 count as
-    beyond the grid.
+    """Pairs sorted by the range of their losses, so that few grid points of a band are empty; masses below 1e-25 count
+    as beyond the grid.
 
     Args:
         mass_MJ: ``P`` on losses ``-far .. far`` in steps. Shape ``[M, 2 far + 1]``.

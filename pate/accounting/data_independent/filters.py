@@ -30,9 +30,9 @@ from pate.accounting.events import PrivacyEvent
 from pate.arrays import FloatArray
 
 MOST_TERMS = 100
-"""A term costs at least this part of the capacity, so there are no more."""
+"""A term costs at least this fraction of the capacity, which bounds the number of terms."""
 SPARED = 0.01
-"""The part of delta that a Gaussian filter keeps for what its terms give away."""
+"""The fraction of delta that a Gaussian filter reserves for the outcomes that its terms spare."""
 
 
 class CampaignFilter(Protocol):
@@ -53,7 +53,7 @@ class CampaignFilter(Protocol):
         """Epsilon at ``delta`` of everything that costs as much as these campaigns, nats; 0 for none."""
 
     def rdp(self, campaigns: Sequence[PrivacyEvent], orders_A: FloatArray) -> FloatArray:
-        """Their cost in Renyi-DP, infinite at orders about which the filter says nothing. Shape ``[A]``."""
+        """Their cost in Renyi-DP, infinite at orders where the filter gives no bound. Shape ``[A]``."""
 
 
 @final
@@ -90,7 +90,7 @@ class GaussianFilter:
         return gaussian_epsilon(math.fsum(terms), delta - len(terms) * self._spare)
 
     def rdp(self, campaigns: Sequence[PrivacyEvent], orders_A: FloatArray) -> FloatArray:
-        """See ``CampaignFilter``; that of the Gaussian pair, outcomes that are given away aside."""
+        """See ``CampaignFilter``; that of the Gaussian pair, apart from spared outcomes."""
         return math.fsum(self._terms(campaigns)) / 2 * orders_A
 
     @property

@@ -2,8 +2,8 @@
 
 Conditioned on every other class's noise, a noisy argmax is a three-way test: class ``a`` wins, class ``b`` wins, or
 neither. With ``X = u + Z``, ``Y = v + Z'`` (``Z``, ``Z'`` discrete Gaussian) the neighbour has ``u - 1``, ``v + 1``.
-In ``p = X + Y`` and ``q = X - Y`` somebody wins iff ``p + |q| >= 2``, and then ``a`` iff ``q >= 0`` (variant 0) or
-``q >= 1`` (variant 1); the move shifts ``q`` by 2 and leaves ``p`` alone.
+In ``p = X + Y`` and ``q = X - Y`` one of the two wins iff ``p + |q| >= 2``, and then ``a`` iff ``q >= 0`` (variant 0)
+or ``q >= 1`` (variant 1); the move shifts ``q`` by 2 and leaves ``p`` alone.
 
 A cover replaces the infinitely many integers ``(u, v)`` by a lattice of centres with a little less noise: a Gaussian
 is a mixture of slightly narrower Gaussians on a lattice, up to an error that Poisson summation makes tiny. The

@@ -69,7 +69,7 @@ def _excess_by_difference(
     """``sum_o P (e^(-s L) - 1) + s sum_o P (e^L - 1)`` and the rows in which the difference has too few digits.
 
     Each sum errs by some ``1e-16`` of the result and of ``|s| sum_o P |L|``: a result above 1e-5 of that has ten
-    digits. Outcomes that are too rare for float64 but not for the order asked are left to the other way too.
+    digits. Outcomes that are too rare for float64 but not for the order asked are left to the other method too.
     """
     p_CX1 = np.exp(log_p_CX1)
     grown_CXS = np.multiply(ratio_CX1, -powers_S, order="C")

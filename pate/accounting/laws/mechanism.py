@@ -98,7 +98,7 @@ def neighbour_laws(
     Args:
         mechanism: the release.
         counts_C: votes per class.
-        teachers: the roster; somebody abstained exactly where the votes sum to less.
+        teachers: the roster; votes that sum to less mean abstentions.
         vote: the class that the changing teacher voted for (-1 for an abstention), or ``None`` for any teacher.
     """
     counts_C = np.asarray(counts_C, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""The law of the noise on one count, in log space, on a lattice of points that sums over it exactly enough.
+"""The law of the noise on one count, in log space, on a lattice of points for accurate sums.
 
 ``docs/explanation/accounting_data_dependent.md`` proves the two facts used here: a Gaussian integrand may be summed
 with a stride of ``0.77 sigma / sqrt(C)`` at a relative error below 2e-14, and what lies outside ``window`` is below
@@ -45,7 +45,7 @@ class NoiseLaw:
         if not (math.isfinite(self.scale) and self.scale > 0):
             raise expected("a finite scale > 0", "give the noise in votes", scale=self.scale)
         if self.scale > _MOST_NOISE:
-            raise expected(f"noise of at most {_MOST_NOISE:,} votes", "nothing is learnt under more", scale=self.scale)
+            raise expected(f"noise of at most {_MOST_NOISE:,} votes", "more noise hides all votes", scale=self.scale)
 
     @property
     def discrete(self) -> bool:

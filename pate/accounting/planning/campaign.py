@@ -1,7 +1,7 @@
 """Campaigns planned for a budget before any data are touched: noise, threshold, counts and expected labels.
 
-Plans rest on an assumed agreement of the teachers, which is a guess about private data and must come from public
-knowledge. Wrong guesses make labels worse than planned; the privacy of the planned event does not depend on them.
+Plans rest on an assumed agreement of the teachers, which is an assumption about private data and must come from public
+knowledge. Wrong assumptions make labels worse than planned; the privacy of the planned event does not depend on them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ExpectedVotes:
     """Expected votes: kinds of queries, each with a share of its own.
 
     Attributes:
-        teachers: teachers that vote.
+        teachers: number of teachers.
         classes: classes, at least 2.
         agreement: for each kind of query, the share of teachers that vote for the most voted class.
         share: for each kind, its share of all queries; sums to 1.
@@ -81,10 +81,10 @@ class ExpectedVotes:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignPlan:
-    """A campaign within a budget and what it should give.
+    """A campaign within a budget and its expected results.
 
     Attributes:
-        event: what to run; its counts are fixed in advance.
+        event: the campaign; its counts are fixed in advance.
         epsilon: its data-independent cost, nats.
         delta: the failure probability of that cost.
         expected_answers: labels that the threshold tests should let through, before ``max_answered`` ends them.
@@ -140,7 +140,7 @@ def plan_gnmax(
     """The campaign that answers every one of ``labels`` queries with the least noise that the budget allows.
 
     Raises:
-        InputError: a budget or count that is no such thing.
+        InputError: a budget or count out of range.
     """
     event = calibrate(
         RepeatedEvent(event=GNMaxEvent(sigma=1.0), count=labels), epsilon=epsilon, delta=delta, accountant=accountant
@@ -195,8 +195,8 @@ def least_epsilon(
 ) -> CampaignPlan:
     """The reverse: the cheapest planned campaign whose expected label accuracy reaches a target.
 
-    Accuracy depends on noise alone, so the most noise that reaches it is found without the accountant, which then says
-    what that noise costs.
+    Accuracy depends on noise alone, so the most noise that reaches it is found without the accountant, which then
+    gives its cost.
 
     Raises:
         InputError: no noise gives that accuracy.
@@ -226,7 +226,7 @@ def least_epsilon(
 def _best_confident(
     votes: ExpectedVotes, labels: int, budget: float, delta: float, pool: int | None
 ) -> tuple[float, ConfidentGNMaxEvent] | None:
-    """Of a grid of thresholds and splits of the budget the campaign that gives the best labels, and their accuracy."""
+    """The campaign with the best labels on a grid of thresholds and splits of the budget, and their accuracy."""
     best: tuple[float, ConfidentGNMaxEvent] | None = None
     answers = labels * argmax_information(labels, delta)
     top_K, share_K = votes.histograms().max(axis=1), np.asarray(votes.share)

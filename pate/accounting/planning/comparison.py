@@ -1,4 +1,4 @@
-"""One query list under every accountant, side by side: what was released, and what each account says it cost."""
+"""One query list under every accountant, side by side: the release and its cost by each account."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Row:
 
     Attributes:
         bound: epsilon with its delta, kind, accountant and order.
-        note: what to know when reading it.
+        note: remark on its interpretation.
         standard_deviation: of a sanitised estimate, in epsilon; ``None`` for the others.
     """
 
@@ -124,7 +124,7 @@ def _old_conversion(cost: DataDependentCost, delta: float) -> Row:
 
 
 def _sanitised(basis: str, inputs: tuple[float, float], release: SanitisedReleaseEvent, delta: float) -> Row:
-    """Mean and scatter of what the release would show, its own cost included."""
+    """Mean and standard deviation of the released estimate, its own cost included."""
     cost, sensitivity = inputs
     order_1 = np.array([release.order])
     own = gaussian_rdp(release, order_1).rdp_A[0]

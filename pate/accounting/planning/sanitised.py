@@ -1,6 +1,6 @@
 """Parameters of a sanitised estimate for a price, from public parameters and an assumed agreement of the teachers.
 
-A wrong guess makes the estimate noisier than planned; what it costs does not depend on the guess.
+A wrong assumption makes the estimate noisier than planned; its cost does not depend on it.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ _ROUNDS = 8
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EstimatePlan:
-    """An estimate for a campaign, and what it should show.
+    """An estimate for a campaign, and its expected value.
 
     Attributes:
-        release: what to declare.
+        release: to declare in the configuration.
         epsilon: data-independent cost of the campaign and the estimate, nats.
         without: that of the campaign alone.
-        shown: what the estimate shows on average if teachers agree as expected.
+        shown: mean of the estimate if teachers agree as expected.
     """
 
     release: SanitisedReleaseEvent
@@ -104,7 +104,7 @@ def _campaign(event: PrivacyEvent, votes: ExpectedVotes) -> tuple[GNMaxEvent | C
 
 @final
 class _Search:
-    """Looks for the release with the lowest expected upper bound; keeps what an order's tables cost time to find."""
+    """Looks for the release with the lowest expected upper bound; caches the tables of each order."""
 
     __slots__ = ("_at_order", "_counts", "_delta", "_each", "_known")
 
@@ -144,7 +144,7 @@ class _Search:
         ).epsilon(self._delta)
 
     def _at(self, place: int, rdp_price: float) -> tuple[float, SanitisedReleaseEvent] | None:
-        """The best release of one order with its expected upper bound, or ``None`` if the price buys none."""
+        """The best release of one order with its expected upper bound, or ``None`` if there is none at this price."""
         found = [
             (self.shown(release).upper, release)
             for beta in _BETAS

@@ -119,7 +119,7 @@ class _Table:
         return [top_G, self._above_both(kinds_KHS)]
 
     def without_others(self, powers: FloatArray) -> FloatArray:
-        """The same for two classes: nobody else can win. The costliest gap of at least ``g``. Shape ``[G]``."""
+        """The same for two classes: no other class can win. The costliest gap of at least ``g``. Shape ``[G]``."""
         gaps_D1 = np.arange(-2, self.teachers + 3, dtype=np.int64)[:, None]
         z = np.arange(-self.teachers - self.reach - 2, self.reach + 3, dtype=np.int64)
         kinds_H = np.zeros(self.teachers + 1)

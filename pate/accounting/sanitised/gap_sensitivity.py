@@ -1,4 +1,4 @@
-"""The data-dependent cost that pate shows: a bound on the exact one by two numbers of a histogram.
+"""The data-dependent cost that pate estimates: a bound on the exact one from two numbers of a histogram.
 
 The two numbers are the top count ``n1`` and the gap ``g`` to the second. A vote moves ``n1`` by at most one and ``g``
 by at most two, so how much one unit can change the cost, near this data set and far, is read off a table of them.

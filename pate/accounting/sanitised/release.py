@@ -1,4 +1,5 @@
-"""A data-dependent number as it is shown: its noise, the noisy integers, and what they say. No noise is drawn here."""
+"""A sanitised data-dependent estimate: its noise, the noisy integers, and the estimate that they encode. No noise is
+drawn here."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ class SanitiserNoise(Redacted):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SanitisedEpsilon:
-    """A sanitised estimate as epsilon, for people: a noisy estimate with its scatter, not differential privacy.
+    """A sanitised estimate as epsilon: a noisy estimate with its standard deviation, not differential privacy.
 
     Attributes:
         epsilon: the estimate of the per-instance cost of the labels, with the cost of showing it on top, nats.
@@ -91,7 +92,8 @@ class SanitisedEstimate:
         return math.exp(self.width_steps * log_grid + _quantile(confidence) * self.release.tau_s + 2 * log_grid)
 
     def epsilon(self, delta: float, confidence: float = 0.95) -> SanitisedEpsilon:
-        """The estimate at ``delta``, its scatter, and an upper bound; both bounds together hold with ``confidence``.
+        """The estimate at ``delta``, its standard deviation, and an upper bound; both bounds together hold with
+        ``confidence``.
 
         Args:
             delta: failure probability.
@@ -136,7 +138,7 @@ def sanitised_estimate(
     log_noise: int,
     basis: str,
 ) -> SanitisedEstimate:
-    """The estimate that is shown, from the private cost and noise that was drawn as ``sanitiser_noise`` says.
+    """The estimate that is shown, from the private cost and noise that was drawn as specified by ``sanitiser_noise``.
 
     Args:
         event: the release.
@@ -158,7 +160,7 @@ def sanitised_estimate(
 
 
 def require_finite(event: SanitisedReleaseEvent) -> None:
-    """Refuse a release whose cost has no bound at its own order, or at none that accountants look at.
+    """Refuse a release whose cost is unbounded at its own order, or at all orders that accountants evaluate.
 
     Raises:
         InputError: what to change; found from public parameters alone.
