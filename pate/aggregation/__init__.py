@@ -1,8 +1,8 @@
-"""Noise, mechanisms and the door. Imports neither torch, Ray nor MLflow."""
+"""Noise, mechanisms and the door (``pate.aggregation.release``). Imports neither torch, Ray nor MLflow."""
 
 from pate.aggregation.mechanisms import REFUSED, ConfidentGNMax, GNMax, LNMax, NoisyMax, campaign_event
 from pate.aggregation.noise import ExactNoise, InsecureSeededNoise, NoiseSource
-from pate.aggregation.release import NOT_ASKED, Answers, release, require_affordable
+from pate.aggregation.release import NOT_ASKED, Answers, require_affordable
 
 __all__ = [
     "NOT_ASKED",
@@ -16,6 +16,5 @@ __all__ = [
     "NoiseSource",
     "NoisyMax",
     "campaign_event",
-    "release",
     "require_affordable",
 ]

@@ -29,7 +29,7 @@ class NoisyMax(Protocol):
         ...
 
     def worst_case_event(self, *, queries: int, moved_votes: int) -> events.PrivacyEvent:
-        """Everything that a campaign on at most ``queries`` queries may release, for any votes."""
+        """Event of everything that a campaign on at most ``queries`` queries may release, for any votes."""
         ...
 
     def answer(self, counts_QC: IntArray, noise: NoiseSource, *, answers_left: int) -> IntArray:
@@ -37,8 +37,8 @@ class NoisyMax(Protocol):
 
         Args:
             counts_QC: votes by class. Shape ``[Q, C]``.
-            noise: where noise is drawn.
-            answers_left: how many answers other than refusals the campaign may still give.
+            noise: source of noise.
+            answers_left: number of answers other than refusals that the campaign may still give.
 
         Returns:
             A class index or ``REFUSED`` for each query asked; shorter than ``Q`` if the campaign ended.
@@ -144,10 +144,10 @@ def noisy_argmax(counts_QC: IntArray, noise: IntArray) -> IntArray:
 def campaign_event(
     mechanism: NoisyMax, *, queries: int, moved_votes: int, sanitised: events.SanitisedReleaseEvent | None = None
 ) -> events.PrivacyEvent:
-    """Everything that a campaign may release: its answers and, if it buys one, its estimate.
+    """Event of everything that a campaign may release: its answers and, if declared, its estimate.
 
     Raises:
-        InputError: an estimate that this campaign cannot have, found from public parameters alone.
+        InputError: an estimate that is impossible for this campaign; decided from public parameters alone.
     """
     answers = mechanism.worst_case_event(queries=queries, moved_votes=moved_votes)
     if sanitised is None:
@@ -157,7 +157,7 @@ def campaign_event(
 
 
 def require_possible(answers: events.PrivacyEvent, sanitised: events.SanitisedReleaseEvent, *, queries: int) -> None:
-    """Find out before votes exist whether an estimate can be drawn, whatever they will be.
+    """Check, before votes exist, that an estimate can be drawn for any votes.
 
     Raises:
         InputError: no smooth sensitivity is known, no finite cost, or noise beyond what can be drawn.

@@ -1,8 +1,8 @@
 """Sources of noise. Integer noise only: the law that is accounted is the law that is drawn.
 
-``ExactNoise`` is the one for use: OpenDP's exact samplers of the discrete Gaussian and the discrete Laplace
+``ExactNoise`` is the one to use: OpenDP's exact samplers of the discrete Gaussian and the discrete Laplace
 distribution (Canonne, Kamath, Steinke 2020) on operating-system entropy. There is no floating point between
-the entropy and the answer, so Mironov's (2012) attack has nothing to work on.
+the entropy and the answer, so Mironov's (2012) attack does not apply.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from pate.errors import expected
 enable_features("contrib")
 
 LARGEST_SCALE = 2.0**50
-"""Beyond it draws could leave the range of 64 bits; they would be cut there, and cut noise hides nothing."""
+"""Largest scale; beyond it draws could leave the range of 64 bits and be truncated, and truncated noise gives no
+guarantee."""
 
 
 class NoiseSource(Protocol):
     """Draws independent integer noise.
 
     Attributes:
-        secure: whether answers made with it may be published and a student of them registered.
+        secure: ``True`` if answers made with it may be published and a student trained on them registered.
     """
 
     @property
@@ -67,7 +68,7 @@ class ExactNoise:
 
 @final
 class InsecureSeededNoise:
-    """Predictable noise for tests: the same laws, drawn from a seed that anybody may know. Protects nobody.
+    """Predictable noise for tests: the same laws, drawn from a public seed. It gives no protection.
 
     Answers made with it are marked, and a student trained on them is never registered.
     """
@@ -121,5 +122,6 @@ def require_scale(name: str, value: float) -> float:
 
 
 def is_secure(noise: NoiseSource) -> bool:
-    """True if noise is known to come from operating-system entropy: by its type, whatever it says of itself."""
+    """True if noise is known to come from operating-system entropy: decided by its type, not by its ``secure``
+    field."""
     return type(noise) is ExactNoise

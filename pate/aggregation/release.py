@@ -1,8 +1,8 @@
-"""The door: the only way from private votes to public answers.
+"""The only path from private votes to public answers. It releases, after they were charged and persisted, the noisy
 
-What passes it, after it was charged and after it was written down, is the noisy argmax (or a refusal), once for each
-input, and the sanitised estimate that a campaign may buy, once for each campaign. Answers come out in batches, so that
-nobody outside learns how long one query took.
+argmax (or a refusal), once for each input, and the sanitised estimate that a campaign may declare, once for each
+
+campaign. Answers are released in batches, so that the time of a single query is not observable.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class Answers:
 
     Attributes:
         labels_Q: for each query of the fixed list a class index, ``REFUSED`` or ``NOT_ASKED``. Shape ``[Q]``.
-        event: what this campaign was charged for; ``None`` if every input had been answered before.
-        total: what everything ever charged to the account amounts to, this campaign included, by the account's rule.
-        secure: whether the noise came from operating-system entropy.
-        estimate: the sanitised estimate that the campaign showed; ``None`` if it bought none.
+        event: charged for this campaign; ``None`` if every input had been answered before.
+        total: cost of everything ever charged to the account, this campaign included, by the account's rule.
+        secure: ``True`` if the noise came from operating-system entropy.
+        estimate: the sanitised estimate that the campaign released; ``None`` if none was declared.
     """
 
     labels_Q: IntArray
@@ -87,20 +87,20 @@ def release(
     one campaign, in full, before noise is drawn. Called again after a crash, it continues under the same charge.
 
     Args:
-        ledger: where the charge and the answers are kept.
+        ledger: keeps the charge and the answers.
         account: name of a registered account.
-        task: what is labelled.
-        mechanism: how answers are made.
+        task: the labelling task.
+        mechanism: of the answers.
         votes: counts for each query. Shape ``[Q, C]``.
         query_keys: canonical bytes of each input, in order. Length ``Q``.
         noise: source of noise.
         moved_votes: votes that one privacy unit may move.
-        sanitised: the noisy data-dependent estimate to show at the end, charged with the answers.
-        batch_size: answers persisted and shown together.
+        sanitised: the noisy data-dependent estimate to release at the end, charged with the answers.
+        batch_size: answers persisted and released together.
         on_progress: called with the number of queries of each finished batch.
 
     Raises:
-        BudgetExceeded: the account has not enough left; nothing was charged or drawn.
+        BudgetExceeded: the remaining budget is too small; nothing was charged or drawn.
         PrivacyViolation: the mechanism returned something other than class indices and refusals.
     """
     if batch_size < 1:
@@ -149,10 +149,10 @@ def require_affordable(
     moved_votes: int,
     sanitised: SanitisedReleaseEvent | None = None,
 ) -> None:
-    """Find out before teachers are trained whether ``release`` would be refused; takes the same arguments.
+    """Check, before teachers are trained, that ``release`` would not be refused; takes the same arguments.
 
     Raises:
-        BudgetExceeded: what is left and what was asked; nothing is charged either way.
+        BudgetExceeded: the remaining budget and the requested cost; nothing is charged either way.
     """
     task = _task(task, noise)
     hashes = ledger.key.queries(query_keys)
@@ -164,7 +164,7 @@ def require_affordable(
 
 
 def _task(task: str, noise: NoiseSource) -> str:
-    """Predictable answers are kept apart: they never replace real ones."""
+    """Predictable answers are stored under another task: they never replace real ones."""
     if task.startswith(_INSECURE):
         raise expected(f"a task that does not begin with {_INSECURE!r}", "name it otherwise", task=task)
     return task if is_secure(noise) else _INSECURE + task
@@ -211,7 +211,7 @@ def _answer(
 
 
 def _require_answers(drawn: IntArray, counts_QC: IntArray, answers_left: int) -> None:
-    """Nothing but class indices and refusals passes, and no more of them than were charged."""
+    """Refuse anything but class indices and refusals, and more of them than were charged."""
     queries, classes = counts_QC.shape
     if not (isinstance(drawn, np.ndarray) and drawn.ndim == 1 and drawn.dtype == np.int64 and len(drawn) <= queries):
         raise PrivacyViolation("Expected one int64 class index or refusal for each query, got something else")

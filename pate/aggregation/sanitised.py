@@ -1,7 +1,7 @@
-"""The sanitised estimate of a campaign: charged with it, drawn once at its end, written down before it is shown.
+"""The sanitised estimate of a campaign: charged with it, drawn once at its end, persisted before it is released.
 
-The estimate is the data-dependent cost of the whole list that the campaign reserved, asked or not, so it depends on the
-votes alone and not on where the answers ended. Noise is integer noise on public grids.
+The estimate is the data-dependent cost of the whole list that the campaign reserved, asked or not, so it depends on
+the votes alone and not on the number of answers. Noise is integer noise on public grids.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from pate.votes import VoteHistogram
 def draw_estimate(
     votes: VoteHistogram, *, answers: PrivacyEvent, sanitised: SanitisedReleaseEvent, noise: NoiseSource
 ) -> SanitisedEstimate:
-    """One noisy estimate. Nothing of it may be seen before the ledger holds it.
+    """One noisy estimate. It must not be observable before the ledger holds it.
 
     Args:
         votes: counts for every query of the list.
         answers: what the campaign's answers are charged for.
         sanitised: the release, fixed before votes existed.
-        noise: where noise is drawn.
+        noise: source of noise.
     """
     cost, sensitivity = gap_inputs(votes, one_query(answers), sanitised, fixed_in_advance=True)
     scales = sanitiser_noise(sanitised, sensitivity)
@@ -51,7 +51,7 @@ def persist_estimate(
     sanitised: SanitisedReleaseEvent,
     noise: NoiseSource,
 ) -> None:
-    """Draw the estimate of a reserved campaign and write it down, unless that was done before.
+    """Draw and persist the estimate of a reserved campaign, unless that was done before.
 
     Args:
         ledger: holds the charge.
@@ -60,7 +60,7 @@ def persist_estimate(
         row_of: row of the votes on each reserved input.
         answers: what the campaign's answers are charged for.
         sanitised: the release that the campaign is charged for.
-        noise: where noise is drawn.
+        noise: source of noise.
     """
     queries = ledger.reserved_queries(intent)
     now = ledger.intent(intent.id)
@@ -70,4 +70,4 @@ def persist_estimate(
         raise LedgerError("Expected votes for every reserved input, got fewer; resume with the run that reserved it")
     listed = VoteHistogram(counts_QC=votes.counts_QC[[row_of[query] for query in queries]], teachers=votes.teachers)
     estimate = draw_estimate(listed, answers=answers, sanitised=sanitised, noise=noise)
-    ledger.persist_estimate(intent, estimate)  # False: another process was first, this draw is thrown away unseen
+    ledger.persist_estimate(intent, estimate)  # False: another process was first, this draw is discarded unseen

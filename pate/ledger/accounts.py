@@ -1,4 +1,4 @@
-"""Bodies of private data, and the budgets that their first registration fixed."""
+"""Accounts of private data, with budgets that the first registration fixes."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Account:
 
     Attributes:
         name: the declared ``data_id``.
-        epsilon: the most that may ever be spent, by a data-independent accountant, nats.
-        delta: at which failure probability.
+        epsilon: the budget, by a data-independent accountant, nats.
+        delta: failure probability of the budget.
         accountant: the data-independent accountant that enforces it.
         unit: the privacy unit in words (``patient``).
-        benchmark: a simulated account on a public benchmark: it protects nobody and is linked to no other.
+        benchmark: a simulated account on a public benchmark: it gives no protection and is linked to no other.
         declared: campaigns that are fixed with the budget, before anything is answered. Where together they are more
             than campaigns decided later may cost, the account accepts them alone (``AccountRule``).
     """
@@ -66,17 +66,18 @@ class Account:
         return AccountRule(epsilon=self.epsilon, delta=self.delta, accountant=self.accountant, declared=self.declared)
 
     def settings(self) -> dict[str, Any]:
-        """Everything but the name, as the chain and JSON hold it."""
+        """All fields but the name, as in the chain and in JSON."""
         found = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "name"}
         return {**found, "declared": [to_dict(event) for event in self.declared]}
 
     def large_delta(self, teachers: int) -> str | None:
-        """A warning, or ``None`` where ``delta < 1 / teachers``: how many privacy units there are is private."""
+        """A warning, or ``None`` where ``delta < 1 / teachers``: the number of privacy units is private."""
         return LARGE_DELTA if teachers * self.delta >= 1 else None
 
 
 def register(db: sqlite3.Connection, account: Account, units: Iterable[bytes]) -> bool:
-    """See ``PrivacyLedger.register``; inside the caller's transaction. Whether a known account got further units."""
+    """See ``PrivacyLedger.register``; inside the caller's transaction. Returns ``True`` if a known account got further
+    units."""
     known = find(db, account.name)
     if known is not None and known != account:
         raise InputError(
@@ -97,7 +98,7 @@ def register(db: sqlite3.Connection, account: Account, units: Iterable[bytes]) -
     if not account.benchmark:
         db.executemany("INSERT OR IGNORE INTO units VALUES (?, ?)", [(unit, account.name) for unit in units])
     grown = known is not None and db.total_changes > before
-    if known is None or not account.benchmark:  # whether units came is private, and the chain's length is not
+    if known is None or not account.benchmark:  # the arrival of units is private, the chain's length is public
         salt = secret_key(SALT_BYTES).hex()
         body = {**account.settings(), "salt": salt, "units_sha256": units_digest(db, account.name, salt)}
         chain.append(db, account=account.name, kind="extend" if known else "register", body=body)
@@ -105,7 +106,7 @@ def register(db: sqlite3.Connection, account: Account, units: Iterable[bytes]) -
 
 
 def _require_affordable(account: Account) -> None:
-    """Refuse a declaration that is more than the budget."""
+    """Refuse a declaration that exceeds the budget."""
     if account.declared and not account.rule.admits(account.declared):
         cost = account.rule.fixed(account.declared)
         raise expected(
@@ -118,7 +119,7 @@ def _require_affordable(account: Account) -> None:
 def units_digest(db: sqlite3.Connection, account: str, salt: str) -> str:
     """SHA-256 of a salt in hex and the sorted unit hashes of an account: the same units have another digest each time.
 
-    Rows of before schema 4 have no salt.
+    Rows from before schema 4 have no salt.
     """
     found = db.execute("SELECT hash FROM units WHERE account = ? ORDER BY hash", (account,))
     return hashlib.sha256(bytes.fromhex(salt) + b"".join(row[0] for row in found)).hexdigest()

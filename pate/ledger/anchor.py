@@ -1,4 +1,4 @@
-"""The chain's length and head in a second file, so that a dropped tail or a restored older copy is found."""
+"""Anchor: the chain's length and head in a second file, which reveals a truncated chain or a restored older copy."""
 
 from __future__ import annotations
 
@@ -58,11 +58,13 @@ def read(path: Path) -> Anchor | None:
 
 
 def advance(path: Path, to: Anchor) -> None:
-    """Move the anchor to a longer chain, atomically and never back; the caller holds the folder's lock."""
+    """Move the anchor to a longer chain, atomically and never backwards; the caller holds the folder's lock."""
     now = read(path)
     if now is not None and now.length >= to.length:
         return
-    for left in path.parent.glob(f".{path.name}.*.new"):  # by a process that was killed: nobody else holds the lock
+    for left in path.parent.glob(
+        f".{path.name}.*.new"
+    ):  # by a process that was killed: no other process holds the lock
         left.unlink()
     write_atomically(path, json.dumps({"length": to.length, "head": to.head}))
 

@@ -13,13 +13,13 @@ from pate.ledger.accounts import Account
 
 
 def charged(db: sqlite3.Connection, account: str) -> ComposedEvent:
-    """Everything charged to an account, campaign by campaign in the chain's order: its own and those of accounts that
-    share a unit."""
+    """Everything charged to an account, campaign by campaign in the chain's order: those of its own campaigns and of
+    accounts that share a unit."""
     return _campaigns(db, account, *accounts.linked(db, account))
 
 
 def own(db: sqlite3.Connection, account: str) -> ComposedEvent:
-    """Charges of an account's own campaigns, in the chain's order: all of it public."""
+    """Charges of an account's own campaigns, in the chain's order: all public."""
     return _campaigns(db, account)
 
 
@@ -31,12 +31,12 @@ def _campaigns(db: sqlite3.Connection, *names: str) -> ComposedEvent:
 
 
 def spent(db: sqlite3.Connection, account: str, *, linked: bool) -> EpsilonBound:
-    """Total of campaigns at the account's delta; the accountant's name says by which rule.
+    """Total of campaigns at the account's delta; the accountant's name contains the rule.
 
     Args:
         db: the database.
         account: its name.
-        linked: with those of accounts that share a unit; which do is private.
+        linked: with those of accounts that share a unit; which accounts do is private.
     """
     campaigns = charged(db, account) if linked else own(db, account)
     return accounts.get(db, account).rule.total(campaigns.events)
@@ -49,14 +49,15 @@ def left(db: sqlite3.Connection, account: str, *, linked: bool) -> float:
 
 
 def require_within_budget(db: sqlite3.Connection, account: str, event: PrivacyEvent) -> None:
-    """Hold the account, and every account that shares a privacy unit with it, to their budgets.
+    """Enforce the budgets of the account and of every account that shares a privacy unit with it.
 
-    Which accounts share a unit follows from private records, so what is said in public knows of the account's own
-    campaigns alone.
+    Which accounts share a unit follows from private records, so public messages use the account's own campaigns alone.
 
     Raises:
-        BudgetExceeded: the account's own campaigns leave too little; what is left and what was asked.
-        RecordsRefused: those of accounts that share a unit do, or leave such an account too little.
+        BudgetExceeded: the account's own campaigns leave too little; the text states the remaining budget and the
+            requested cost.
+        RecordsRefused: the campaigns of accounts that share a unit leave too little, for this account or for one of
+            them.
     """
     known, mine = accounts.get(db, account), own(db, account).events
     if not known.rule.admits((*mine, event)):
@@ -73,9 +74,9 @@ def require_within_budget(db: sqlite3.Connection, account: str, event: PrivacyEv
 
 
 def require_open_within_budget(db: sqlite3.Connection, account: str) -> None:
-    """Refuse units that came to an account while a campaign of it is open, where that campaign costs them too much.
+    """Refuse units added to an account while one of its campaigns is open, if that campaign exceeds their budget.
 
-    An open campaign continues under its charge, which was admitted when other units were there.
+    An open campaign continues under its charge, which was admitted for other units.
 
     Raises:
         RecordsRefused: the account, or one that now shares a unit with it, would be beyond its rule.
@@ -94,7 +95,7 @@ _REMEDY = "ask fewer queries, use more noise, or publish what was already answer
 
 
 def _amounts(account: Account, before: tuple[PrivacyEvent, ...], event: PrivacyEvent) -> str:
-    """Budget, what was asked, what is spent and left, and by which rule."""
+    """Budget, requested cost, spent and remaining epsilon, and the rule."""
     rule = account.rule
     after, now, asked = (rule.total(campaigns) for campaigns in ((*before, event), before, (event,)))
     got = f"{up(after.epsilon, 4)} with this campaign"
@@ -108,7 +109,7 @@ def _amounts(account: Account, before: tuple[PrivacyEvent, ...], event: PrivacyE
 
 
 def _remedy(account: Account, before: tuple[PrivacyEvent, ...]) -> str:
-    """Advice on what is still possible."""
+    """Remedy: what is still possible."""
     rule = account.rule
     if rule.bound:
         return "ask no more than what was declared when the account was opened, or publish what was already answered"

@@ -1,4 +1,4 @@
-"""Campaigns: charged before they ask, answered once, never refunded. All inside the caller's transaction."""
+"""Campaigns: charged before the first query, answered once, never refunded. All inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pate.ledger.coverage import require_paid
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """A charged campaign: which inputs it may ask and how many it may answer.
+    """A charged campaign: its queries and its largest number of answers.
 
     Attributes:
         id: name of the campaign.
-        account: who is charged.
-        task: what is labelled.
+        account: that is charged.
+        task: the labelling task.
         max_answered: the most answers other than refusals.
-        settled: nothing more will be asked under it.
+        settled: no further query will be asked under it.
     """
 
     id: str
@@ -91,7 +91,7 @@ def require_own(intent: Intent, account: str, task: str) -> Intent:
     """Refuse a campaign of another account or task under this name.
 
     Raises:
-        LedgerError: it would be answered from one body of data and charged to another.
+        LedgerError: it would be answered from one data set and charged to another.
     """
     if (intent.account, intent.task) != (account, task):
         raise LedgerError("Expected a campaign of this account and task, got one of another; name it otherwise")

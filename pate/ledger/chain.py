@@ -1,7 +1,7 @@
-"""The append-only, hash-chained list of what happened.
+"""The append-only, hash-chained list of events.
 
 ``hash = SHA-256(JSON of [seq, account, kind, body, at, previous])`` with ``body`` the row's JSON text as stored and
-the JSON as Python's ``json.dumps`` writes it, so that anybody can check an exported chain with a few lines of code.
+the JSON as Python's ``json.dumps`` writes it, so that an exported chain can be checked with a few lines of code.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class Entry:
 
     Attributes:
         seq: 1, 2, 3, ... without gaps.
-        account: the account it belongs to; empty for what concerns the whole ledger.
+        account: the account it belongs to; empty for the whole ledger.
         kind: ``schema``, ``register``, ``extend``, ``reserve``, ``answers``, ``figure``, ``settle`` or ``purge``; a
             ``figure`` is a sanitised estimate.
-        body: what happened; events, never epsilons.
-        at: when, UTC, ISO 8601.
+        body: the content; privacy events, never epsilons.
+        at: time, UTC, ISO 8601.
         previous: hash of the row before it.
         hash: SHA-256 of all of the above.
     """
@@ -80,10 +80,10 @@ def entries(db: sqlite3.Connection, account: str | None = None, kind: str | None
 
 
 def checked(rows: Iterable[Row]) -> Iterator[Entry]:
-    """The rows, each after its number, its link and its hash were found right.
+    """The rows, each after its number, link and hash were verified.
 
     Raises:
-        LedgerError: naming the first row that is not what was written.
+        LedgerError: naming the first altered row.
     """
     previous = GENESIS
     for number, row in enumerate(rows, start=1):
@@ -104,10 +104,10 @@ def altered(row: int) -> LedgerError:
 
 
 def require_contains(db: sqlite3.Connection, anchor: Anchor, source: str) -> None:
-    """Refuse a chain that an anchor does not belong to.
+    """Refuse a chain that does not match an anchor.
 
     Raises:
-        LedgerError: the tail was dropped, an older copy was restored, or another chain is in its place.
+        LedgerError: the tail was dropped, an older copy was restored, or the chain was replaced.
     """
     if anchor.length == 0:
         return

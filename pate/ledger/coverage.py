@@ -1,4 +1,4 @@
-"""Check that a charge pays for what a campaign may release; refusals are threshold tests and are paid for too."""
+"""Check that a charge covers what a campaign may release; refusals are threshold tests and must be covered too."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Sanitised estimates: one for each campaign that was charged for one, final once written. In the caller's transaction.
 
-The chain's row holds the two noisy integers that were shown and nothing else about the votes.
+The chain's row holds the two released noisy integers and nothing else about the votes.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def persist(db: sqlite3.Connection, intent: Intent, estimate: SanitisedEstimate)
 
 
 def find(db: sqlite3.Connection, intent: Intent) -> SanitisedEstimate | None:
-    """Estimate that a campaign showed, or ``None``."""
+    """Estimate that a campaign released, or ``None``."""
     for entry in chain.entries(db, intent.account, KIND):
         if entry.body["campaign"] == intent.id:
             return parse(entry.body)
@@ -62,6 +62,6 @@ def parse(body: dict[str, Any]) -> SanitisedEstimate:
 
 
 def charged_release(event: PrivacyEvent) -> SanitisedReleaseEvent | None:
-    """The one sanitised release among everything that a campaign was charged for, or ``None``."""
+    """The sanitised release among the charges of a campaign, or ``None``."""
     found = Counter({leaf: count for leaf, count in leaves(event).items() if isinstance(leaf, SanitisedReleaseEvent)})
     return next(iter(found)) if found.total() == 1 else None

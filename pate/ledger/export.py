@@ -1,4 +1,4 @@
-"""The chain as JSON lines, for auditors: it can be checked without the ledger and without its key."""
+"""The chain as JSON lines, for auditors: verifiable without the ledger and its key."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def verify_lines(text: Iterable[str], anchor: Anchor | None = None) -> Anchor:
 
     Args:
         text: the lines of the file.
-        anchor: length and head that were published elsewhere; the chain must contain them.
+        anchor: published length and head; the chain must contain them.
 
     Returns:
         Length and head of the export.
 
     Raises:
-        LedgerError: naming the first row that is not what was written.
+        LedgerError: naming the first altered row.
     """
     last = Anchor(length=0, head="")
     try:

@@ -1,4 +1,4 @@
-"""Keyed hashes of privacy units and of queries: equal inputs are recognised, the inputs are not stored."""
+"""Keyed hashes of privacy units and of queries, which recognise equal inputs without storing them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LedgerKey(Redacted):
 
     @property
     def digest(self) -> str:
-        """Opaque identifier of the key; it does not reveal it."""
+        """Opaque identifier of the key, which does not reveal it."""
         return self._hash(b"mark", b"").hex()[:32]
 
     def units(self, keys: Iterable[bytes]) -> list[bytes]:
@@ -44,7 +44,7 @@ class LedgerKey(Redacted):
         return hash_units(self._key, keys)
 
     def reveal(self) -> bytes:
-        """The secret itself, for units that are hashed where their records are; see ``hash_units``."""
+        """The secret itself, for units that are hashed at their sites; see ``hash_units``."""
         return self._key
 
     def queries(self, keys: Iterable[bytes]) -> list[bytes]:
@@ -65,7 +65,7 @@ def _keyed(secret: bytes, purpose: bytes, content: bytes) -> bytes:
 
 
 def _create(path: Path) -> None:
-    """Write a new key whole or not at all, also when several processes start at once."""
+    """Write a new key atomically, also when several processes start at once."""
     temporary = path.with_name(f"key.{os.getpid()}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:

@@ -1,7 +1,7 @@
 """The privacy ledger: accounts with fixed budgets, charged before noise is drawn, never refunded.
 
 The order is ``reserve`` (charge and intent, one transaction) -> draw -> ``persist`` (answers) -> release ->
-``settle``. A process that dies anywhere leaves the charge standing. A draw that was not persisted was never
+``settle``. If a process dies at any point, the charge remains. A draw that was not persisted was never
 released, so the restart draws again under the same intent and the same charge; a persisted answer is final.
 Rows hold events; the rule that an account's registration fixed turns them into epsilon.
 """
@@ -27,7 +27,7 @@ from pate.ledger.storage import Storage, readable
 class PrivacyLedger:
     """The ledger in one folder (mode 0700): ``ledger.sqlite3``, ``key`` and ``anchor.json``.
 
-    Every change is one ``BEGIN IMMEDIATE`` transaction, refused where the chain is not the one that the anchor knows.
+    Every change is one ``BEGIN IMMEDIATE`` transaction, refused if the chain does not match the anchor.
     A context manager: the database is closed at its end.
     """
 
@@ -58,7 +58,7 @@ class PrivacyLedger:
 
         Raises:
             InputError: the account exists with other settings, or declares more than its budget.
-            RecordsRefused: further units came while a campaign is open, and budgets cannot pay for it with them.
+            RecordsRefused: further units were added while a campaign is open, and their budgets do not allow it.
         """
         with self._storage.transaction():
             if accounts.register(self._db, account, units):
@@ -78,15 +78,15 @@ class PrivacyLedger:
         """Charge a campaign and record its intent, in one transaction, before any noise is drawn.
 
         Args:
-            account: who is charged; accounts sharing a privacy unit are held to their budgets too.
-            campaign: its name; a campaign that was reserved before is found again and costs nothing more.
-            task: what is labelled.
+            account: that is charged; the budgets of accounts sharing a privacy unit are enforced too.
+            campaign: its name; a campaign that was reserved before is found again at no further cost.
+            task: the labelling task.
             event: the worst case of everything the campaign may release.
             queries: keyed hashes of the inputs it may ask, in order, none of them answered or reserved before.
             max_answered: the most answers other than refusals.
 
         Raises:
-            BudgetExceeded: nothing was charged; the text says what is left and what was asked.
+            BudgetExceeded: nothing was charged; the text states the remaining budget and the requested cost.
             InputError: an input belongs to another open campaign, the event pays for less than the campaign may
                 release, or there is no such account.
             LedgerError: the campaign belongs to another account or task.
@@ -130,7 +130,7 @@ class PrivacyLedger:
             answers: keyed input hash and class index (-1: refused), the next open inputs in their order.
 
         Returns:
-            False if another process answered them first: these draws must be thrown away unseen.
+            False if another process answered them first: these draws must be discarded unseen.
 
         Raises:
             LedgerError: more answers than the campaign was charged for.
@@ -139,14 +139,14 @@ class PrivacyLedger:
             return campaigns.persist(self._db, intent, answers)
 
     def persist_estimate(self, intent: Intent, estimate: SanitisedEstimate) -> bool:
-        """Write what a campaign shows of its data-dependent cost; final from then on, and the only one.
+        """Write the sanitised estimate of a campaign; final from then on, and the only one.
 
         Args:
             intent: a reserved campaign that is not settled.
             estimate: the noisy estimate, of the release that the campaign was charged for.
 
         Returns:
-            False if another process wrote one first: this draw must be thrown away unseen.
+            False if another process wrote one first: this draw must be discarded unseen.
 
         Raises:
             LedgerError: the campaign was not charged for this release.
@@ -155,13 +155,13 @@ class PrivacyLedger:
             return estimates.persist(self._db, intent, estimate)
 
     def estimate(self, campaign: str) -> SanitisedEstimate | None:
-        """The sanitised estimate that a campaign showed, or ``None``."""
+        """The sanitised estimate that a campaign released, or ``None``."""
         with readable():
             known = campaigns.find(self._db, campaign)
             return None if known is None else estimates.find(self._db, known)
 
     def estimates(self, account: str) -> list[SanitisedEstimate]:
-        """Every sanitised estimate that an account's campaigns showed, in order."""
+        """Every sanitised estimate that an account's campaigns released, in order."""
         with readable():
             return [estimates.parse(entry.body) for entry in chain.entries(self._db, account, estimates.KIND)]
 
@@ -214,8 +214,8 @@ class PrivacyLedger:
 
         Args:
             account: its name.
-            linked: with what accounts that share a privacy unit were charged, as budgets are held; private, since it
-                follows from who is in the records.
+            linked: with the charges of accounts that share a privacy unit, as for budgets; private, since it depends
+                on the records.
         """
         with readable():
             return budgets.spent(self._db, account, linked=linked)
@@ -226,7 +226,7 @@ class PrivacyLedger:
             return budgets.left(self._db, account, linked=linked)
 
     def record_purge(self, account: str, *, run: str, retention_days: float, removed: Sequence[str]) -> None:
-        """Say in the chain which private artifacts of a run are removed, before they are."""
+        """Record in the chain the private artifacts of a run that are about to be removed."""
         body = {"run": run, "retention_days": retention_days, "removed": sorted(removed)}
         with self._storage.transaction():
             accounts.get(self._db, account)
@@ -238,7 +238,7 @@ class PrivacyLedger:
             return list(chain.entries(self._db, account))
 
     def head(self) -> Anchor:
-        """The chain's length and the hash of its last row, to be kept where nobody can change it."""
+        """The chain's length and the hash of its last row, to be kept where it cannot be changed."""
         with readable():
             return chain.head(self._db)
 
@@ -254,7 +254,7 @@ class PrivacyLedger:
             published: length and head as a model version's tags hold them; the chain must contain them.
 
         Raises:
-            LedgerError: naming the first row that is not what was written.
+            LedgerError: naming the first altered row.
         """
         with self._storage.snapshot():
             last = verification.verify(self._db)

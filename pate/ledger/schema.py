@@ -1,4 +1,4 @@
-"""The ledger's tables. What is written stays: triggers refuse to change or remove it.
+"""The ledger's tables. Rows are immutable: triggers refuse to change or remove them.
 
 A new database runs all steps, an older one those it lacks, in one transaction that also adds a ``schema`` row to
 the chain: no step touches a row of the chain, so its hashes stay. To change the tables, add a step at the end.
@@ -95,7 +95,7 @@ def connect(path: str) -> sqlite3.Connection:
 
 
 def version(db: sqlite3.Connection) -> int:
-    """Number of migrations that the database has seen; 0 if it is new."""
+    """Number of migrations applied to the database; 0 if it is new."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
@@ -111,7 +111,7 @@ def require_known(db: sqlite3.Connection) -> None:
 
 
 def migrate(db: sqlite3.Connection, key_digest: str) -> None:
-    """Run the missing steps and say so in the chain, all or nothing.
+    """Run the missing steps and record them in the chain, atomically.
 
     Args:
         db: the database.
@@ -128,7 +128,7 @@ def migrate(db: sqlite3.Connection, key_digest: str) -> None:
 
 
 def run_steps(db: sqlite3.Connection, done: int) -> None:
-    """Create what a database lacks that has seen ``done`` steps."""
+    """Run the steps after the first ``done``."""
     for step in STEPS[done:]:
         for statement in _statements(step):
             db.execute(statement)

@@ -1,4 +1,4 @@
-"""The ledger's folder: opened whole or refused, and one transaction at a time."""
+"""The ledger's folder: opened if complete, else refused; one transaction at a time."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pate.ledger.keys import LedgerKey
 class Storage:
     """``ledger.sqlite3``, ``key``, ``anchor.json`` and ``lock`` in one folder (mode 0700).
 
-    They come into being in the order anchor, key, database, so that a folder where one of them went missing can be
-    told from a new one.
+    They are created in the order anchor, key, database, so that a folder that lost one of them is distinguished from a
+    new one.
 
     Attributes:
         db: the database.
@@ -48,7 +48,7 @@ class Storage:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """One writer at a time; all or nothing; a chain that its anchor does not know is not continued."""
+        """Transaction of a single writer; a chain that does not match its anchor is not continued."""
         with readable():
             self.db.execute("BEGIN IMMEDIATE")
             try:
@@ -63,7 +63,7 @@ class Storage:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Several reads of one state, while other processes write."""
+        """Consistent reads, while other processes write."""
         with readable():
             self.db.execute("BEGIN")
             try:
@@ -73,7 +73,7 @@ class Storage:
                     self.db.execute("ROLLBACK")
 
     def _require_whole(self) -> None:
-        """A ledger that lost its database, key or anchor must not start again from nothing."""
+        """Refuse to start an empty ledger where database, key or anchor was lost."""
         known = anchor.read(self.anchor)
         rows = known is not None and known.length > 0
         database, key = (_has_content(self._folder / name) for name in ("ledger.sqlite3", "key"))
@@ -129,11 +129,11 @@ def readable() -> Iterator[None]:
 
 def _missing(what: str) -> LedgerError:
     return LedgerError(
-        f"Expected the {what} of a ledger that was in use, got none; restore it from its backup: a new one would know "
-        "nothing of what was spent"
+        f"Expected the {what} of a ledger that was in use, got none; restore it from its backup: a new one would not "
+        "contain what was spent"
     )
 
 
 def _has_content(path: Path) -> bool:
-    """An empty file is as good as none: SQLite takes it for a new database, and copies that break off leave one."""
+    """Treat an empty file as missing: SQLite takes it for a new database, and interrupted copies leave one."""
     return path.exists() and path.stat().st_size > 0

@@ -1,7 +1,7 @@
-"""Verification that the ledger is what was written: the chain by its hashes, every table by the chain.
+"""Verification of the ledger: the chain by its hashes, every table by the chain.
 
-The tables only speed up what the chain says. Each is derived from the chain again and compared, so that a change
-of a budget, of a unit, of a campaign or of an answer is found and named by the chain's row that it contradicts.
+The tables only index the chain. Each is derived from the chain again and compared, so that a change of a budget, unit,
+campaign or answer is reported with the chain's row that it contradicts.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def verify(db: sqlite3.Connection) -> chain.Entry | None:
     """Check everything but the anchor; returns the chain's last row.
 
     Raises:
-        LedgerError: naming the first row that is not what was written, or that a table contradicts.
+        LedgerError: naming the first row that was altered, or that a table contradicts.
     """
     last = None
     registered: dict[str, list[chain.Entry]] = {}
@@ -72,7 +72,7 @@ def _follow(entry: chain.Entry, registered: dict[str, list[chain.Entry]], known:
 
 
 def _follow_figure(entry: chain.Entry, campaign: _Campaign) -> None:
-    """One estimate for a campaign, while it was open, of the release that it was charged for."""
+    """Accept one estimate per campaign, while it is open, of the release that it was charged for."""
     paid = estimates.charged_release(from_dict(campaign.reserved.body["event"]))
     if campaign.estimate is not None or campaign.settled is not None or estimates.parse(entry.body).release != paid:
         raise LedgerError(
@@ -167,7 +167,7 @@ def _verify_queries(db: sqlite3.Connection, campaign: _Campaign, intent: campaig
 
 def _contradicted(entry: chain.Entry, what: str) -> LedgerError:
     return LedgerError(
-        f"Expected what ledger row {entry.seq} ({entry.kind}) says, got another {what} in the tables; restore a backup"
+        f"Expected what ledger row {entry.seq} ({entry.kind}), got another {what} in the tables; restore a backup"
     )
 
 
