@@ -1,8 +1,8 @@
-"""The ``data`` part of a configuration: where the private records, the pool and the evaluation set come from.
+"""The ``data`` section of a configuration: sources of the private records, the pool and the evaluation set.
 
 Names and paths of files are not part of the configuration that is published: they are left out of every dump, and
-of the run id; the content of the data is fingerprinted instead. Text of the user's (names of columns, categories)
-stands in values, never in keys: trackers restrict their keys.
+of the run id; the content of the data is fingerprinted instead. The user's text (names of columns, categories) is in
+values, never in keys: trackers restrict their keys.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _as_text(value: object) -> object:
 Text: TypeAlias = Annotated[str, BeforeValidator(_as_text)]
 Texts: TypeAlias = tuple[Text, ...]
 SiteName: TypeAlias = Annotated[Text, AfterValidator(lambda name: str(canonical_ids([name], place="the site")[0]))]
-"""In the form in which sites are compared."""
+"""In the canonical form of sites."""
 
 
 class DigitsData(Section):
@@ -61,10 +61,10 @@ class VisionData(Section):
 
 
 class SplitConfig(Section):
-    """Division of one body of records, where the files do not say it."""
+    """Division of one body of records, where no files are named."""
 
     by: Literal["record", "unit", "site"] = Field(
-        "record", description="what is never split between private and public"
+        "record", description="the group that is never split between private and public"
     )
     seed: Seed = Field(0, description="of the split; independent of the experiment's seed")
     records_may_be_published: bool = Field(
@@ -76,8 +76,8 @@ class ReplaceConfig(Section):
     """Replacement of one cell text by another."""
 
     column: Text
-    text: Text = Field(description="as it is in the file, such as '> 89'")
-    by: Text = Field(description="the value it is read as, such as '90'")
+    text: Text = Field(description="text in the file, such as '> 89'")
+    by: Text = Field(description="its replacement, such as '90'")
 
 
 class FormatConfig(Section):
@@ -87,8 +87,8 @@ class FormatConfig(Section):
     columns: Texts | None = Field(None, description="names of the columns of files without a header")
     separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
     skip_rows: int = Field(0, ge=0, description="lines before the table begins")
-    missing: Texts = Field((), description="texts that mean a missing value, besides an empty one")
-    replace: tuple[ReplaceConfig, ...] = Field((), description="texts that are read as others")
+    missing: Texts = Field((), description="texts that mean a missing value, in addition to an empty one")
+    replace: tuple[ReplaceConfig, ...] = Field((), description="texts to replace")
 
 
 class WhereConfig(Section):
@@ -113,7 +113,7 @@ class FileConfig(Section):
     """One file of records, or one folder of images."""
 
     path: Path
-    site: SiteName | None = Field(None, description="the site that all its records belong to")
+    site: SiteName | None = Field(None, description="the site of all its records")
     prefix: str = Field("", description="npz: before the names of the arrays, such as train_")
     format: FormatConfig | None = Field(None, description="table: default: as data.format")
     join: tuple[JoinConfig, ...] | None = Field(None, description="table: default: as data.join")
@@ -174,7 +174,7 @@ class NpzData(FilesData):
 
 
 class PixelsConfig(Section):
-    """The form that every image is brought to."""
+    """The shape that every image is converted to."""
 
     height: Count
     width: Count
@@ -193,9 +193,11 @@ class LabelConfig(Section):
     """Column of the label; exactly one of positive, above and classes."""
 
     column: Text
-    positive: Texts | None = Field(None, description="values of the second of two classes; all others are the first")
-    above: float | None = Field(None, description="numbers above this are the second of two classes")
-    classes: Texts | Literal["public"] | None = Field(None, description="all values; public: those of evaluation_files")
+    positive: Texts | None = Field(
+        None, description="values of the positive class (the second); all others are the first"
+    )
+    above: float | None = Field(None, description="numbers above this are the positive class (the second)")
+    classes: Texts | Literal["public"] | None = Field(None, description="all values; public: those in evaluation_files")
     names: tuple[Text, Text] = Field(("negative", "positive"), description="of two classes")
     missing: Literal["refuse", "drop"] = Field("refuse", description="treatment of records without a label")
 

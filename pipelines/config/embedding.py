@@ -1,8 +1,8 @@
 """Sections of a configuration whose keys are the fields of a library class, declared there once.
 
 ``section_of`` makes such a section: every field of the class is a key, with the type and default that it has there,
-and its line of the class's docstring as description. What YAML asks for beyond that (bounds, a path beside the
-configuration) is given as an annotated type.
+and its line of the class's docstring as description. Further requirements (bounds, a path relative to the
+configuration) are given as annotated types.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ S = TypeVar("S", bound="Embedding")
 
 
 class Embedding(Section):
-    """A section that says how an object of a library class is made."""
+    """A section with the settings of an object of a library class."""
 
     embeds: ClassVar[type[Any]] = object
 
@@ -51,7 +51,7 @@ def section_of(
         name: of the section, and of the module's variable that holds it.
         doc: first line of its documentation.
         tag: key and value that choose this section among others.
-        later: keys that came after the first release; see ``Section.later``.
+        later: keys added after the first release; see ``Section.later``.
         types: narrower types of fields, such as ``Annotated[float, Field(ge=0)]``.
     """
     given, hints, described = types or {}, get_type_hints(library_class), descriptions(library_class)
@@ -68,7 +68,7 @@ def section_of(
 
 
 def _description(kind: Any) -> str | None:
-    """The description that an annotated type has of its own."""
+    """The description in an annotated type."""
     found = (getattr(own, "description", None) for own in get_args(kind)[1:])
     return next((text for text in found if text), None)
 

@@ -1,4 +1,4 @@
-"""One YAML file per experiment, read into frozen models; an unknown key is an error.
+"""One YAML file per experiment, as frozen models; an unknown key is an error.
 
 The file's values are public. Where a value is wrong the error names the file, the key path, the value and
 what was expected, in one line.
@@ -74,7 +74,7 @@ class Config(Section):
             raise ValueError("Expected one teacher for each hospital with sites.protects: site; remove partition.sites")
         if self.sites.protects == "site" and self.privacy.unit == "patient":
             raise ValueError(
-                "Expected privacy.unit to name whom sites.protects: site protects, got 'patient'; write privacy.unit: "
+                "Expected privacy.unit to name what sites.protects: site protects, got 'patient'; write privacy.unit: "
                 "hospital"
             )
         files = self.data.private_files if isinstance(self.data, FilesData) else ()
@@ -90,7 +90,7 @@ class Config(Section):
 
     @property
     def held_at_sites(self) -> bool:
-        """Return whether private records are read at their sites alone, since the pool does not come out of them."""
+        """Return ``True`` if private records are read at their sites alone, since the pool is not drawn from them."""
         return self.sites is not None and isinstance(self.data, FilesData) and bool(self.data.pool_files)
 
     @model_validator(mode="after")
@@ -108,7 +108,7 @@ class Config(Section):
     def _counts_fit(self) -> Config:
         if self.data.pool < 2:
             raise ValueError(
-                f"Expected data.pool >= 2, got {self.data.pool}; a student is kept with two public inputs as an example"
+                f"Expected data.pool >= 2, got {self.data.pool}; a student is exported with two public inputs"
             )
         if isinstance(self.data, DigitsData | VisionData) and self.partition.teachers > self.data.private:
             raise ValueError(
@@ -139,13 +139,13 @@ class Config(Section):
             )
         if not rule.admits((self.campaign_event(),)):
             raise ValueError(
-                "Expected a campaign out of privacy.campaigns, got another; together they use so much of the budget "
-                "that nothing else may follow, so run what was declared"
+                "Expected a campaign out of privacy.campaigns, got another; together they use too much of the budget "
+                "for any other, so run a declared one"
             )
         return self
 
     def campaign_event(self) -> PrivacyEvent:
-        """The worst case of everything that the campaign releases."""
+        """Worst-case event of everything that the campaign releases."""
         return campaign_event(
             self.labelling.mechanism.build(),
             queries=self.labelling.max_asked,
@@ -154,7 +154,7 @@ class Config(Section):
         )
 
     def declared_campaigns(self) -> tuple[PrivacyEvent, ...]:
-        """The worst case of each campaign that is declared with the budget."""
+        """Worst-case event of each campaign that is declared with the budget."""
         return tuple(
             campaign_event(
                 declared.mechanism.build(),
@@ -175,7 +175,7 @@ class Config(Section):
         )
 
     def sanitised_release(self) -> SanitisedReleaseEvent | None:
-        """The figure that the campaign buys, if it does."""
+        """Sanitised estimate of the campaign, or ``None``."""
         if self.privacy.sanitised is None:
             return None
         require_teachers(self.partition.teachers)
@@ -186,9 +186,9 @@ class Config(Section):
         return data_independent_epsilon(self.campaign_event(), self.privacy.delta, self.privacy.accountant)
 
     def content(self) -> dict[str, Any]:
-        """The resolved configuration, without what cannot change a result and so may change while a run is resumed.
+        """The resolved configuration, without keys that do not affect results and so may change when a run is resumed.
 
-        Keys that came later are left out where they are not used, so that a run keeps its id.
+        Keys that were added later are left out where they are not used, so that a run keeps its id.
         """
         found = self.model_dump(mode="json", exclude=_NOT_IN_RESULTS)
         if not self.privacy.campaigns:

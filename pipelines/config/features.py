@@ -1,4 +1,4 @@
-"""The part of a configuration that says how inputs are represented, from public data alone."""
+"""The ``features`` section of a configuration: the representation of inputs, from public data alone."""
 
 from __future__ import annotations
 

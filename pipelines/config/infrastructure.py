@@ -1,4 +1,4 @@
-"""The parts of a configuration that change no result: tracking, Ray and faults."""
+"""The sections of a configuration that change no result: tracking, Ray and faults."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TrackingConfig(Section):
 
 
 class RayConfig(Section):
-    """The Ray that is used. RAY_ADDRESS and an initialised Ray are joined without being asked."""
+    """The Ray that is used. RAY_ADDRESS and an initialised Ray are joined by default."""
 
     address: str | None = Field(None, description="host:port; default: RAY_ADDRESS, else a local one")
     num_cpus: Count | None = Field(None, description="cores of the local Ray; default: all")
@@ -53,7 +53,7 @@ class FaultsConfig(Section):
 
     retries: int = Field(3, ge=0, le=100, description="further tries of a task that crashed")
     task_seconds: Positive | None = Field(
-        None, description="time limit of one task in seconds; a slower one is tried once more, elsewhere at its site"
+        None, description="time limit of one task in seconds; a slower one is retried once, on another node of its site"
     )
     patience_seconds: Positive = Field(60.0, description="time that a site may be without a node before it is given up")
     quorum_teachers: Count | None = Field(None, description="fewest teachers that must take part; default: all")

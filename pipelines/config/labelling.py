@@ -1,4 +1,4 @@
-"""The ``labelling`` part of a configuration: which mechanism answers, and how many queries."""
+"""The ``labelling`` section of a configuration: mechanism and number of queries."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ Mechanism: TypeAlias = Annotated[MechanismConfig, OneOf("kind", GNMaxConfig, LNM
 
 
 class LabellingConfig(Section):
-    """The campaign: which mechanism, how many queries."""
+    """The campaign: mechanism and number of queries."""
 
     mechanism: Mechanism
     max_asked: Count = Field(description="number of queries, chosen before the first vote")

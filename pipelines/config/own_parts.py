@@ -1,4 +1,4 @@
-"""The parts of an experiment that are the user's own, named by their import paths."""
+"""The user's own parts of an experiment, named by their import paths."""
 
 from __future__ import annotations
 

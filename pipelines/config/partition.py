@@ -1,4 +1,5 @@
-"""The ``partition`` and ``sites`` parts of a configuration: which teacher learns from which record, and where."""
+"""The ``partition`` and ``sites`` sections of a configuration: assignment of records to teachers, and where they are
+read."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ class PartitionConfig(Section):
 
     teachers: Count
     by: Literal["random", "unit", "site"] = Field("random", description="site: each teacher stays within a hospital")
-    group_size: Count = Field(1, description="partitions that one privacy unit may sit in; the cost grows with it")
+    group_size: Count = Field(1, description="partitions that one privacy unit may be in; the cost grows with it")
     label_skew: Positive | None = Field(None, description="simulation: Dirichlet concentration per class")
     sites: tuple[SiteTeachersConfig, ...] = Field(
         (), description="by site: each site and its teachers; default: the sites of private_files, with equal numbers"
@@ -48,7 +49,7 @@ class PartitionConfig(Section):
 
 
 class SitesConfig(Section):
-    """Records stay where they are: each file of data.private_files is read on the Ray nodes of its site alone."""
+    """Records stay at their sites: each file of data.private_files is read on the Ray nodes of its site alone."""
 
     folder: Path = Field(
         exclude=True, description="private folder on the nodes, shared by the nodes of a site; teachers stay there"
@@ -66,5 +67,5 @@ class SitesConfig(Section):
     @classmethod
     def _absolute(cls, folder: Path) -> Path:
         if not folder.is_absolute():
-            raise ValueError("Expected an absolute path, got a relative one: tasks have no working folder of yours")
+            raise ValueError("Expected an absolute path, got a relative one: tasks do not run in your working folder")
         return folder

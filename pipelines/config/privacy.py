@@ -1,4 +1,4 @@
-"""The ``privacy`` part of a configuration: the budget of the data, and what is declared with it."""
+"""The ``privacy`` section of a configuration: the budget of the data, and what is declared with it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SanitisedConfig = section_of(
     SanitisedReleaseEvent,
     SanitisedSection,
     name="SanitisedConfig",
-    doc="Show one noisy estimate of the data-dependent cost, at the end; its own cost is part of the campaign's.",
+    doc="Release one noisy estimate of the data-dependent cost, at the end; its own cost is charged with it.",
     later=("floor",),
     types={
         "order": Annotated[float, Field(gt=1, allow_inf_nan=False)],
@@ -36,7 +36,7 @@ SanitisedConfig = section_of(
         ],
         "sigma_ss": Annotated[Positive, Field(description="noise of the estimate, in smooth sensitivities")],
         "tau_s": Annotated[
-            Positive, Field(description="noise of the logarithm of that noise's width, which is shown too")
+            Positive, Field(description="noise of the logarithm of that noise's width, which is released too")
         ],
         "floor": Annotated[float, Field(ge=1e-9, le=1)],
     },
@@ -55,18 +55,18 @@ class DeclaredCampaignConfig(Section):
 
 
 class PrivacyConfig(Section):
-    """The budget of the data; fixed when the data are first registered."""
+    """The budget of the data, fixed at their first registration."""
 
     epsilon: Positive = Field(description="largest epsilon that may ever be spent on these data")
     delta: float = Field(gt=0, lt=1, description="failure probability, far below one over the number of units")
-    unit: str = Field("patient", min_length=1, max_length=80, description="whom the guarantee protects")
+    unit: str = Field("patient", min_length=1, max_length=80, description="the unit that the guarantee protects")
     accountant: str = Field(DEFAULT_ACCOUNTANT, description="the data-independent accountant that enforces the budget")
     sanitised: Sanitised | None = Field(
         None,
-        description="spend budget on a publishable noisy estimate of the data-dependent cost; see `pate plan --sanitised`",
+        description="spend budget on a publishable noisy estimate of the data-dependent cost; `pate plan` proposes one",
     )
     campaigns: tuple[DeclaredCampaignConfig, ...] = Field(
-        (), description="all campaigns on these data, where they are fixed now; default: each is decided when it is run"
+        (), description="all campaigns on these data, if fixed now; default: each is decided when it is run"
     )
     retention_days: int | None = Field(
         None,

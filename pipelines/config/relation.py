@@ -8,7 +8,8 @@ from pipelines.config.experiment import Config
 
 
 def carries_ids(config: Config) -> bool | None:
-    """Return whether private records carry the ids of their units; ``None``: manifests of images may."""
+    """Return ``True`` if private records carry the ids of their units; ``None`` if they may, as in manifests of
+    images."""
     data = config.data
     if config.sites is not None and config.sites.protects == "site":
         return True

@@ -8,7 +8,7 @@ from pathlib import Path
 from pate.errors import expected
 
 FOLDER = Path(__file__).parents[1] / "configs"
-"""In a checkout a link to ``configs/`` at its top."""
+"""In a checkout, a link to the top-level ``configs/``."""
 
 
 def shipped() -> dict[str, Path]:
@@ -17,12 +17,12 @@ def shipped() -> dict[str, Path]:
 
 
 def find_config(config: str | os.PathLike[str]) -> Path:
-    """The file of a configuration that a user names by its path or, if it is shipped, by its name.
+    """The file of a configuration, named by its path or, if it is shipped, by its name. A file at that path has
 
-    A file at that path comes first.
+    precedence.
 
     Raises:
-        InputError: there is neither such a file nor such a name.
+        InputError: neither a file nor a shipped configuration has this name.
     """
     path = Path(config)
     if path.is_file():

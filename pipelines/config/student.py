@@ -1,4 +1,4 @@
-"""The ``student`` part of a configuration: how the model that is published learns."""
+"""The ``student`` section of a configuration: learner of the published model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LearnerConfig(Embedding):
         "fresh", description="features: begin with the weights of the encoder, which must be the same network"
     )
     see: Literal["inputs", "features"] = Field(
-        "inputs", description="features: the student is a head on the encoder, which becomes its first part"
+        "inputs", description="features: the student is a head on the encoder, which becomes its first layers"
     )
 
     def build(self) -> Learner:
@@ -36,7 +36,7 @@ class LearnerConfig(Embedding):
 
     @abstractmethod
     def pooled(self) -> object:
-        """Settings of the student's model where it learns from true labels, without any privacy."""
+        """Settings of the student's model when trained on true labels, without privacy."""
 
     @abstractmethod
     def shortened(self) -> LearnerConfig:
@@ -44,7 +44,7 @@ class LearnerConfig(Embedding):
 
     @abstractmethod
     def updates(self, labels: int) -> int:
-        """The last step that the learner will report, for so many released labels."""
+        """The last step that the learner will report, for this number of released labels."""
 
     @property
     @abstractmethod
@@ -93,7 +93,7 @@ class TreesConfig(LearnerConfig):
     def _without_network(cls, chosen: str, info: ValidationInfo) -> str:
         if chosen == "features":
             raise ValueError(
-                f"Expected no {info.field_name}: features for boosted-trees, which are no network, got it; remove it"
+                f"Expected no {info.field_name}: features for boosted-trees, which are not a network, got it; remove it"
             )
         return chosen
 
@@ -123,7 +123,7 @@ PseudoLabelConfig = section_of(
     PseudoLabel,
     NetworkConfig,
     name="PseudoLabelConfig",
-    doc="A student that also learns from its own confident answers on the rest of the pool (Lee 2013).",
+    doc="A student that also learns from its own confident predictions on the rest of the pool (Lee 2013).",
     tag=("learner", "pseudo-label"),
     later=("ramp",),
     types={"weight": Positive, "threshold": Fraction, "unlabelled_ratio": Count, "ramp": tuple[Fraction, Fraction]},
@@ -132,7 +132,7 @@ FixMatchConfig = section_of(
     FixMatch,
     NetworkConfig,
     name="FixMatchConfig",
-    doc="A student for images that must agree with itself on weak and strong changes (Sohn et al. 2020).",
+    doc="A student for images, trained for consistency between weak and strong augmentation (Sohn et al. 2020).",
     tag=("learner", "fixmatch"),
     later=("alignment",),
     types={"threshold": Fraction, "unlabelled_ratio": Count, "weight": Positive},

@@ -1,4 +1,4 @@
-"""The ``teachers`` part of a configuration: what a teacher is, and how teachers are trained."""
+"""The ``teachers`` section of a configuration: model and training of the teachers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _model_tag(value: object) -> str:
 
 
 NETWORKS = (ModelSpec, CustomModel)
-"""Kinds of teachers that ``teachers.training`` says how to fit."""
+"""Kinds of teachers that are fitted as ``teachers.training`` specifies."""
 
 
 class TeachersConfig(Section):
@@ -48,11 +48,11 @@ class TeachersConfig(Section):
             )
         if not isinstance(self.model, NETWORKS) and self.num_gpus:
             raise ValueError(
-                f"Expected num_gpus=0 for {self.model.kind}, got {self.num_gpus:g}; they use processors alone"
+                f"Expected num_gpus=0 for {self.model.kind}, got {self.num_gpus:g}; they run on processors only"
             )
         if isinstance(self.model, CustomModel) and self.strategy == "fused":
             raise ValueError(
-                "Expected strategy: sequential or auto for a custom model, got 'fused'; nothing proves that your "
-                "modules stay apart where they are fused"
+                "Expected strategy: sequential or auto for a custom model, got 'fused'; fused modules of your own are "
+                "not proven independent"
             )
         return self

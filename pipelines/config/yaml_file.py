@@ -1,4 +1,4 @@
-"""A configuration as a file: its YAML, and its faults in one line."""
+"""YAML file of a configuration, and its faults in one line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pate.errors import InputError
 from pipelines.config.fields import Section
 
 MOST_CHARACTERS = 1_000_000
-"""Of a file, and of its content with all aliases written out."""
+"""Largest size of a file, and of its content with all aliases expanded."""
 _MOST_LEVELS = 50
 _MOST_SHOWN = 200
 
@@ -35,7 +35,7 @@ def read(path: Path) -> dict[str, Any]:
         raise InputError(
             f"Expected a readable configuration, got {error.strerror} for {path}; check the path"
         ) from error
-    except (yaml.YAMLError, ValueError, OverflowError) as error:  # such as a day that no month has
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # such as an impossible date
         if isinstance(error, InputError):
             raise
         place = " ".join(str(error).split())
@@ -60,7 +60,7 @@ def one_line(path: Path, content: dict[str, Any], faults: list[ErrorDetails]) ->
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{path}: unknown key {key}={_shown(first['input'])}; remove it or correct its spelling{more}"
     if first["type"] == "missing":
-        return f"{path}: missing key {key}; add it, see `pate schema` for what it means{more}"
+        return f"{path}: missing key {key}; add it, see `pate schema` for its meaning{more}"
     if first["type"] == "value_error":
         return f"{path}: {key + ': ' if key else ''}{message}{more}"
     got = "" if isinstance(first["input"], dict | Section) else f"={_shown(first['input'])}"
@@ -68,7 +68,7 @@ def one_line(path: Path, content: dict[str, Any], faults: list[ErrorDetails]) ->
 
 
 def _keys(content: Any, fault: ErrorDetails) -> list[str]:
-    """The keys that lead to a fault; pydantic names a chosen kind among them as if it were one."""
+    """The keys that lead to a fault, without the name of a chosen kind, which pydantic lists as a key."""
     keys: list[str] = []
     for part in fault["loc"]:
         try:
@@ -84,7 +84,7 @@ def _shown(value: object) -> str:
     """A value in an error, cut short where it is long."""
     try:
         text = repr(value)
-    except ValueError:  # Python writes no numbers of thousands of digits
+    except ValueError:  # Python does not print numbers of thousands of digits
         return "a number of thousands of digits"
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
@@ -117,7 +117,7 @@ class _Loader(yaml.SafeLoader):
         seen: set[Any] = set()
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key that is no text", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, "a key that is not text", key_node.start_mark)
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
@@ -128,7 +128,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _written_out(node: yaml.Node, known: dict[yaml.Node, float]) -> float:
-    """Characters of a node with every alias in it written out; infinite for one that holds itself."""
+    """Characters of a node with every alias expanded; infinite for one that contains itself."""
     if node not in known:
         known[node] = inf
         if isinstance(node, yaml.ScalarNode):
