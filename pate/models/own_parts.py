@@ -73,5 +73,7 @@ def call_part(path: str, *arguments: Any, key: str, **settings: Any) -> Any:
 
 
 def broken(key: str, path: str, found: str) -> InputError:
-    """The error for an own part that does not keep what it must promise; see docs/how_to/own_parts.md."""
-    return expected(f"a part at {key} that keeps what own parts must promise", "correct it", path=path, found=found)
+    """The error for user code that does not meet its contract; ``found`` names what it did."""
+    return expected(
+        f"user code at {key} that meets its contract", "see docs/how_to/own_parts.md", path=path, found=found
+    )

@@ -10,7 +10,8 @@ import base64
 import json
 import pickle
 from collections.abc import Sequence
-from typing import Any, final
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,14 +26,28 @@ from pate.teachers.weights import BundleWeights
 
 FORMAT = "pate pickled estimators 1"
 KEY = "teachers.model.estimator"
+Fitted: TypeAlias = bytes | int | None
+"""A pickle; the one class that the records have; or nothing, for a teacher without records."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class OneClass:
+    """The predictor of a teacher whose records have one class."""
+
+    label: int
+
+    def predict(self, rows_NF: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+        """The class, once for each row."""
+        return np.full(len(rows_NF), self.label, dtype=np.int64)
 
 
 @final
 class Estimator(nn.Module):
     """A fitted estimator, or none: inputs ``[N, *shape]``, flattened, to logits ``[N, C]``.
 
-    A row is the logarithm of ``predict_proba``, or 0 for the class that ``predict`` names and minus infinity for all
-    others. Predictions that are no class, or probabilities that are not finite, are rows of NaN: an abstention.
+    A row is that of ``predict_proba``, or 1 for the class that ``predict`` names and 0 for all others. Predictions
+    that are no class, or probabilities that are not finite, are rows that are not finite: an abstention.
     """
 
     def __init__(self, fitted: Any, classes: int, path: str) -> None:
@@ -71,31 +86,60 @@ class Estimator(nn.Module):
 
 def fit_estimator(
     model: EstimatorModel, rows_NF: npt.NDArray[np.float32], labels_N: npt.NDArray[np.int64], classes: int, seed: int
-) -> Estimator:
-    """A new estimator of the user's, fitted on one teacher's records.
+) -> Fitted:
+    """One teacher's estimator from its records, one or more: their class if there is one only, else a pickle.
+
+    The user's function is called twice from one seed, and a copy of what it gave is fitted: an object that the user's
+    code still holds never learns. The pickle is taken before any other teacher is fitted.
 
     Raises:
-        InputError: what the function gives has no ``fit`` and ``predict``, or fails.
+        InputError: what the function gives is not a new estimator at each call, the same for one seed, or fails.
     """
+    if labels_N.min() == labels_N.max():
+        return int(labels_N[0])
+    made, twin = (_made(model, classes, seed) for _ in range(2))
+    if made is twin:
+        raise broken(KEY, model.estimator, "one object at two calls; make a new one at each call")
+    content = _pickled(made, model)
+    if content != _pickled(twin, model):
+        raise broken(KEY, model.estimator, "another object at a second call; use the seed, keep nothing")
+    own = pickle.loads(content)  # noqa: S301 - written above
+    if own is made or own is twin:
+        raise broken(KEY, model.estimator, "an object whose pickle is the object itself")
+    try:
+        fitted = own.fit(rows_NF, labels_N)
+    except Exception as error:
+        raise broken(KEY, model.estimator, f"{type(error).__name__} while it is fitted") from error
+    if content != _pickled(twin, model):
+        raise broken(KEY, model.estimator, "an object that changes while another is fitted")
+    return _pickled(own if fitted is None else fitted, model)
+
+
+def _made(model: EstimatorModel, classes: int, seed: int) -> Any:
+    """What one call of the user's function gives: an estimator that is not fitted."""
     made = call_part(model.estimator, classes, seed % 2**31, key=KEY)
     if not hasattr(made, "fit") or not (hasattr(made, "predict") or hasattr(made, "predict_proba")):
         raise broken(KEY, model.estimator, f"{type(made).__name__} without fit and predict")
-    if getattr(made, "classes_", None) is not None:
+    learned = [name for name in getattr(made, "__dict__", {}) if name.endswith("_") and not name.startswith("__")]
+    if learned or getattr(made, "classes_", None) is not None:
         raise broken(KEY, model.estimator, "an estimator that is fitted already; make a new one at each call")
+    return made
+
+
+def _pickled(estimator: Any, model: EstimatorModel) -> bytes:
     try:
-        fitted = made.fit(rows_NF, labels_N)
+        return pickle.dumps(estimator)
     except Exception as error:
-        raise broken(KEY, model.estimator, f"{type(error).__name__} while it is fitted") from error
-    return Estimator(made if fitted is None else fitted, classes, model.estimator)
+        raise broken(KEY, model.estimator, f"an estimator that cannot be pickled ({type(error).__name__})") from error
 
 
-def pack_estimators(fitted: Sequence[Any], teachers: Sequence[int]) -> BundleWeights:
-    """The estimators of the teachers with these numbers; ``None`` for one that abstains.
+def pack_estimators(fitted: Sequence[Fitted], teachers: Sequence[int]) -> BundleWeights:
+    """What ``fit_estimator`` gave for the teachers with these numbers.
 
-    The document is ``{"format", "teachers": [number, ...], "models": [pickle in base64 or null, ...]}``.
+    The document is ``{"format", "teachers": [number, ...], "models": [pickle in base64, class or null, ...]}``.
     """
-    texts = [None if own is None else base64.b64encode(pickle.dumps(own)).decode() for own in fitted]
-    return BundleWeights.of(json.dumps({"format": FORMAT, "teachers": list(teachers), "models": texts}).encode())
+    models = [base64.b64encode(own).decode() if isinstance(own, bytes) else own for own in fitted]
+    return BundleWeights.of(json.dumps({"format": FORMAT, "teachers": list(teachers), "models": models}).encode())
 
 
 def unpack_estimators(model: EstimatorModel, weights: BundleWeights, classes: int) -> dict[int, nn.Module]:
@@ -106,12 +150,15 @@ def unpack_estimators(model: EstimatorModel, weights: BundleWeights, classes: in
     """
     document = read_json(weights.checked())
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise expected(f"a document of {FORMAT!r}", "nothing else is ever loaded; train again")
-    fitted = [
-        None if text is None else pickle.loads(base64.b64decode(text))  # noqa: S301 - private, and its hash was checked
-        for text in document["models"]
-    ]
+        raise expected(f"a document of {FORMAT!r}", "no other format is read; train again")
     return {
-        int(teacher): Estimator(own, classes, model.estimator)
-        for teacher, own in zip(document["teachers"], fitted, strict=True)
+        int(teacher): Estimator(_opened(own), classes, model.estimator)
+        for teacher, own in zip(document["teachers"], document["models"], strict=True)
     }
+
+
+def _opened(content: str | int | None) -> Any:
+    """The estimator of one teacher; the hash of the document was checked before."""
+    if isinstance(content, int):
+        return OneClass(content)
+    return None if content is None else pickle.loads(base64.b64decode(content))  # noqa: S301 - private and checked

@@ -6,9 +6,10 @@ Everything else (roster, seeds, votes, abstentions) is the same for all; a new k
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import singledispatch
-from typing import Any, TypeAlias, final
+from typing import TypeAlias, final
 
 import torch
 from torch import nn
@@ -20,8 +21,8 @@ from pate.models.bundle import fit_bundle
 from pate.models.specs import CustomModel, EstimatorModel, ModelSpec, Shape, Strategy, TrainSpec, TreesSpec
 from pate.models.training import FloatArray, IntArray, Records
 from pate.randomness import derive_seed
-from pate.teachers.estimators import fit_estimator, pack_estimators, unpack_estimators
-from pate.teachers.own_networks import build_own, require_independent, silence
+from pate.teachers.estimators import Fitted, fit_estimator, pack_estimators, unpack_estimators
+from pate.teachers.own_networks import build_own, silence
 from pate.teachers.tree_weights import pack_trees, unpack_trees
 from pate.teachers.weights import BundleWeights, pack, unpack, unpack_into
 
@@ -112,7 +113,6 @@ def _fit_own_networks(
     """One after the other: that modules of the user's stay apart where they are fused is not proven."""
     shape, classes = fitting.input_shape, fitting.classes
     networks = [build_own(model, shape, classes, derive_seed(own, "weights")) for own in seeds]
-    require_independent(model, networks, shape)
     return _fitted(networks, model.kind, partitions, teachers, seeds, fitting, "sequential")
 
 
@@ -177,14 +177,14 @@ def _fit_estimators(
 ) -> BundleWeights:
     if fitting.train is not None:
         raise expected("no TrainSpec for an estimator", "it knows how it is fitted", kind=model.kind)
-    fitted: list[Any] = []
+    fitted: list[Fitted] = []
     for partition, seed in zip(partitions, seeds, strict=True):
         if len(partition[1]) == 0:
             fitted.append(None)
             continue
         records = _records(partition, fitting.input_shape, fitting.classes)
         rows_NF = records.inputs.flatten(1).numpy().copy()
-        fitted.append(fit_estimator(model, rows_NF, records.labels.numpy().copy(), fitting.classes, seed).fitted)
+        fitted.append(fit_estimator(model, rows_NF, records.labels.numpy().copy(), fitting.classes, seed))
     return pack_estimators(fitted, teachers)
 
 
@@ -197,7 +197,8 @@ def _read_networks(model: ModelSpec, weights: BundleWeights, input_shape: Shape,
 def _read_own_networks(
     model: CustomModel, weights: BundleWeights, input_shape: Shape, classes: int
 ) -> dict[int, nn.Module]:
-    return unpack_into(weights, lambda: build_own(model, input_shape, classes, seed=0), kind=model.kind)
+    template = build_own(model, input_shape, classes, seed=0)
+    return unpack_into(weights, lambda: deepcopy(template), kind=model.kind)
 
 
 @read_teachers.register

@@ -1,4 +1,4 @@
-"""The weights of a bundle of teachers as bytes: safetensors with its SHA-256, never a pickle."""
+"""The weights of a bundle of teachers as bytes with their SHA-256; of networks safetensors, never a pickle."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class BundleWeights:
 
     Attributes:
         content: of networks safetensors, each parameter stacked to ``[T, ...]``, and the teachers' numbers ``[T]``;
-            of trees see ``pate.teachers.tree_weights``.
+            of trees see ``pate.teachers.tree_weights``, of user-defined estimators ``pate.teachers.estimators``.
         sha256: hex digest of ``content``, to be kept apart from it.
     """
 
@@ -100,5 +100,5 @@ def _checked_tensors(weights: BundleWeights) -> dict[str, Tensor]:
         return load(content)
     except SafetensorError as error:
         raise expected(
-            "weights in safetensors format", "nothing else is ever loaded, pickles can run code; train again"
+            "weights in safetensors format", "networks have no other format, pickles can run code; train again"
         ) from error

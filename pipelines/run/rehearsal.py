@@ -1,4 +1,4 @@
-"""The student's part of a run, tried for a moment before anything is charged.
+"""The student's part of a run, and user-defined teachers, tried for a moment before anything is charged.
 
 What its settings and the data do not allow (images for a learner of tables, an encoder of another network, more
 memory than there is) would else be found after the answers were paid for.
@@ -14,10 +14,12 @@ import torch
 
 from pate.data.records import FloatArray
 from pate.errors import PateError, expected
+from pate.models import CustomModel, EstimatorModel
 from pate.models.own_parts import broken
 from pate.randomness import derive_seed
 from pate.student import LabeledPool, Student
 from pate.student.export import save_exported
+from pate.teachers.rehearsal import rehearse_teachers
 from pate.values import Released
 from pipelines.config.student import CustomLearnerConfig
 from pipelines.run.context import Run
@@ -27,17 +29,19 @@ MOST_INPUTS = 512
 
 
 def rehearse(run: Run) -> None:
-    """Train the student for one update on made-up labels, and throw it away.
+    """Train the student for one update on made-up labels, and throw it away; own teachers likewise, on the pool.
 
     Args:
         run: with its encoder, before its campaign is charged.
 
     Raises:
-        InputError: the student cannot be trained on these inputs with these settings.
+        InputError: the student cannot be trained on these inputs with these settings, or user code for teachers does
+            not meet its contract.
     """
     if run.folder.stages.was_finished("labels"):
         return
     study, classes = run.study, len(run.study.classes)
+    _rehearse_own_teachers(run)
     labels_M = np.full(min(len(study.pool), MOST_INPUTS), -1, dtype=np.int64)
     asked = min(len(labels_M), run.config.labelling.max_asked)
     labels_M[:asked] = np.arange(asked) % classes
@@ -64,6 +68,18 @@ def rehearse(run: Run) -> None:
             found=type(error).__name__,
             reason=" ".join(str(error).split())[:200],
         ) from error
+
+
+def _rehearse_own_teachers(run: Run) -> None:
+    model = run.config.teachers.model
+    if isinstance(model, CustomModel | EstimatorModel):
+        rehearse_teachers(
+            model,
+            encoded(run.study.pool.inputs[:MOST_INPUTS], run.teachers_encoder),
+            train=run.config.teachers.training,
+            classes=len(run.study.classes),
+            seed=derive_seed(run.config.seed, "rehearsal"),
+        )
 
 
 def _require_student(

@@ -13,6 +13,7 @@ from pate.errors import InputError
 from pate.models.own_parts import load_part
 from pate.models.specs import CustomModel, EstimatorModel, TrainSpec
 from pate.teachers import BundleWeights, suffix_of, train_bundle, vote
+from pate.teachers.rehearsal import rehearse_teachers
 
 MODULE = "own_models"
 FIT = TrainSpec(steps=60, batch_size=16, learning_rate=0.03)
@@ -39,10 +40,12 @@ def estimator(name: str) -> EstimatorModel:
     return EstimatorModel(estimator=f"{MODULE}:{name}")
 
 
-def trained(partitions, model, **changes) -> BundleWeights:
+def trained(partitions, model, numbers=None, **changes) -> BundleWeights:
     train = FIT if isinstance(model, CustomModel) else None
     fixed = {"train": train, "input_shape": (1, 8, 8), "classes": 10, "seed": 7}
-    return train_bundle(partitions, teachers=list(range(len(partitions))), model=model, **{**fixed, **changes})
+    return train_bundle(
+        partitions, teachers=numbers or list(range(len(partitions))), model=model, **{**fixed, **changes}
+    )
 
 
 def parts(digits, *sizes):
@@ -95,6 +98,13 @@ def test_a_prediction_that_is_no_class_is_an_abstention_and_a_missing_class_keep
         (network("deaf"), "finite outputs from weights that are not numbers"),
         (network("no_module"), "str where torch.nn.Module is needed"),
         (network("fails"), "it raises RuntimeError"),
+        (network("cached"), "two calls share weights"),
+        (network("view"), "two calls share weights"),
+        (network("unseeded"), "other weights at a second call"),
+        (estimator("one_object"), "one object at two calls"),
+        (estimator("fitted_before"), "fitted already"),
+        (estimator("other_each_time"), "another object at a second call"),
+        (estimator("unpicklable"), "cannot be pickled"),
         (estimator("no_estimator"), "object without fit and predict"),
     ],
     ids=lambda value: str(value)[:40],
@@ -104,7 +114,60 @@ def test_a_broken_promise_names_key_part_and_what_was_found(digits, model, found
         trained(parts(digits, 10, 10), model)
     assert "teachers.model." in str(caught.value)
     assert MODULE in str(caught.value)
+    assert "docs/how_to/own_parts.md" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("model", [network("keeper"), estimator("shared_memory")], ids=str)
+def test_no_teacher_starts_from_what_another_learned_in_the_same_process(digits, model) -> None:
+    first, other, second = parts(digits, 60, 50, 40)
+
+    def second_after(before) -> bytes:
+        sys.modules.pop(MODULE, None)
+        trained([before], model, numbers=[0])
+        return trained([second], model, numbers=[1]).content
+
+    assert second_after(first) == second_after(other)
+
+
+def test_one_class_is_voted_for_and_no_records_abstain_without_the_users_code(digits) -> None:
+    inputs, labels = digits
+    threes = labels == 3
+    model = estimator("never_called")
+    weights = trained([(inputs[threes], labels[threes]), (inputs[:0], labels[:0])], model)
+    np.testing.assert_array_equal(vote(weights, inputs[:4], model=model, classes=10), [[3, 3, 3, 3], [-1, -1, -1, -1]])
+    model = estimator("regression")
+    votes_TQ = vote(trained([(inputs[:1], labels[:1])], model), inputs[:3], model=model, classes=10)
+    np.testing.assert_array_equal(votes_TQ, [[labels[0]] * 3])
+
+
+def rehearsed(digits, model) -> None:
+    train = FIT if isinstance(model, CustomModel) else None
+    rehearse_teachers(model, digits[0][:300], train=train, classes=10, seed=7)
+
+
+@pytest.mark.parametrize("model", [network("build"), estimator("regression"), estimator("tree")], ids=str)
+def test_own_parts_that_meet_their_contract_pass_the_rehearsal(digits, model) -> None:
+    rehearsed(digits, model)
+
+
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        (network("too_narrow"), r"outputs of shape \(2, 9\)"),
+        (network("normalised"), "ValueError where it is fitted on 1 inputs"),
+        (network("drifting"), "another teacher after others were fitted"),
+        (estimator("hoarder"), "another teacher after others were fitted"),
+        (estimator("neighbours"), "ValueError where it is fitted on 2 inputs, or asked"),
+        (estimator("no_estimator"), "object without fit and predict"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_the_rehearsal_finds_what_only_fitting_and_asking_show(digits, model, found: str) -> None:
+    with pytest.raises(InputError, match=found) as caught:
+        rehearsed(digits, model)
+    assert "docs/how_to/own_parts.md" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("path", [f"{MODULE}:nothing", "no_such_package:build", f"{MODULE}:np"])

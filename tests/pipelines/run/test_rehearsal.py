@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import yaml
 
 from pate.errors import InputError
 from pate.ledger import PrivacyLedger
@@ -93,3 +96,65 @@ def test_a_run_whose_student_cannot_be_trained_is_refused_uncharged(shell: Any, 
     ledger = PrivacyLedger(shell.home / "ledger")
     assert [account for account in ledger.accounts() if ledger.spent(account.name).epsilon > 0] == []
     ledger.close()
+
+
+OWN = """
+from torch import nn
+
+
+def normalised(input_shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, classes))
+
+
+def build(input_shape, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, classes))
+
+
+class Narrow:
+    def fit(self, rows, labels):
+        pass
+
+    def predict_proba(self, rows):
+        return rows[:, :1]
+
+
+def narrow(classes, seed):
+    return Narrow()
+"""
+
+
+@pytest.mark.parametrize(
+    ("teachers", "words"),
+    [
+        (
+            {"model": {"kind": "custom", "builder": "own_teachers:normalised"}, "training": {"steps": 9}},
+            ["teachers.model.builder", "own_teachers:normalised", "ValueError where it is fitted on 1 inputs"],
+        ),
+        (
+            {"model": {"kind": "estimator", "estimator": "own_teachers:narrow"}},
+            ["teachers.model.estimator", "own_teachers:narrow", "probabilities of shape"],
+        ),
+        ({"model": {"kind": "custom", "builder": "own_teachers:build"}, "training": {"steps": 9}}, []),
+    ],
+    ids=str,
+)
+def test_own_teachers_are_tried_on_public_inputs_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, teachers: dict[str, Any], words: list[str]
+) -> None:
+    (tmp_path / "own_teachers.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(SMOKE), "teachers": teachers}))
+    run = run_of(load(path), tmp_path / "home")
+    run = replace(run, study=replace(run.study, private=None))
+    try:
+        rehearse(run)
+    except InputError as error:
+        found = str(error)
+    else:
+        found = ""
+    sys.modules.pop("own_teachers")
+    assert bool(found) == bool(words)
+    assert "\n" not in found
+    for piece in [*words, *(["docs/how_to/own_parts.md"] if words else [])]:
+        assert piece in found
