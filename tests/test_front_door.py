@@ -97,6 +97,13 @@ def test_audit_is_the_function_whatever_is_imported_first(code: str) -> None:
     assert python(f"{code}\nimport pate; print(pate.audit.__module__, pate.audit.__name__)") == "pate.shortcuts audit"
 
 
+def test_the_module_of_the_door_is_found_under_its_own_name() -> None:
+    import pate.aggregation.release as door
+
+    assert inspect.ismodule(door)
+    assert door.release is pate.release
+
+
 def test_no_name_is_that_of_a_submodule_but_errors() -> None:
     folder = Path(pate.__file__).parent
     modules = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}

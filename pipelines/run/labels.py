@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pate.accounting.rounding import up
-from pate.aggregation import Answers, release
+from pate.aggregation import Answers
+from pate.aggregation.release import release
 from pate.data import Study
 from pate.ledger import PrivacyLedger
 from pate.values import Released

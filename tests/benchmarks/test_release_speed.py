@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pate.aggregation import ConfidentGNMax, ExactNoise, release
+from pate.aggregation import ConfidentGNMax, ExactNoise
+from pate.aggregation.release import release
 from pate.ledger import Account, PrivacyLedger
 from pate.votes import VoteHistogram
 

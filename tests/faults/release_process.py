@@ -24,7 +24,8 @@ import numpy as np
 from pate.accounting import ComposedEvent, ConfidentGNMaxEvent, PrivacyEvent, data_independent_epsilon
 from pate.accounting.events import SanitisedReleaseEvent
 from pate.accounting.sanitised.gap_bound import gap_costs
-from pate.aggregation import ConfidentGNMax, ExactNoise, release
+from pate.aggregation import ConfidentGNMax, ExactNoise
+from pate.aggregation.release import release
 from pate.ledger import Account, PrivacyLedger, schema
 from pate.votes import VoteHistogram
 

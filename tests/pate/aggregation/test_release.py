@@ -20,9 +20,8 @@ from pate.aggregation import (
     InsecureSeededNoise,
     LNMax,
     NoisyMax,
-    release,
 )
-from pate.aggregation.release import _campaign_id
+from pate.aggregation.release import _campaign_id, release
 from pate.errors import BudgetExceeded, InputError, PrivacyViolation
 from pate.ledger import Account, PrivacyLedger
 from pate.values import Released

@@ -12,7 +12,8 @@ import pytest
 
 from pate.accounting import PrivacyEvent
 from pate.accounting import events as vocabulary
-from pate.aggregation import REFUSED, ConfidentGNMax, ExactNoise, GNMax, NoiseSource, NoisyMax, release
+from pate.aggregation import REFUSED, ConfidentGNMax, ExactNoise, GNMax, NoiseSource, NoisyMax
+from pate.aggregation.release import release
 from pate.arrays import IntArray
 from pate.errors import InputError, PrivacyViolation
 from pate.ledger import Account, PrivacyLedger
