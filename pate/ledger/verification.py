@@ -167,7 +167,7 @@ def _verify_queries(db: sqlite3.Connection, campaign: _Campaign, intent: campaig
 
 def _contradicted(entry: chain.Entry, what: str) -> LedgerError:
     return LedgerError(
-        f"Expected the content of ledger row {entry.seq} ({entry.kind}), got another {what} in a table; restore a backup"
+        f"Expected tables that match ledger row {entry.seq} ({entry.kind}), got another {what}; restore a backup"
     )
 
 
