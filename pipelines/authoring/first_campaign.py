@@ -37,11 +37,11 @@ def first_campaign(*, units: int, left: int, sites: int, pool: int, group_size: 
     """Choose sizes.
 
     Args:
-        units: privacy units that there are.
+        units: number of privacy units.
         left: units that teachers learn from.
         sites: each needs a teacher; 0 where none is known.
         pool: public inputs.
-        group_size: partitions that one unit may sit in.
+        group_size: partitions that one unit may be in.
     """
     teachers = max(next((t for t in _TEACHERS if left >= t * _UNITS_EACH), _TEACHERS[-1]), sites)
     sigma = max(1, round(teachers * group_size / 5))

@@ -1,6 +1,6 @@
-"""A first configuration for tables of one's own, from names of columns, public files and the command line.
+"""A first configuration for the user's own tables, from names of columns, public files and the command line.
 
-The private files give names of columns and how many records, units and sites there are. Whether a column holds numbers
+The private files give names of columns and numbers of records, units and sites. Whether a column holds numbers
 or categories comes from public files or the user: one private cell could decide it, and the file is published.
 """
 
@@ -33,13 +33,13 @@ class Wish:
         public: public files for pool and, without ``evaluation``, evaluation set.
         evaluation: labelled public files.
         label: column of the label.
-        positive: values of the second of two classes.
-        above: numbers above this are the second of two classes.
+        positive: values of the positive class.
+        above: numbers above this are the positive class.
         classes: all values of the label.
         names: names of two classes.
         unit: column of the privacy unit's id.
         site: column of the site.
-        numeric: columns of numbers, instead of what a look shows.
+        numeric: columns of numbers, instead of an inspection.
         categorical: columns of categories, likewise.
         columns: names of the columns of files without a header.
         missing: texts that mean a missing value.
@@ -77,13 +77,13 @@ class Wish:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """A column as public files show it, or as the user declares it.
+    """A column as seen in public files, or as declared by the user.
 
     Attributes:
         name: of the column.
         number: ``True`` if every value that is not missing is a number.
         most: the step that the number of different values does not exceed; ``None`` above the last.
-        said: the role that the user gave it; ``None``: the look decides.
+        said: the role declared by the user; ``None``: by inspection.
     """
 
     name: str
@@ -115,7 +115,7 @@ class Look:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The content of the configuration that is written.
+    """Content of the configuration to write.
 
     Attributes:
         wish: the command line.
@@ -143,7 +143,7 @@ class Plan:
 
 
 def plan(wish: Wish) -> Plan:
-    """Look at the columns and choose sizes.
+    """Inspect the columns and choose sizes.
 
     Raises:
         InputError: unreadable files, a missing column, or no rule for the label.

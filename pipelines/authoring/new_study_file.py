@@ -19,13 +19,13 @@ def to_yaml(found: Plan) -> str:
     return "\n".join(
         [
             f"# pate run {wish.name}/{wish.name}.yaml",
-            "# Written by `pate new` from names of columns and counts. What stands here becomes public with the",
+            "# Written by `pate new` from names of columns and counts. The content becomes public with the",
             "# student, except the paths of files.",
             f"name: {wish.name}",
             f"description: {quoted(f'Private labelling for {wish.name}.')}",
             "data:",
             "  source: table",
-            f"  data_id: {wish.name}  # the body of private data; its budget is kept under this name for ever",
+            f"  data_id: {wish.name}  # name of the private data; their budget is kept under it for ever",
             f"  task: {quoted(wish.label)}  # what is being labelled",
             *_files(found),
             *_format(wish),
@@ -34,14 +34,14 @@ def to_yaml(found: Plan) -> str:
             *_features(found),
             "partition:",
             f"  # teachers: {_PROPOSED.format(units)}",
-            f"  teachers: {found.teachers}  # more teachers bear more noise, and each sees fewer records",
+            f"  teachers: {found.teachers}  # more teachers tolerate more noise, but each has fewer records",
             f"  by: {_by(found)}  # random, unit (ids declared) or site (no teacher sees two sites)",
             *_sites(found),
             "privacy:",
-            f"  epsilon: {BUDGET:g}  # most that may ever be spent on these data; fixed with the first run",
+            f"  epsilon: {BUDGET:g}  # largest epsilon that may ever be spent on these data; fixed with the first run",
             f"  # delta: {_PROPOSED.format(units)}",
             f"  delta: {found.delta:.0e}  # far below one over the number of {units}",
-            f"  unit: {'patient' if wish.unit else 'record'}  # whom the guarantee protects, in a word",
+            f"  unit: {'patient' if wish.unit else 'record'}  # the unit that the guarantee protects, in a word",
             *yaml_text.teachers(),
             *yaml_text.labelling(
                 asked=found.asked,
@@ -49,7 +49,7 @@ def to_yaml(found: Plan) -> str:
                 about_asked="each answer costs; `pate validate` prints the sum",
                 about_sigma="noise on each count, in votes",
             ),
-            *yaml_text.student("learns from the released labels and its own guesses on the rest of the pool"),
+            *yaml_text.student("learns from the released labels and its pseudo-labels on the rest of the pool"),
             "",
         ]
     )
@@ -65,7 +65,7 @@ def _files(found: Plan) -> list[str]:
     if found.benchmark is not None and not wish.public:
         lines += [
             f"  # These files are the public set {found.benchmark}: this is a simulation, in which records drawn at",
-            "  # random play the pool and the evaluation set. With data of your own, name public files: pool_files.",
+            "  # random become the pool and the evaluation set. With data of your own, name public files: pool_files.",
             f"  split: {{by: {'unit' if wish.unit else 'record'}, seed: 0}}",
         ]
     else:
@@ -76,7 +76,7 @@ def _files(found: Plan) -> list[str]:
             lines.append(f"  evaluation_files: {held}  # public records with labels")
         else:
             lines.append("  # evaluation_files: [...]  # public records with labels; without, drawn from pool_files")
-    lines.append(f"  pool: {found.pool}  # public inputs that may be asked about")
+    lines.append(f"  pool: {found.pool}  # size of the public pool")
     lines.append(f"  evaluation: {found.evaluation}  # labelled public records, used once, at the end")
     return lines
 
@@ -88,7 +88,9 @@ def _format(wish: Wish) -> list[str]:
     if wish.separator != ",":
         parts.append(f"    separator: {quoted(wish.separator)}")
     if wish.missing:
-        parts.append(f"    missing: {listed(wish.missing)}  # texts that mean a missing value, besides an empty one")
+        parts.append(
+            f"    missing: {listed(wish.missing)}  # texts that mean a missing value, in addition to an empty one"
+        )
     return ["  format:", *parts] if parts else []
 
 
@@ -96,10 +98,10 @@ def _label(wish: Wish) -> list[str]:
     lines = ["  label:", f"    column: {quoted(wish.label)}"]
     if wish.positive:
         lines.append(
-            f"    positive: {listed(wish.positive)}  # these values are the second class, all others the first"
+            f"    positive: {listed(wish.positive)}  # values of the positive (second) class; all others: the first"
         )
     elif wish.above is not None:
-        lines.append(f"    above: {wish.above:g}  # numbers above this are the second class")
+        lines.append(f"    above: {wish.above:g}  # numbers above this are the positive (second) class")
     elif wish.classes:
         lines.append(f"    classes: {listed(wish.classes)}")
     else:
@@ -122,8 +124,8 @@ def _ids(wish: Wish) -> list[str]:
 def _features(found: Plan) -> list[str]:
     told = any(one.said is not None for one in found.looks)
     lines = [
-        f"  # Features, {'as you named them' if told else 'by a look at public files'}. Statistics come from the",
-        "  # public pool alone, never from private records. Move columns between the lists where that is wrong.",
+        f"  # Features, {'as you named them' if told else 'by inspection of public files'}. Statistics come from the",
+        "  # public pool alone, never from private records. Correct the lists where needed.",
         "  features:",
     ]
     numeric, categorical, out = (
@@ -152,7 +154,7 @@ def _by(found: Plan) -> str:
 
 
 def _sites(found: Plan) -> list[str]:
-    """Return a hint how to keep teachers within hospitals that a column names."""
+    """Return a hint on keeping teachers within hospitals named by a column."""
     if found.wish.site is None or found.sites:
         return []
     return ["  # with by: site, list the hospitals, which become public: sites: [{site: north, teachers: 30}, ...]"]

@@ -32,7 +32,7 @@ def write_consortium(folder: Path, spec: ConsortiumSpec, found: Consortium, kind
         spec: of the simulation.
         found: the records.
         kind: of the files.
-        group_size: partitions that one patient may sit in, as the configuration declares it.
+        group_size: partitions that one patient may be in, as declared in the configuration.
 
     Returns:
         The path of ``config.yaml``.
@@ -112,7 +112,7 @@ def _config(name: str, spec: ConsortiumSpec, names: list[str], kind: FileKind, g
             "partition:",
             f"  teachers: {first.teachers}",
             "  by: site",
-            f"  group_size: {group_size}  # hospitals that one patient may be known to; the cost grows with it",
+            f"  group_size: {group_size}  # hospitals that may hold one patient; the cost grows with it",
             "privacy:",
             f"  epsilon: {BUDGET:g}",
             f"  delta: {first.delta:.0e}",
@@ -134,7 +134,7 @@ def _cluster(folder: Path, spec: ConsortiumSpec) -> str:
             "sites:",
             f"  folder: {json.dumps(str(folder.absolute() / 'teachers'))}  # on the nodes; teachers stay there",
             "faults:",
-            f"  quorum_sites: {spec.sites - spec.lost}  # fewer, and the run stops before anything is released",
+            f"  quorum_sites: {spec.sites - spec.lost}  # with fewer, the run stops before anything is released",
             "",
         ]
     )

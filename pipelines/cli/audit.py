@@ -46,7 +46,7 @@ def audit(
 
 
 def _audit_answers(samples: int, delta: float, keep: bool, as_json: bool) -> None:
-    """Bounds on epsilon from answers alone, beside the exact epsilon of the pair and the claim."""
+    """Bounds on epsilon from answers alone, with the exact epsilon of the pair and the claim."""
     from dataclasses import asdict
 
     from pate.accounting.rounding import down, up
@@ -131,8 +131,8 @@ def _show(found: Findings) -> None:
     print_table(columns, cells)
     print(
         f"Votes moved: most on one of {found.queries} queries; teachers: most that were trained differently, of "
-        f"{found.teachers}; refused: runs that ended with the one sentence about records. The counts depend on private "
-        "votes: show them only to those who hold the records."
+        f"{found.teachers}; refused: runs that ended with the fixed sentence about records. The counts depend on "
+        "private votes: show them only to those who hold the records."
     )
     if found.simulated:
         print("A public benchmark, audited as if its records were private.")

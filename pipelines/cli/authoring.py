@@ -173,7 +173,7 @@ def _study_steps(path: Path, run_id: str, *, ready: bool) -> str:
             f"   pate validate {path}",
             "3. Train the teachers, collect their votes, train the student and register it:",
             f"   pate run {path}",
-            "4. Look at the result and the privacy report (a changed file has another run id, which step 3 prints):",
+            "4. Look at the result and the privacy report (a changed file gives another run id, which step 3 prints):",
             f"   pate report {run_id}",
             "5. See the registered student in the browser: pate ui",
             "",

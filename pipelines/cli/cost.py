@@ -119,7 +119,7 @@ def _from_files(counts: Path, votes: Path | None, teachers: int | None, queries:
     matrix: Any = read_numbers(votes, "--votes")[:, : len(table)]
     labels = VoteMatrix.strict(matrix, table.shape[1])
     if (labels.histogram().counts_QC != histograms.counts_QC).any():
-        raise expected("--votes that add up to COUNTS", "give both of the same queries, in one order")
+        raise expected("--votes that add up to COUNTS", "give both for the same queries, in the same order")
     return histograms, labels
 
 

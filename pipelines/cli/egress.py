@@ -1,8 +1,10 @@
-"""Private by default: warnings, logs, errors outside the main thread and native output.
+"""Private by default: warnings, logs, errors outside the main thread and native output. A library's warning may quote
 
-A library's warning may quote the row that caused it, an error in a thread or in a destructor prints its text on
-standard error by itself, and a decoder written in C reports on file descriptor 2 what is wrong with an image. Here
-they go to an incident, a private log, or nowhere.
+the row that caused it, an error in a thread or in a destructor prints its text on standard error by itself, and a
+
+decoder written in C reports faults of an image on file descriptor 2. Here they go to an incident, a private log, or
+
+nowhere.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ _terminal: dict[int, int] = {}
 
 
 def keep_private(folder: Callable[[], Path]) -> None:
-    """Keep what this process did not print on purpose off its terminal and out of its logs.
+    """Keep output that this process did not print on purpose off its terminal and out of its logs.
 
     Args:
         folder: makes and returns the private folder for incidents.
@@ -80,5 +82,5 @@ def _duplicate(stream: TextIO, descriptor: int) -> TextIO:
         buffering=1 if stream.line_buffering or getattr(stream, "write_through", False) else -1,
         encoding=stream.encoding,
         errors=stream.errors,
-        closefd=False,  # as Python opens its own, so that the end of the process says nothing of files left open
+        closefd=False,  # as Python opens its own, so that no warning about open files is printed at exit
     )

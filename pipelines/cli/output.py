@@ -17,7 +17,7 @@ EXIT_CODES = {
     "this call released nothing, and `pate run` resumes once they are back",
     130: "interrupted; `pate run` with the same configuration resumes",
 }
-"""What scripts may rely on; the reference page of commands lists them."""
+"""Exit codes, stable for scripts; the reference page of commands lists them."""
 
 
 def print_json(content: Any) -> None:
@@ -60,7 +60,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, whole:
 
     table = Table(*columns)
     for column in table.columns:
-        column.overflow = "fold"  # a name that is cut off cannot be used
+        column.overflow = "fold"  # a truncated name cannot be used
     for column in table.columns[:whole]:
         column.no_wrap = True
     for row in rows:

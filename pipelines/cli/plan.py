@@ -93,7 +93,7 @@ def plan(
 def _table(
     votes: Any, labels: int, epsilon: float, delta: float, confident: bool, pool: int | None, accountant: str
 ) -> list[Any]:
-    """The plan, in the middle, between campaigns of more and of less noise."""
+    """The plan, between campaigns with more and with less noise."""
     from concurrent.futures import ThreadPoolExecutor
 
     from pate.accounting.planning.calibration import scaled

@@ -25,7 +25,7 @@ def sweep(
         Path | None, typer.Option(help="with --results: write the table between markers in this file")
     ] = None,
     compare: Annotated[
-        Path | None, typer.Option(help="with --results: likewise, in the shape of a table of published systems")
+        Path | None, typer.Option(help="with --results: likewise, in the layout of a table of published systems")
     ] = None,
     plots: Annotated[Path | None, typer.Option(help="with --results: folder for the plots")] = None,
     parallel: Annotated[int, typer.Option(min=1, help="concurrent runs; they share the cores")] = 1,

@@ -1,6 +1,6 @@
 """Ray's environment, set before Ray is imported: it reads these variables once, when it loads.
 
-Token authentication is on unless ``RAY_AUTH_MODE`` says otherwise. A local Ray gets a token of its own, in memory;
+Token authentication is on unless ``RAY_AUTH_MODE`` turns it off. A local Ray gets a token of its own, in memory;
 nothing is written to the home folder.
 """
 

@@ -1,4 +1,4 @@
-"""Jobs for Ray: what a task does and needs, when it is tried again, and when it is given up."""
+"""Jobs for Ray: function, resources, retries and limits of a task."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, final
 QUEUED = 2
 """Tasks sent ahead for each one that can run at once."""
 Reason: TypeAlias = Literal["crashed", "took too long", "found no node"]
-"""Why a task was given up."""
+"""Reasons to give up a task."""
 
 
 @final
@@ -24,8 +24,7 @@ class Job:
         arguments: keyword arguments, or a function that makes them when the task is sent; what
             ``RaySession.share`` returned arrives as the object itself.
         site: the site on whose nodes alone it may run; ``None``: anywhere.
-        private: ``True`` if it works on private records, so that not even the fact that it was this task that failed
-            is public.
+        private: ``True`` if it works on private records, so that even which task failed is private.
     """
 
     name: str
@@ -79,7 +78,7 @@ class Limits:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """A task that was given up, through no fault of its data: public but for the detail."""
+    """A task that was given up for reasons unrelated to its data: public, except for the detail."""
 
     why: Reason
     detail: str = field(repr=False)

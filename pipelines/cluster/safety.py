@@ -1,4 +1,4 @@
-"""Findings of what is unsafe, and the check of Ray's authentication that precedes a run."""
+"""Findings about unsafe settings, and the check of Ray's authentication before a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipelines.tracking.destination import is_loopback
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is unsafe.
+    """An unsafe setting.
 
     Attributes:
         about: ``modes``, ``ledger``, ``ray``, ``tracking`` or ``settings``.
@@ -30,7 +30,7 @@ class Finding:
 
 
 def ray(address: str | None, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield findings about a Ray that accepts jobs from anybody.
+    """Yield findings about a Ray that accepts jobs from anyone.
 
     Args:
         address: ``[scheme://]host[:port]``, ``auto`` or ``local``; ``None``: a Ray on this machine.
@@ -40,7 +40,7 @@ def ray(address: str | None, environment: Mapping[str, str]) -> Iterator[Finding
     remote = address is not None and not _is_this_machine(address)
     where = "the remote Ray" if remote else "a Ray on this machine, whose ports other machines may reach,"
     if mode != "token":
-        text = f"{where} accepts jobs from anybody (RAY_AUTH_MODE={mode})"
+        text = f"{where} accepts jobs from anyone (RAY_AUTH_MODE={mode})"
         yield Finding(about="ray", text=text, fix="export RAY_AUTH_MODE=token")
     elif remote and not _token_file(environment) and not environment.get("RAY_AUTH_TOKEN"):
         text = "the remote Ray is used without a token: it will refuse, or it accepts anyone"

@@ -66,7 +66,7 @@ class RaySession:
             num_gpus: GPUs of one task; fractions share one.
             threads: torch threads inside a task.
             ahead: tasks sent for each one that can run at once.
-            limits: when to try again and when to give up.
+            limits: on retries and time.
 
         Raises:
             InputError: no node is large enough for a task, or a task refused its input.
@@ -83,7 +83,7 @@ class RaySession:
             yield position, result
 
     def try_all(self, jobs: Sequence[Job], needs: Needs, limits: Limits) -> Iterator[tuple[int, Any]]:
-        """Like ``run``, but a task that the infrastructure lost for good yields ``Lost``."""
+        """Like ``run``, but a task that was finally lost to infrastructure yields ``Lost``."""
         return Tasks(jobs, needs, limits).results()
 
 
@@ -146,7 +146,7 @@ def on_demand(address: str | None = None, num_cpus: int | None = None) -> Iterat
 
 
 def _start_local(num_cpus: int | None, temporary: Path) -> None:
-    session = temporary / "s"  # Ray opens its folder to everybody (mode 0777), so it is put into one that is closed
+    session = temporary / "s"  # Ray makes its folder world-writable (mode 0777), so it is put into a private one
     session.mkdir()
     ray.init(
         address="local",

@@ -1,8 +1,8 @@
 """Tasks on Ray: sent to their site, timed, tried again, given up.
 
-A task first says on which node it runs, then gives its result, so that its time is counted from its true start and
+A task first reports its node, then its result, so that its time is counted from its true start and
 another try can be sent to another node. What Ray reports (a worker or node that died, memory that ran out, a node
-that never came) is the infrastructure's doing and makes a task ``Lost`` after the last try; an exception inside a
+that never came) counts as infrastructure failure and makes a task ``Lost`` after the last try; an exception inside a
 task is not, and is never tried again. Tasks are pure functions of their arguments, so that one done twice gives the
 same; nothing that draws privacy noise runs in one.
 """
@@ -27,7 +27,7 @@ from pipelines.cluster.job import Job, Limits, Lost, Needs, Reason
 from pipelines.cluster.worker import checked, send
 
 TICK = 1.0
-"""Seconds between two looks at the clock."""
+"""Polling interval, seconds."""
 BACK_OFF = 0.25
 """Seconds of rest after a crash, doubled after each."""
 
@@ -136,7 +136,7 @@ class Tasks:
                 self._drop(stream)
                 yield from self._again(attempt, "found no node", "its site has no node")
             elif attempt.began is None and attempt.avoid is not None and not self._others(attempt, attempt.avoid):
-                self._drop(stream)  # the node that it was to take instead is gone too
+                self._drop(stream)  # the node chosen instead is gone too
                 yield from self._again(attempt, None, "")
             elif attempt.began is not None and now - attempt.began > (self._limits.seconds or float("inf")):
                 self._drop(stream)
@@ -185,7 +185,7 @@ def _slots(node: dict[str, Any], needs: Needs) -> int:
 
 
 def _require_room(site: str | None, nodes: list[dict[str, Any]], needs: Needs) -> None:
-    """Refuse a task that fits on no node: it would wait for ever, in silence."""
+    """Refuse a task that fits on no node: it would wait for ever, silently."""
     for name, wanted in (("CPU", needs.num_cpus), ("GPU", needs.num_gpus)):
         largest = max((node["Resources"].get(name, 0) for node in nodes), default=0)
         if nodes and wanted > largest:

@@ -90,7 +90,7 @@ def _task(
         result = function(**arguments)
     except InputError as error:
         result = Failure(public=str(error), private=_kept(error.private_detail, incidents))
-    except Exception:  # whatever it is, its text is private
+    except Exception:  # the text of any error is private
         result = Failure(public=None, private=_kept("", incidents))
     yield result
 

@@ -1,7 +1,7 @@
-"""Download a shipped public set into ``PATE_HOME/data``: whole, checked, or not there.
+"""Download a shipped public set into ``PATE_HOME/data``, atomically and with checksums.
 
-A file gets its name only after its SHA-256 (or its recognised content) is right. What an interrupted download left
-is a hidden ``.part`` beside it, which the next attempt goes on with.
+A file gets its name only after its SHA-256 (or its content) was verified. An interrupted download leaves a hidden
+``.part`` file in the same folder, which the next attempt resumes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pipelines.storage.home import Home, home
 
 CHUNK = 1 << 20
 LARGEST = 1 << 30
-"""Bytes at which a download or an unpacked file is given up: no shipped file comes near."""
+"""Largest size of a download or an unpacked file, bytes; every shipped file is far smaller."""
 TIMEOUT_S = 60.0
 
 OnFile = Callable[[str, int], None]
@@ -38,17 +38,17 @@ OnFile = Callable[[str, int], None]
 
 
 def fetch(name: str, *, mirror: str | None = None, on_file: OnFile = lambda name, size: None) -> Path:
-    """The folder of a set, downloaded where it is not there yet.
+    """The folder of a set, downloaded if missing.
 
     Args:
         name: of the set.
         mirror: base URL that holds ``<folder>/<file>`` as published, instead of the publishers' own servers; the
             checksum decides in either case.
-        on_file: told of each file.
+        on_file: called for each file.
 
     Raises:
         InputError: unknown set, one that cannot be downloaded, or content that is not the published one.
-        Unavailable: no answer, or an answer that broke off; what has come is kept for the next attempt.
+        Unavailable: no answer, or an interrupted download; the part received is kept for the next attempt.
     """
     wanted = shipped_set(name)
     there = find(name)
@@ -67,7 +67,7 @@ def fetch(name: str, *, mirror: str | None = None, on_file: OnFile = lambda name
 
 
 def is_published(path: Path, file: ShippedFile, name: str) -> bool:
-    """Return whether a file is the published one."""
+    """Return ``True`` if a file is the published one."""
     if file.sha256 is not None:
         return file_hash(path) == file.sha256
     try:
@@ -105,7 +105,7 @@ def _fetch_file(target: Path, file: ShippedFile, wanted: ShippedSet, mirror: str
 
 
 def _download(url: str, part: Path) -> None:
-    """Bring ``part`` to its full length, going on where it ended."""
+    """Download the rest of ``part``."""
     host = urlsplit(url).hostname
     have = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "pate", "Accept-Encoding": "identity"}
