@@ -130,23 +130,49 @@ def test_only_the_run_folder_composes_stages() -> None:
             assert name.startswith("pipelines.run."), f"{name} composes stages"
 
 
+SHARED_ACCOUNTING = {f"pate.accounting.{name}" for name in ("events", "curve", "privacy_curve", "rounding")}
+"""Modules of the accounting that know neither votes nor laws of outcomes."""
+ENFORCING = ("pate.accounting.data_independent.", "pate.ledger.budgets", "pate.ledger.accounts")
+
+
 def test_budgets_rest_on_the_data_independent_folder_alone() -> None:
     graph = import_graph()
-    loaded = set().union(
-        *(reaches(graph, name) for name in graph if name.startswith("pate.accounting.data_independent."))
-    )
+    starts = [name for name in graph if name.startswith(ENFORCING)]
+    assert {"pate.ledger.budgets", "pate.ledger.accounts"} < set(starts)
+    loaded = set(starts).union(*(reaches(graph, name) for name in starts))
     below = {name for name in loaded if name.startswith("pate.accounting.")}
-    shared = {"pate.accounting.events", "pate.accounting.curve", "pate.accounting.privacy_curve"}
-    assert below - shared == {name for name in below if name.startswith("pate.accounting.data_independent")}
+    assert below - SHARED_ACCOUNTING == {name for name in below if name.startswith("pate.accounting.data_independent")}
+
+
+VOTE_DEPENDENT = ("pate.accounting.data_dependent", "pate.accounting.planning.comparison")
+"""Costs that are functions of private votes."""
+SHOWN_TO_OPERATORS = {"pipelines.cli.cost", "pipelines.results.sweep"}
+"""Modules that may ask for them: a table on the operator's terminal, and figures of public benchmarks."""
+EXITS = (
+    "pate.report", "pate.ledger", "pate.student", "pate.aggregation", "pate.run_result", "pipelines.tracking",
+    "pipelines.outcome", "pipelines.run", "pipelines.storage", "pipelines.operations", "pipelines.teachers",
+    "pipelines.cluster", "pipelines.config", "pipelines.authoring", "pipelines.data", "pipelines.api",
+)  # fmt: skip
 
 
 def test_what_depends_on_votes_reaches_no_exit() -> None:
-    """Only comparisons that a terminal shows to the operator may ask for a data-dependent cost."""
+    """No module of an exit loads a vote-dependent cost, directly or by way of others."""
     graph = import_graph()
-    exits = [name for name in graph if name.startswith(("pate.report", "pipelines.tracking", "pipelines.run"))]
-    for name in exits:
-        private = {n for n in graph[name] if n.startswith("pate.accounting.data_dependent")}
-        assert not private, f"{name} imports {private}"
+    for prefix in EXITS:
+        inside = [name for name in graph if f"{name}.".startswith(f"{prefix}.")]
+        assert inside, prefix
+        for name in inside:
+            private = {n for n in reaches(graph, name) if n.startswith(VOTE_DEPENDENT)}
+            assert not private, f"{name} reaches {private}"
+
+
+def test_only_comparisons_for_operators_ask_for_what_depends_on_votes() -> None:
+    callers = {
+        name
+        for name, imported in import_graph().items()
+        if name.startswith("pipelines.") and any(other.startswith(VOTE_DEPENDENT) for other in imported)
+    }
+    assert callers == SHOWN_TO_OPERATORS
 
 
 def test_no_module_is_long_and_no_folder_is_full() -> None:

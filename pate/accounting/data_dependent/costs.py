@@ -17,16 +17,13 @@ from pate.accounting.data_dependent import papernot18 as bounds_2018
 from pate.accounting.data_dependent.exact_rdp import batches, neighbour_costs
 from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent, PrivacyEvent
-from pate.accounting.laws.mechanism import MechanismLaw, mechanism_law
+from pate.accounting.laws.mechanism import LAW_ERROR, MechanismLaw, mechanism_law, require_fixed
 from pate.arrays import FloatArray, IntArray
 from pate.errors import expected
 from pate.values import Redacted
 from pate.votes import VoteHistogram, VoteMatrix
 
 Scope: TypeAlias = Literal["per_query", "per_teacher", "expected cost"]
-
-LAW_ERROR = 2e-12
-"""Largest error of a log-probability that the rounding of the exact curves allows for, nats."""
 
 _RELATIVE_ERROR = 1e-9  # covers log-probabilities so large (below e^-5000) that float64 itself is coarser than that
 
@@ -196,16 +193,6 @@ def _one_release(event: PrivacyEvent, orders_A: FloatArray) -> FloatArray:
         test, answer = event.sigma_threshold, event.sigma
         return orders_A / (2 * test**2) + orders_A / answer**2
     return gaussian_rdp(event, orders_A).rdp_A
-
-
-def require_fixed(fixed_in_advance: bool) -> None:
-    """Raise ``InputError`` unless the query list was fixed before its first answer."""
-    if not fixed_in_advance:
-        raise expected(
-            "a query list fixed in advance",
-            "use a data-independent accountant for queries chosen after earlier answers",
-            fixed_in_advance=False,
-        )
 
 
 def _checked_orders(orders_A: FloatArray) -> FloatArray:

@@ -10,15 +10,17 @@ from typing import TypeAlias
 import numpy as np
 
 from pate.accounting.curve import EpsilonBound, require_delta
-from pate.accounting.data_dependent.costs import (
-    LAW_ERROR,
-    exact,
-    exact_of_each_teacher,
-    require_fixed,
-)
+from pate.accounting.data_dependent.costs import exact, exact_of_each_teacher
 from pate.accounting.data_dependent.instance_recursion import Pairs, instance_curve, instance_epsilon
 from pate.accounting.events import PrivacyEvent
-from pate.accounting.laws.mechanism import MechanismLaw, NeighbourLaws, mechanism_law, neighbour_laws
+from pate.accounting.laws.mechanism import (
+    LAW_ERROR,
+    MechanismLaw,
+    NeighbourLaws,
+    mechanism_law,
+    neighbour_laws,
+    require_fixed,
+)
 from pate.arrays import FloatArray, IntArray
 from pate.votes import VoteHistogram, VoteMatrix
 

@@ -19,6 +19,9 @@ from pate.accounting.laws.noise import NoiseFamily, NoiseLaw
 from pate.arrays import FloatArray, IntArray
 from pate.errors import expected
 
+LAW_ERROR = 2e-12
+"""Largest error of a log-probability that the rounding of the exact curves allows for, nats."""
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,16 @@ def mechanism_law(event: PrivacyEvent, *, continuous: bool = False) -> Mechanism
         return MechanismLaw(noise=noise)
     test_noise = NoiseLaw(family=normal, scale=event.sigma_threshold)
     return MechanismLaw(noise=noise, threshold=event.threshold, test_noise=test_noise)
+
+
+def require_fixed(fixed_in_advance: bool) -> None:
+    """Raise ``InputError`` unless the query list was fixed before its first answer."""
+    if not fixed_in_advance:
+        raise expected(
+            "a query list fixed in advance",
+            "use a data-independent accountant for queries chosen after earlier answers",
+            fixed_in_advance=False,
+        )
 
 
 @final

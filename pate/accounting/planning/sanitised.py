@@ -26,7 +26,7 @@ from pate.accounting.planning.campaign import ExpectedVotes
 from pate.accounting.rounding import significant
 from pate.accounting.sanitised.gap_sensitivity import BASIS, cost_and_sensitivities
 from pate.accounting.sanitised.release import SanitisedEpsilon, sanitised_estimate
-from pate.accounting.sanitised.smooth_sensitivity import smooth_sensitivity
+from pate.accounting.sanitised.smoothing import smooth_sensitivity
 from pate.arrays import FloatArray
 from pate.errors import expected
 from pate.votes import VoteHistogram

@@ -17,8 +17,8 @@ from typing import final
 
 import numpy as np
 
-from pate.accounting.data_dependent.costs import LAW_ERROR
 from pate.accounting.laws.divergence import both_directions, excess
+from pate.accounting.laws.mechanism import LAW_ERROR
 from pate.accounting.laws.noise import NoiseLaw, log1mexp
 from pate.arrays import FloatArray, IntArray
 from pate.errors import expected

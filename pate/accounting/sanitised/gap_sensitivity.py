@@ -13,13 +13,12 @@ from functools import lru_cache
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from pate.accounting.data_dependent.costs import require_fixed
 from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, SanitisedReleaseEvent
 from pate.accounting.laws.divergence import both_directions, excess
-from pate.accounting.laws.mechanism import mechanism_law
+from pate.accounting.laws.mechanism import mechanism_law, require_fixed
 from pate.accounting.sanitised.gap_bound import gap_costs
-from pate.accounting.sanitised.smooth_sensitivity import smooth_sensitivity
+from pate.accounting.sanitised.smoothing import smooth_sensitivity
 from pate.arrays import FloatArray, IntArray
 from pate.errors import expected
 from pate.votes import VoteHistogram

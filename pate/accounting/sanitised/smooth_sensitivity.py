@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr, ndtri_exp
 
-from pate.accounting.data_dependent.costs import require_fixed
 from pate.accounting.data_dependent.papernot18 import gnmax_rdp, log_answered, log_q_gnmax, threshold_rdp
 from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, PrivacyEvent, SanitisedReleaseEvent, kind_of
-from pate.accounting.laws.mechanism import mechanism_law
+from pate.accounting.laws.mechanism import mechanism_law, require_fixed
+from pate.accounting.sanitised.smoothing import smooth_sensitivity
 from pate.arrays import FloatArray, IntArray
 from pate.errors import expected
 from pate.votes import VoteHistogram
@@ -65,11 +65,6 @@ def query_costs(counts_QC: IntArray, event: PrivacyEvent, order: float) -> Float
     cost_Q: FloatArray = threshold_rdp(log_p_Q, test.sigma_threshold, np.array([order]))[:, 0]
     cost_Q += np.exp(log_p_Q) * answer_Q
     return cost_Q
-
-
-def smooth_sensitivity(sensitivities_D: FloatArray, beta: float) -> float:
-    """``max_d e^(-beta d) LS_d``, nats. Nissim, Raskhodnikova, Smith (2007), definition 2.2."""
-    return float(np.max(np.exp(-beta * np.arange(len(sensitivities_D))) * sensitivities_D, initial=0.0))
 
 
 def local_sensitivity(counts_QC: IntArray, event: PrivacyEvent, *, teachers: int, order: float) -> FloatArray:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from pate.accounting.curve import EpsilonBound
-from pate.accounting.data_dependent.costs import LAW_ERROR, exact, papernot18
+from pate.accounting.data_dependent.costs import exact, papernot18
 from pate.accounting.data_dependent.exact_rdp import neighbour_costs
 from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent, RepeatedEvent, ThresholdTestEvent
-from pate.accounting.laws.mechanism import mechanism_law, neighbour_laws
+from pate.accounting.laws.mechanism import LAW_ERROR, mechanism_law, neighbour_laws
 from pate.errors import InputError, PrivacyViolation
 from pate.votes import VoteHistogram, VoteMatrix
 

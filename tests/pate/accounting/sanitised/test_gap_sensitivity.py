@@ -19,7 +19,7 @@ from pate.accounting.sanitised.gap_sensitivity import (
     local_sensitivities,
     require_teachers,
 )
-from pate.accounting.sanitised.smooth_sensitivity import smooth_sensitivity
+from pate.accounting.sanitised.smoothing import smooth_sensitivity
 from pate.errors import InputError
 from pate.votes import VoteHistogram, VoteMatrix
 

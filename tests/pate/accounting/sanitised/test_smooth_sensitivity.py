@@ -18,9 +18,9 @@ from pate.accounting.sanitised.smooth_sensitivity import (
     log_q0,
     query_costs,
     sanitised_inputs,
-    smooth_sensitivity,
     threshold_sensitivity,
 )
+from pate.accounting.sanitised.smoothing import smooth_sensitivity
 from pate.errors import InputError
 from pate.votes import VoteHistogram
 
