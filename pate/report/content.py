@@ -67,6 +67,7 @@ def content_of(report: PrivacyReport) -> dict[str, Any]:
         "side_channels": list(words.SIDE_CHANNELS),
         "overlap_assumption": words.OVERLAP,
         "not_covered": list(words.NOT_COVERED),
+        "own_parts": dict(report.own_parts),
         "student": dict(report.student),
         "evaluation": dict(report.evaluation),
         "comparable": [dict(row) for row in report.comparable],
@@ -125,7 +126,7 @@ def _finite(value: float) -> float | None:
 
 
 def _renyi(report: PrivacyReport) -> dict[str, Any]:
-    """Of everything charged, at orders about which the rule that holds the total says something."""
+    """RDP cost of all charges, at orders where the total's rule gives a bound."""
     orders_A, name = np.array(ORDERS), report.total.accountant
     if name in ACCOUNTANTS:
         curve, name = (gaussian_rdp, name) if name == "gaussian" else (worst_case_rdp, "worst_case_rdp")

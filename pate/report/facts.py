@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 from pate.accounting import EpsilonBound, PrivacyEvent
@@ -53,6 +53,7 @@ class PrivacyReport:
         tuning: what was tuned, and on what.
         audit: findings of ``pate audit`` with ``created`` and ``pate``, if some were kept.
         versions: software.
+        own_parts: user-defined teacher code, the import path by its role; empty if pate's own is used.
         sanitised: the noisy data-dependent figure that the campaign bought, if it did; an estimate, no guarantee.
     """
 
@@ -94,6 +95,7 @@ class PrivacyReport:
     versions: Mapping[str, str]
     sanitised: SanitisedEpsilon | None = None
     left: float | None = None
+    own_parts: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for bound in (self.campaign, self.total):

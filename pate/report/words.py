@@ -73,6 +73,11 @@ NOT_COVERED = (
     "own security.",
     "Other releases from the same records that were made without this ledger.",
 )
+OWN_TEACHERS = (
+    "Independence of teachers is its author's promise. pate checked that two calls with one seed give equal objects "
+    "that share no memory, fitted copies of them alone, and checked on public inputs that a teacher is the same after "
+    "others were fitted. It cannot check what else the code keeps, reads or draws."
+)
 AUDIT_MEANING = (
     "The audit ran the real aggregator on synthetic neighbouring votes and computed a lower bound on epsilon from its "
     "answers. It tests the program with noise settings of its own, not this campaign. A lower bound above the claim "

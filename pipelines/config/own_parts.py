@@ -21,9 +21,14 @@ def _paths(config: Config) -> list[tuple[str, str, str]]:
     return found
 
 
-def own_parts(config: Config) -> dict[str, str]:
-    """Each own part by its role, for reports: ``user-defined (mypackage.models:build)`` of ``teacher model``."""
-    return {role: f"user-defined ({path})" for role, _, path in _paths(config)}
+def own_teachers(config: Config) -> dict[str, str]:
+    """The import path of user-defined teacher code by its role, such as ``teacher model``."""
+    return {role: path for role, key, path in _paths(config) if key.startswith("teachers.")}
+
+
+def own_student(config: Config) -> dict[str, str]:
+    """The user-defined learner by its role, for tables: ``user-defined (mypackage:learner)``."""
+    return {role: f"user-defined ({path})" for role, key, path in _paths(config) if key.startswith("student.")}
 
 
 def require_importable(config: Config) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 from pate.accounting import EpsilonBound
 from pate.plain_text import markdown
 from pate.report.wording import factor, up
+from pate.report.words import OWN_TEACHERS
 from pate.student.export import ExportedSpec
 from pipelines.config.experiment import Config
-from pipelines.config.own_parts import own_parts
+from pipelines.config.own_parts import own_student, own_teachers
 from pipelines.config.relation import neighbours_of
 from pipelines.tracking.cards import MAX_TEXT
 
@@ -81,6 +82,7 @@ def _privacy(config: Config, cost: EpsilonBound, counts: Mapping[str, int], benc
         f"- mechanism: {', '.join(f'{k} {v}' for k, v in config.labelling.mechanism.model_dump().items())}; "
         f"{counts['asked']} asked, {counts['answered']} answered, {counts['refused']} refused",
     ]
+    lines += [f"- user-defined {role}: {markdown(path)}. {OWN_TEACHERS}" for role, path in own_teachers(config).items()]
     if not secure:
         lines.append("- **insecure, seeded noise: no guarantee**")
     if benchmark is not None:
@@ -97,7 +99,7 @@ def _model(config: Config, spec: ExportedSpec, classes: Sequence[str]) -> str:
             f"- {config.student.learner} student, model `{config.student.model_kind}`, "
             f"{spec.parameters:,} parameters, no pickle",
             f"- input: N x {shape} of {spec.input_dtype}, scaled as in training",
-            *(f"- {role}: {markdown(part)}" for role, part in own_parts(config).items()),
+            *(f"- {role}: {markdown(part)}" for role, part in own_student(config).items()),
             f"- output: one {score} for each of {len(classes)} classes, in this order: {shown}",
         ]
     )

@@ -12,7 +12,7 @@ import numpy as np
 from pate.report import PrivacyReport
 from pipelines.config.data import DigitsData, FilesData
 from pipelines.config.experiment import Config
-from pipelines.config.own_parts import own_parts
+from pipelines.config.own_parts import own_student, own_teachers
 from pipelines.config.relation import neighbours_of
 from pipelines.data.shipped_sets import SETS
 from pipelines.outcome.campaign import Campaign
@@ -69,7 +69,7 @@ def report_of(run: Run, campaign: Campaign) -> PrivacyReport:
         refused=campaign.refused,
         batch_size=config.labelling.batch_size,
         spend=campaign.spend,
-        student={"learner": config.student.learner, "network": config.student.model_kind, **own_parts(config)},
+        student={"learner": config.student.learner, "network": config.student.model_kind, **own_student(config)},
         evaluation=_evaluation(run),
         comparable=comparable,
         public_data=[
@@ -81,6 +81,7 @@ def report_of(run: Run, campaign: Campaign) -> PrivacyReport:
         versions=versions(),
         sanitised=campaign.sanitised,
         left=campaign.left,
+        own_parts=own_teachers(config),
     )
 
 

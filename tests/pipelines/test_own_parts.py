@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -14,7 +15,7 @@ import yaml
 
 from pate.errors import InputError
 from pipelines.config.experiment import Config, load
-from pipelines.config.own_parts import own_parts, require_importable
+from pipelines.config.own_parts import own_student, own_teachers, require_importable
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "how_to" / "own_parts.md").read_text()
@@ -63,6 +64,10 @@ print(tuple(network(torch.zeros(3, 1, 8, 8)).shape))
     assert loaded.stdout.strip() == "(3, 10)"
     for name in ("report.json", "report.html", "model_card.md"):
         assert "user-defined (my_parts:" in (student.parent / name).read_text().replace("\\", ""), name
+    report = json.loads((student.parent / "report.json").read_text())
+    assert report["own_parts"] == {"teacher model": "my_parts:build"}
+    assert report["student"]["student learner"] == "user-defined (my_parts:learner)"
+    assert not any("my_parts:build" in value for value in report["student"].values())
     weights = [path.suffix for path in folder.glob("home/**/bundle-*")]
     assert set(weights) == {".safetensors", ".sha256"}
 
@@ -94,16 +99,14 @@ def configured(folder: Path, **changes: Any) -> Config:
 
 
 def test_a_configuration_names_its_own_parts(tmp_path: Path) -> None:
-    assert own_parts(configured(tmp_path)) == {}
+    assert own_teachers(configured(tmp_path)) == own_student(configured(tmp_path)) == {}
     config = configured(
         tmp_path,
         teachers={"model": {"kind": "estimator", "estimator": "mine.parts:make"}},
         student={"learner": "custom", "builder": "mine:learner"},
     )
-    assert own_parts(config) == {
-        "teacher estimator": "user-defined (mine.parts:make)",
-        "student learner": "user-defined (mine:learner)",
-    }
+    assert own_teachers(config) == {"teacher estimator": "mine.parts:make"}
+    assert own_student(config) == {"student learner": "user-defined (mine:learner)"}
     with pytest.raises(InputError, match=r"teachers\.model\.estimator"):
         require_importable(config)
 

@@ -78,7 +78,7 @@ def test_the_json_is_what_the_schema_says(report: PrivacyReport) -> None:
     jsonschema.Draft202012Validator.check_schema(json_schema())
     content = json.loads(to_json(Released.public(report)))
     assert problems(content) == []
-    assert set(content) == set(json_schema()["properties"]) == set(json_schema()["required"])
+    assert set(content) == set(json_schema()["properties"]) == {*json_schema()["required"], "own_parts"}
     assert problems({**content, "votes": [1, 2]}), "a name that is not foreseen is found"
     assert problems({**content, "campaign": {**content["campaign"], "kind": "private"}})
 
@@ -238,3 +238,23 @@ def test_a_campaign_that_reuses_earlier_answers_has_figures_at_every_delta(full:
     assert total.accountant == "renyi_filter(gaussian)"
     rows = content_of(replace(full, campaign=total, total=total, budget=100.0))["epsilon_by_delta"]
     assert all(row["campaign"] == row["total"] for row in rows)
+
+
+def test_user_defined_teacher_code_stands_in_the_section_of_the_guarantee(full: PrivacyReport) -> None:
+    own = replace(full, own_parts={"teacher model": "mine.parts:<build>"})
+    html, content = to_html(Released.public(own)), json.loads(to_json(Released.public(own)))
+    assert problems(content) == []
+    section = html[html.index('<h2 id="guarantee">') : html.index('<h2 id="meaning">')]
+    assert "mine.parts:&lt;build&gt;" in section
+    assert html.count("mine.parts:") == 1
+    assert "Independence of teachers is its author" in section
+    assert "User-defined teacher code" not in to_html(Released.public(full))
+
+
+def test_a_report_of_before_user_defined_code_still_renders_and_is_valid(full: PrivacyReport) -> None:
+    content = json.loads(to_json(Released.public(full)))
+    del content["own_parts"]
+    assert problems(content) == []
+    written, page = with_audit(json.dumps(content), Released.public(content["audit"]))
+    assert json.loads(written) == content
+    assert Page(page).open == []

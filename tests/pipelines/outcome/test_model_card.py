@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pate.accounting import EpsilonBound
 from pate.student.export import ExportedSpec
@@ -29,7 +30,7 @@ def card(**changes: Any) -> str:
         "benchmark": None,
         "secure": True,
     }
-    return card_text(CONFIG, SPEC, **{**facts, **changes})
+    return card_text(changes.pop("config", CONFIG), SPEC, **{**facts, **changes})
 
 
 def test_a_card_states_guarantee_data_figures_and_limits() -> None:
@@ -59,3 +60,19 @@ def test_a_card_fits_into_a_tag_however_many_classes_there_are(count: int) -> No
     assert len(text) <= MAX_TEXT
     assert "## Privacy" in text
     assert ", ..." in text
+
+
+def test_user_defined_teacher_code_is_named_with_the_guarantee_and_the_learner_with_the_model(tmp_path: Path) -> None:
+    changes = {
+        "teachers": {"model": {"kind": "custom", "builder": "mine:build"}, "training": {"steps": 1}},
+        "student": {"learner": "custom", "builder": "mine:learner"},
+    }
+    smoke = yaml.safe_load((Path(__file__).parents[3] / "configs" / "smoke.yaml").read_text())
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({**smoke, **changes}))
+    config = load(tmp_path / "c.yaml")
+    text = card(config=config)
+    privacy, model = text[text.index("## Privacy") : text.index("## Model")], text[text.index("## Model") :]
+    assert "user-defined teacher model: mine:build. Independence of teachers is its author" in privacy
+    assert "student learner: user-defined (mine:learner)" in model
+    assert "mine:build" not in model
+    assert "user-defined" not in card()
