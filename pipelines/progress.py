@@ -14,14 +14,14 @@ from rich.text import Text
 from pate.plain_text import printable
 
 MOST_BARS = 30
-"""Sites that are shown each by its own; where there are more, one bar counts for all."""
+"""Largest number of sites with a bar each; with more, one bar counts for all."""
 
 
 class Progress(Protocol):
-    """Told of work done; its texts are public."""
+    """Receiver of progress; its texts are public."""
 
     def warn(self, text: str) -> None:
-        """Show a warning even when all else is quiet."""
+        """Show a warning, also in quiet mode."""
         ...
 
     def line(self, stage: str, text: str) -> None:
@@ -41,7 +41,7 @@ class Progress(Protocol):
 
 @final
 class Quiet:
-    """Says nothing but warnings."""
+    """Progress that shows warnings only."""
 
     def warn(self, text: str) -> None:
         _warn(Console(stderr=True), text)
@@ -93,7 +93,7 @@ class Terminal:
             yield lambda pieces, site: bars.advance(task[site if site in task else None], pieces)
 
     def _bars(self, columns: tuple[ProgressColumn, ...]) -> RichProgress:
-        """Bars that disappear when they are done; none in a file, where each would leave an empty line."""
+        """Bars that disappear when done; none when writing to a file, where each would leave an empty line."""
         shown = self._console.is_terminal
         return RichProgress(*columns, console=self._console, transient=True, disable=not shown)
 

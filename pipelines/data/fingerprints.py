@@ -8,7 +8,8 @@ from pate.public_sets import fingerprint
 
 
 def fingerprints(study: Study) -> dict[str, str]:
-    """Fingerprints of the three sets; that of the private one is private, and taken at the sites where it is there."""
+    """Fingerprints of the three sets; that of the private one is private, and computed at the sites if the records are
+    there."""
     return {
         "private": "held at the sites" if study.private is None else fingerprint_of(study.private),
         "pool": fingerprint(study.pool.inputs),
@@ -17,7 +18,8 @@ def fingerprints(study: Study) -> dict[str, str]:
 
 
 def fingerprint_with_positions(records: PrivateRecords) -> str:
-    """Fingerprint of private records and of what deals them: without ids, their positions in the files. Private."""
+    """Fingerprint of private records and of the input to their assignment: without ids, their positions in the files.
+    Private."""
     if records.units_N is not None:
         return fingerprint_of(records)
     return f"{fingerprint_of(records)} at {fingerprint(records.positions())}"

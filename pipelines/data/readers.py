@@ -1,4 +1,4 @@
-"""From sections of the configuration to the settings of the readers of files."""
+"""Settings of the file readers, from sections of the configuration."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pipelines.config.data import FilesData
 def refuse_shared_files(data: FilesData, root: Path) -> None:
     """Refuse a file that is named as private and as public, also through links.
 
-    Names are compared, never contents: whoever brings public files would otherwise learn what private ones hold.
+    Names are compared, never contents, which would let the supplier of public files learn the content of private ones.
     Several arrays of one archive of a shipped public set are not the same data. Joined tables may serve both sides.
     """
     private = {(file.prefix, _identity(root / file.path)): n for n, file in enumerate(data.private_files)}
@@ -31,7 +31,7 @@ def refuse_shared_files(data: FilesData, root: Path) -> None:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """File or folder that a name leads to: its device and its number there, also through links."""
+    """Identity of a file or folder, also through links: device and inode."""
     try:
         found = path.stat()
     except OSError:

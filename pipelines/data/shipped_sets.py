@@ -1,4 +1,4 @@
-"""The public sets that the shipped configurations use: where they come from, their checksums and licences.
+"""The public sets of the shipped configurations: sources, checksums and licences.
 
 A set is looked for in ``PATE_DATA_DIR`` (used as it is, never written to) and then in ``PATE_HOME/data``, where
 ``pate data fetch`` puts it.
@@ -26,11 +26,11 @@ class ShippedFile:
 
     Attributes:
         name: relative to the set's folder.
-        url: where it is published; ``None`` where it is published in another form only.
+        url: of the published file; ``None`` if it is published in another form only.
         sha256: of the file as it is used, unpacked; ``None`` where ``recognised`` decides.
-        packed: whether the published file is compressed by gzip.
-        recognised: whether the check is that of the arrays inside (``pate.public_sets.recognise_rows``): such a
-            file's bytes depend on who packed it and in which order.
+        packed: ``True`` if the published file is compressed by gzip.
+        recognised: whether the check is that of the arrays inside (``pate.public_sets.recognise_rows``): such a file's
+            bytes depend on the program and the order of packing.
     """
 
     name: str
@@ -47,11 +47,11 @@ class ShippedSet:
 
     Attributes:
         name: as in ``pate data fetch NAME`` and ``data.set``.
-        title: what it is.
+        title: description.
         folder: below ``PATE_DATA_DIR`` or ``PATE_HOME/data``.
         licence: in short.
-        files: what is fetched and checked.
-        by_hand: how to get it where it cannot be fetched.
+        files: to fetch and check.
+        by_hand: instructions where it cannot be fetched.
     """
 
     name: str
@@ -195,7 +195,7 @@ def shipped_set(name: str, *, key: str = "NAME") -> ShippedSet:
 
 
 def places() -> list[Path]:
-    """Folders in which sets are looked for, in order."""
+    """Folders searched for sets, in order."""
     given = os.environ.get("PATE_DATA_DIR")
     return [*([Path(given).absolute()] if given else []), Home(home()).data_folder]
 
@@ -214,7 +214,7 @@ def folder_of(name: str) -> Path:
     """The folder of a set, its files checked.
 
     Raises:
-        InputError: the set is nowhere, or a file is not as published.
+        InputError: the set is missing, or a file is not as published.
     """
     folder = find(name)
     if folder is None:

@@ -1,4 +1,4 @@
-"""From the configuration to the data: the study and its partition."""
+"""Data of a configuration: the study and its partition."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def file_sites(config: Config) -> tuple[str, ...]:
 
 
 def shares(config: Config, study: Study) -> tuple[SiteShare, ...] | None:
-    """The sites and their teachers, from public knowledge alone; ``None`` where the deal knows no sites.
+    """The sites and their teachers, from public knowledge alone; ``None`` if the assignment ignores sites.
 
-    The names are those of ``partition.sites``, else those of ``data.private_files``; on a public benchmark those that
-    its records bear.
+    The names are those of ``partition.sites``, else those of ``data.private_files``; on a public benchmark those in
+    its records.
 
     Raises:
         InputError: nothing public names the sites, or there are fewer teachers than sites.
@@ -81,7 +81,7 @@ def _shares(config: Config, study: Study) -> tuple[SiteShare, ...]:
         return site_shares(np.unique(study.private.sites_N).tolist(), teachers=teachers)
     raise expected(
         "the sites in partition.sites, or a site for each of data.private_files, with partition.by: site",
-        "name them: which sites there are must not follow from records",
+        "name them: the list of sites must not depend on records",
     )
 
 
@@ -137,7 +137,7 @@ def deal(config: Config, study: Study) -> Partition:
 
     Raises:
         InputError: the configuration cannot be followed.
-        RecordsRefused: the records cannot be dealt as it says.
+        RecordsRefused: the records cannot be assigned as configured.
     """
     sites = shares(config, study)
     if config.partition.label_skew is not None and study.benchmark is None:
@@ -160,7 +160,7 @@ def deal(config: Config, study: Study) -> Partition:
 
 
 def equal_records(config: Config, *, benchmark: bool) -> Literal["refuse", "different_units"]:
-    """Meaning of equal records without ids; on a public benchmark nobody is entered twice."""
+    """Meaning of equal records without ids; a public benchmark has no duplicates."""
     if benchmark or not isinstance(config.data, FilesData):
         return "different_units"
     return config.data.equal_records

@@ -1,9 +1,9 @@
 """Private files copied for an audit, and the configuration that reads the copies; the originals are never written to.
 
 A configuration on a public benchmark is given another account and may draw its pool from the private files, so changed
-copies of a benchmark would be treated otherwise than the benchmark. It is therefore audited as if its records were
-somebody's: one record is left out of the copy, which is then no benchmark, and the owner's word that a drawn pool may
-be published, the names of sites and the word on equal records are filled in.
+copies of a benchmark would be treated differently from the benchmark. It is therefore audited as if its records were
+private: one record is left out of the copy, which is then no benchmark, and the owner's declarations (a drawn pool may
+be published, names of sites, equal records) are filled in.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Copies(Redacted):
     Attributes:
         config: the experiment, reading the copies.
         records: the private records in them.
-        simulated: ``True`` if the records are those of a public benchmark, which the audit treats as somebody's.
+        simulated: ``True`` if the records are those of a public benchmark, which the audit treats as private.
     """
 
     config: Config
@@ -65,10 +65,10 @@ def copy_records(config: Config, folder: Path) -> Copies:
     """
     if config.sites is not None:
         raise expected(
-            "a configuration without sites", "remove that section for the audit: records are dealt by the same rule"
+            "a configuration without sites", "remove that section for the audit: the same rule assigns the records"
         )
     if config.partition.label_skew is not None:
-        raise expected("a configuration without partition.label_skew", "remove it: it deals by all labels at once")
+        raise expected("a configuration without partition.label_skew", "remove it: it assigns by all labels at once")
     study = load_study(config)
     owned = _as_somebodys(config, study)
     data: FilesData
@@ -85,7 +85,7 @@ def copy_records(config: Config, folder: Path) -> Copies:
 
 
 def _as_somebodys(config: Config, study: Study) -> Config:
-    """The configuration as an owner of such records would write it."""
+    """The configuration as the owner of such records would write it."""
     changes: dict[str, Any] = {"tracking": TrackingConfig()}
     if study.benchmark is None:
         return config.model_copy(update=changes)
@@ -191,7 +191,7 @@ def _root(data: FilesData) -> Path:
 
 
 def _public(data: FilesData, root: Path) -> dict[str, Any]:
-    """Public files where they are, with what is joined to them."""
+    """Public files in place, with their joined tables."""
     own = getattr(data, "join", ())
 
     def found(file: FileConfig) -> FileConfig:
@@ -252,12 +252,12 @@ def _npz_file(file: FileConfig, root: Path) -> NpzFile:
 
 
 def _grows(data: FilesData) -> bool:
-    """Return ``True`` if a new record stays private: nothing is drawn from private files, or only whole sites are."""
+    """Return ``True`` if a new record stays private: nothing, or only whole sites, are drawn from private files."""
     return bool(data.pool_files) or data.split.by == "site"
 
 
 def _held(data: FilesData, study: Study) -> Collection[Place] | None:
-    """File and row of each record that stays private, where the public parts are drawn from the same files."""
+    """File and row of each record that stays private, where the public sets are drawn from the same files."""
     origin, sites_N = study.held_here.origin, study.held_here.sites_N
     if data.pool_files or origin is None:
         return None

@@ -1,4 +1,4 @@
-"""One run to the votes on a copy of the data, and all that it made public: two neighbours must agree in it.
+"""One run to the votes on a copy of the data, and its public output, which must be equal for two neighbours.
 
 Times, keys and hashes under keys differ between any two runs and are left out of the comparison.
 """
@@ -27,7 +27,7 @@ from pipelines.storage.home import Home
 from pipelines.tracking.outbox import OUTBOX_FILE
 
 SECRET = ("at", "hash", "previous", "units_sha256", "salt", "key")
-"""Fields of a ledger's row that follow from time or from the ledger's key."""
+"""Fields of a ledger's row that depend on time or on the ledger's key."""
 PRIVATE = ("private", "ledger")
 """Folders of ``PATE_HOME``, or of a run, that are not public."""
 
@@ -41,7 +41,7 @@ class Seen(Redacted):
 
     Attributes:
         votes_TQ: private; ``None`` where it ended before. Shape ``[T, Q]``.
-        learned: private; of each teacher a digest of what it learned.
+        learned: private; a digest of each teacher's weights.
         code: its exit code.
         said: lines on the terminal, without the incident's number.
         files: public files, by path.
@@ -57,11 +57,11 @@ class Seen(Redacted):
 
     @property
     def refused(self) -> bool:
-        """``True`` if it ended with the one sentence of a refusal."""
+        """``True`` if it ended with the fixed sentence of a refusal."""
         return self.code == 2 and self.said[-1:] == (RecordsRefused.SENTENCE,)
 
     def tells_from(self, other: Seen) -> bool:
-        """Return ``True`` if anything public distinguishes this run from another, except a refusal's one sentence."""
+        """Return ``True`` if anything public distinguishes this run from another, except a refusal's fixed sentence."""
         if not self.refused:
             return (self.code, self.said, self.files, self.ledger) != (
                 other.code,
@@ -107,7 +107,7 @@ def run_to_votes(config: Config, home: Path, subject: ToVotes = votes_before_cha
 
 @final
 class Counted:
-    """The terminal's lines, and what its bars would count; in which order tasks end is the machine's doing."""
+    """The terminal's lines, and the counts of its bars; the order in which tasks end depends on the machine."""
 
     def __init__(self) -> None:
         self._terminal = Terminal()
@@ -178,7 +178,7 @@ def _begins(name: str, content: bytes, others: Mapping[str, bytes]) -> bool:
 
 
 def _chain(home: Home) -> tuple[str, ...]:
-    """Return the public rows of a ledger, without fields that follow from time or key."""
+    """Return the public rows of a ledger, without fields that depend on time or key."""
     if not home.ledger_folder.exists():
         return ()
     with home.ledger() as ledger:

@@ -16,7 +16,7 @@ from pipelines.tracking.destination import is_loopback
 
 
 def examine(base: Path, config: Config | None, environment: Mapping[str, str]) -> list[Finding]:
-    """List everything that is unsafe.
+    """List all findings.
 
     Args:
         base: ``PATE_HOME``.
@@ -61,7 +61,7 @@ def ledger(base: Path) -> Iterator[Finding]:
     except PateError as error:
         yield Finding(about="ledger", text=str(error), fix="restore the ledger's folder from its newest backup")
     finally:
-        folder.chmod(mode)  # opening sets it right; this only looks
+        folder.chmod(mode)  # opening the ledger fixes it; the check must not change it
 
 
 def tracking(uri: str | None, environment: Mapping[str, str]) -> Iterator[Finding]:

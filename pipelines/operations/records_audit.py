@@ -33,10 +33,10 @@ class Findings:
     """The findings of an audit.
 
     Attributes:
-        rows: one for each kind of change that was made.
+        rows: one for each kind of change.
         queries: asked in each run.
         teachers: of whom each may vote once.
-        simulated: ``True`` if the records are those of a public benchmark, treated as somebody's.
+        simulated: ``True`` if the records are those of a public benchmark, treated as private.
     """
 
     rows: list[Moved]
@@ -63,8 +63,8 @@ def audit_records(
 
     Args:
         config: the experiment; its private files are read, never written.
-        records: number of units that are changed, the kinds of change in turn; each costs a run to the votes, and
-            two more runs change nothing.
+        records: number of units that are changed, the kinds of change in turn; each costs a run to the votes, in
+            addition to two unchanged runs.
         seed: of the choice of units.
         kinds: of change.
         subject: the path to the votes; default: the real one, with Ray.
@@ -109,7 +109,7 @@ def _findings(
 
 
 def _in_turn(copies: Copies, kinds: Sequence[Kind], seed: int, records: int) -> list[Kind]:
-    """The kinds that some unit can be changed in, one after the other; first nothing is changed."""
+    """The kinds of change that apply to some unit, in turn; the first changes nothing."""
     found = [kind for kind in kinds if draw_change(copies.records, kind, seed=seed, number=0) is not None]
     return [Kind.NOTHING, *(found[number % len(found)] for number in range(records if found else 0))]
 
@@ -138,7 +138,7 @@ def _with(known: Moved, base: Seen, seen: Seen) -> Moved:
 
 
 def _run(config: Config, folder: Path, files: Files, subject: ToVotes) -> Seen:
-    """One run with some files changed, which are then as before."""
+    """One run with some files changed; they are restored afterwards."""
     with _changed(files), tempfile.TemporaryDirectory(dir=folder) as home:
         return run_to_votes(config, Path(home), subject)
 
@@ -156,7 +156,7 @@ def _changed(files: Files) -> Iterator[None]:
 @final
 @dataclass(frozen=True, slots=True, repr=False)
 class _Before(Redacted):
-    """Files as they were."""
+    """The original files."""
 
     files: Files
 

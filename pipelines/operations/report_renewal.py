@@ -1,4 +1,4 @@
-"""Puts an audit that was made later into the reports of finished runs; nothing else in them changes."""
+"""Adds a later audit to the reports of finished runs; nothing else in them changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def renew_reports(base: Path, audit: Released[Mapping[str, Any]]) -> tuple[list[
         audit: as ``audit_file.read_audit`` gives it.
 
     Returns:
-        Ids of the runs whose report changed, and for others by id why it could not be.
+        Ids of the runs whose report changed, and the reason, by id, for those whose report could not be changed.
     """
     changed: list[str] = []
     left: dict[str, str] = {}
@@ -41,7 +41,7 @@ def renew_reports(base: Path, audit: Released[Mapping[str, Any]]) -> tuple[list[
 
 
 def _renew(folder: RunFolder, audit: Released[Mapping[str, Any]], *, insecure: bool) -> bool:
-    """Put an audit into one run's report; whether that changed it."""
+    """Put an audit into one run's report; return ``True`` if that changed it."""
     page, plain = folder.report_html, folder.report_json
     if folder.stages.unaltered("report") is None:
         raise expected("a run with its privacy report", "restore the run's folder", run=folder.run_id)

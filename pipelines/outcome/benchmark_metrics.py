@@ -1,4 +1,4 @@
-"""Metrics that exist only where the "private" records are in truth a public benchmark."""
+"""Metrics that exist only where the "private" records are in fact a public benchmark."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from pate.values import BenchmarkOnly
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkMetrics:
-    """Metrics that nobody could know in a real campaign, since they need the private records' truth.
+    """Metrics that are unknown in a real campaign, since they need true labels or all private records.
 
     Attributes:
         label_accuracy: fraction of the released labels that are correct.
         plurality_accuracy: fraction of the asked inputs whose plurality vote is correct, without noise.
-        single_teacher_accuracy: mean over teachers, on the evaluation set: the accuracy of a holder alone.
+        single_teacher_accuracy: mean over teachers, on the evaluation set: the accuracy without collaboration.
         single_teacher_balanced_accuracy: likewise, with the interval of the mean over teachers.
         pooled_accuracy: of the student's model trained on all private records at once.
         pooled_balanced_accuracy: likewise, with its interval.

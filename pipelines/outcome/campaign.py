@@ -23,10 +23,10 @@ from pipelines.config.experiment import Config
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
-    """Everything that the stage ``labels`` made public.
+    """Public output of the stage ``labels``.
 
     Attributes:
-        queries_Q: positions in the pool of the inputs that were to be asked, in order. Shape ``[Q]``.
+        queries_Q: positions of the queries in the pool, in order. Shape ``[Q]``.
         labels_Q: a class index, -1 (refused) or -2 (not asked). Shape ``[Q]``.
         event: the event that the labels were charged as.
         charges: every event that was ever charged to the account.
@@ -34,8 +34,8 @@ class Campaign:
         cost: bound on the labels (``spend.cost_of``).
         total: bound on everything ever charged to the account.
         ledger: head of the ledger's chain after the charge.
-        sanitised: the noisy estimate of the data-dependent cost; ``None`` if none was bought.
-        left: epsilon left in the account; ``None`` where its rule does not say.
+        sanitised: the noisy estimate of the data-dependent cost; ``None`` if none was declared.
+        left: epsilon left in the account; ``None`` where its rule gives none.
     """
 
     queries_Q: IntArray
@@ -93,7 +93,7 @@ class Campaign:
         Args:
             note: from ``to_dict``; those of older runs lack some keys.
             labels: the file of labels.
-            config: gives the cost where the note has none.
+            config: gives the cost if the note lacks it.
         """
         queries_Q, labels_Q = read_labels(labels)
         sanitised = note.get("sanitised")
@@ -112,7 +112,7 @@ class Campaign:
 
 
 def write_labels(path: Path, campaign: Released[Campaign], classes: tuple[str, ...]) -> None:
-    """Keep the released labels, readable by people and programs."""
+    """Save the released labels as text."""
     queries, labels = campaign.value.queries_Q.tolist(), campaign.value.labels_Q.tolist()
     rows = [
         {"input": position, "label": label, "class": classes[label] if label >= 0 else None}

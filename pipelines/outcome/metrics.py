@@ -15,13 +15,13 @@ RARE = 0.5
 
 
 def hides_a_class(evaluation: EvaluationSet, classes: int) -> bool:
-    """True if a class is so rare that accuracy says little about it."""
+    """True if a class is so rare that accuracy is uninformative about it."""
     counts_C = np.bincount(evaluation.labels_E, minlength=classes)
     return bool(counts_C.min() < RARE * counts_C.sum() / classes)
 
 
 def metrics_of(content: Released[dict[str, Any]]) -> Released[dict[str, float]]:
-    """The numbers that trackers take, by name; an end of an interval is left out where there is none."""
+    """Numeric metrics for trackers, by name; undefined ends of intervals are left out."""
     metrics = {"student_log_loss": content.value["log_loss"]}
     for name, found in content.value["metrics"].items():
         if isinstance(found, Mapping):
@@ -35,8 +35,8 @@ def words(facts: Mapping[str, Any], *, strong: str = "", what: str = "") -> str:
 
     Args:
         facts: of a summary; one of an older run may lack all but accuracy.
-        strong: put around the accuracy, such as ``**``.
-        what: the records are, after their number.
+        strong: markup around the accuracy, such as ``**``.
+        what: noun after the number of records.
     """
     accuracy = f"{strong}{facts['student_accuracy']:.1%}{strong}{_ends(facts, 'accuracy', 100, 1)}"
     parts = [f"{accuracy} of {facts['evaluation_records']}{what}"]

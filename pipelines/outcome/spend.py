@@ -14,9 +14,9 @@ CURVE_POINTS = 10
 
 
 def cost_of(config: Config, answers: Released[Answers]) -> Released[EpsilonBound]:
-    """Bound on the released labels: what was charged for them in full before the first answer.
+    """Bound on the released labels: the full charge before the first answer.
 
-    Where some inputs had been answered before, under campaigns with settings of their own, it is everything that was
+    Where some inputs had been answered before, under campaigns with other settings, it is everything that was
     ever charged to the data.
     """
     content = answers.value
@@ -55,10 +55,10 @@ def _epsilon(config: Config, event: PrivacyEvent) -> float:
 
 
 def track_spend(tracker: Tracker, config: Config, answers: Released[Answers]) -> None:
-    """Record the spend of a campaign: what the run shows under the run itself, the rest under its labels phase.
+    """Record the spend of a campaign: the totals under the run itself, the rest under its labels phase.
 
-    The steps of every curve are queries asked. ``epsilon_spent`` is what the answers were charged, all of it from the
-    first query on; ``cost_by_queries`` what a campaign of so many queries would cost. Both are data-independent.
+    The steps of every curve are queries asked. ``epsilon_spent`` is the charge for the answers, in full from the first
+    query on; ``cost_by_queries`` the cost of a campaign of that many queries. Both are data-independent.
     """
     rows = spend_curve(config, answers).value
     spend = [(int(row["asked"]), {"epsilon_spent": row["spent"], "cost_by_queries": row["planned"]}) for row in rows]

@@ -1,4 +1,4 @@
-"""The result of a run on one screen, rebuilt from what the run left on disk."""
+"""The result of a run on one screen, rebuilt from the run's files."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _teachers(facts: dict[str, Any]) -> str:
 
 
 def _command(*words: str) -> str:
-    """A command that the user can copy, with pate as it was started and the PATE_HOME of this run."""
+    """A command that the user can copy, with pate's invocation and the PATE_HOME of this run."""
     here = os.environ.get("PATE_HOME")
     pate = Path(sys.argv[0])
     shown = pate.relative_to(Path.cwd()) if pate.is_relative_to(Path.cwd()) else pate

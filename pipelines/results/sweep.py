@@ -1,7 +1,7 @@
 """One configuration over several seeds and splits: runs as Ray tasks, and one row of results.
 
-Every run is resumable by itself and has its own simulated account and its own MLflow run; a sweep that is started
-again takes finished runs as they are. On several nodes, ``PATE_HOME`` has to be a folder that all of them share.
+Every run is resumable by itself and has its own simulated account and its own MLflow run; a restarted sweep reuses
+finished runs. On several nodes, ``PATE_HOME`` has to be a folder that all of them share.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class ReleasedRow:
     Attributes:
         dataset: the public set.
         config: the configuration's name.
-        epsilon_data_independent: what the campaign costs at most, by ``accountant``.
-        epsilon_sanitised: mean of the runs' sanitised estimates, where they bought one.
+        epsilon_data_independent: the campaign's cost, by ``accountant``.
+        epsilon_sanitised: mean of the runs' sanitised estimates, if declared.
         delta: failure probability.
         accuracy_mean: of the students.
         accuracy_std: standard deviation over runs.
@@ -49,13 +49,13 @@ class ReleasedRow:
         accuracy_high: upper end.
         auroc_mean: for two classes.
         balanced_mean: balanced accuracy of the students.
-        minutes: a run took, mean, beside those that ran at the same time.
+        minutes: mean duration of a run, with others running at the same time.
         seeds: the seeds, which are also the rotations where the data have any.
         labels: answers per run, mean.
         teachers: T.
         commit: of the code.
-        command: that gives this row.
-        machine: where it ran.
+        command: that reproduces this row.
+        machine: that it ran on.
     """
 
     dataset: str
@@ -82,19 +82,19 @@ class ReleasedRow:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkRow:
-    """Of the same runs, what is known because the set is public.
+    """Metrics of the same runs that are known because the set is public.
 
     Attributes:
-        epsilon_exact_private: mean over runs of the exact data-dependent cost.
-        label_accuracy: part of released labels that are right, mean.
-        single_teacher_accuracy: what a holder reaches alone, mean.
+        epsilon_exact_private: mean over runs of the exact data-dependent cost; ``None`` where none is known.
+        label_accuracy: mean fraction of released labels that are correct.
+        single_teacher_accuracy: mean accuracy of a single teacher.
         single_teacher_balanced: likewise, balanced accuracy.
         pooled_accuracy: the student's network on all private records, without privacy, mean.
         pooled_balanced: likewise, balanced accuracy.
         pooled_auroc: likewise, for two classes.
     """
 
-    epsilon_exact_private: float
+    epsilon_exact_private: float | None
     label_accuracy: float
     single_teacher_accuracy: float
     single_teacher_balanced: float
@@ -112,7 +112,7 @@ class SweepRow:
     benchmark: BenchmarkOnly[BenchmarkRow]
 
     def to_dict(self) -> dict[str, Any]:
-        """Both, for the terminal and the results tables."""
+        """Both sets of metrics, for the terminal and the results tables."""
         return {**asdict(self.released.value), **asdict(self.benchmark.value)}
 
 
@@ -124,13 +124,13 @@ class Member:
     Attributes:
         facts: public ones, of its summary.
         metrics: against the truth.
-        exact: epsilon that these votes cost exactly.
+        exact: exact epsilon of these votes; ``None`` where a privacy unit may move several votes.
         minutes: from its configuration to its summary.
     """
 
     facts: Released[dict[str, Any]]
     metrics: BenchmarkOnly[BenchmarkMetrics]
-    exact: BenchmarkOnly[float]
+    exact: BenchmarkOnly[float | None]
     minutes: float
 
     @property
@@ -165,17 +165,16 @@ def sweep(
     Args:
         configs: of ``members``.
         base: ``PATE_HOME``.
-        command: that gives this row, for the table.
+        command: that reproduces this row, for the table.
         parallel: runs at a time. They share the cores; their teachers are tasks of the same Ray.
 
     Raises:
-        InputError: the data are no public benchmark, of which alone there are rows of results. Found before anything
-            is charged.
+        InputError: the data are not a public benchmark; checked before anything is charged.
     """
     for config in configs:
         if load_study(config).benchmark is None:
             raise expected(
-                "a public benchmark", "results of one's own data are in `pate report`", data=config.data.source
+                "a public benchmark", "results of your own data are in `pate report`", data=config.data.source
             )
     done: list[Member] = []
     with ray_session(address=configs[0].ray.address, num_cpus=configs[0].ray.num_cpus) as session:
@@ -206,7 +205,9 @@ def member_of(folder: RunFolder) -> Member:
         raise expected("a finished run on a public benchmark", "finish it with `pate run`", run=folder.run_id)
     votes, event = votes_of_run(folder)
     began, ended = (folder.settings_file, folder.summary_file)
-    exact = exact_epsilon(votes, event, found.released.value["delta"], fixed_in_advance=True).epsilon
+    exact = None
+    if event.moved_votes == 1:
+        exact = exact_epsilon(votes, event, found.released.value["delta"], fixed_in_advance=True).epsilon
     return Member(
         facts=found.released,
         metrics=found.metrics,
@@ -256,7 +257,7 @@ def _released(done: list[Member], dataset: str, command: str) -> Released[Releas
 def _against_truth(done: list[Member]) -> BenchmarkRow:
     figures = [own.metrics.value for own in done]
     return BenchmarkRow(
-        epsilon_exact_private=statistics.fmean(own.exact.value for own in done),
+        epsilon_exact_private=_mean([own.exact.value for own in done if own.exact.value is not None]),
         label_accuracy=statistics.fmean(own.label_accuracy for own in figures),
         single_teacher_accuracy=statistics.fmean(own.single_teacher_accuracy for own in figures),
         single_teacher_balanced=statistics.fmean(own.single_teacher_balanced_accuracy.value for own in figures),

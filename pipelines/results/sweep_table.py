@@ -31,7 +31,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def comparison(rows: list[dict[str, Any]]) -> str:
-    """The rows in Markdown, in the shape of a table of published systems."""
+    """The rows in Markdown, in the layout of a table of published systems."""
     lines = [
         "| configuration | data | protocol | epsilon, delta | kind | accuracy (without privacy) |", "|" + "---|" * 6
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The released part of a sweep's row, recorded for the tracker as a run is."""
+"""Record of a sweep's released row for the tracker."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def track_sweep(base: Path, configs: list[Config], row: Released[ReleasedRow]) -
 
     Args:
         base: ``PATE_HOME``.
-        configs: of all runs of the sweep, finished or not; they make it the same one again.
+        configs: of all runs of the sweep, finished or not; they identify the record.
         row: of the runs that are finished; its numbers become metrics at the step of their count.
 
     Returns:

@@ -20,9 +20,9 @@ from pipelines.storage.run_folder import RunFolder
 START, END = "<!-- results: written by `pate results` -->", "<!-- end of results -->"
 """Markers around the table of results."""
 ACCOUNT_START, ACCOUNT_END = "<!-- cost: written by `pate cost` -->", "<!-- end of cost -->"
-"""Markers around the accounts of one run."""
+"""Markers around the costs of one run."""
 OURS_START, OURS_END = "<!-- ours: written by `pate sweep` -->", "<!-- end of ours -->"
-"""Markers around the same rows in the shape of published results."""
+"""Markers around the same rows in the layout of published results."""
 SWEEP_START, SWEEP_END = "<!-- sweep: written by `pate sweep` -->", "<!-- end of sweep -->"
 """Markers around the results over several seeds."""
 COLUMNS = (
@@ -67,7 +67,7 @@ def accounts_of(folder: RunFolder, rows: dict[str, dict[str, Any]], queries: int
     """Return the accounts of a run on a public benchmark, in Markdown, for ``queries`` queries charged.
 
     Raises:
-        InputError: the run is not on a public benchmark, so its private rows may be in no file of results.
+        InputError: the run is not on a public benchmark, so its private rows must not be in a results file.
     """
     found = summary.load(folder)
     if found is None or found.metrics is None:
