@@ -1,4 +1,4 @@
-"""The account that pays for a campaign: opened, and checked, before any teacher is trained."""
+"""The account that pays for a campaign, opened and checked before any teacher is trained."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pipelines.storage.run_folder import simulated_account
 from pipelines.teachers.holders import Holder, Units
 
 NO_IDS = (
-    "the configuration names no ids of privacy units (data.unit): a person with several records is protected for each "
-    "alone, and is not known again where a record was altered; name the column if there is one"
+    "the configuration names no ids of privacy units (data.unit): each record of a person with several is protected "
+    "separately, and an altered record is not recognised; name the column if there is one"
 )
 
 
@@ -52,7 +52,7 @@ def noise_of(config: Config, study: Study) -> NoiseSource:
     if study.benchmark is None:
         raise expected(
             "no labelling.insecure_seeded_noise on data that are not a public benchmark",
-            "remove the key: predictable noise protects nobody",
+            "remove the key: predictable noise gives no protection",
             insecure_seeded_noise=seed,
         )
     return InsecureSeededNoise(seed)
@@ -62,11 +62,11 @@ def open_account(ledger: PrivacyLedger, config: Config, study: Study, queries: l
     """Register the data, and refuse a campaign that the account cannot pay before any teacher is trained.
 
     Args:
-        ledger: where.
+        ledger: with the account.
         config: the experiment.
         study: its data.
-        queries: positions in the pool that are to be asked.
-        units: of the private records, wherever these are.
+        queries: positions of the queries in the pool.
+        units: of the private records, here or at their sites.
     """
     account = account_of(config, study)
     ledger.register(account, units=() if account.benchmark else units.known_by)

@@ -35,7 +35,8 @@ from pipelines.teachers.ensemble import teachers_per_site
 from pipelines.teachers.holders import Holder
 
 POOLED_PASSES = 4
-"""Least number of passes of the model without privacy over all private records; a weak baseline would flatter ours."""
+"""Least number of passes of the non-private model over all private records; a weak baseline would make the student look
+better."""
 POOLED_BATCH = 64
 
 
@@ -110,7 +111,7 @@ def measure(
     plurality_Q = votes.histogram().counts_QC.argmax(axis=1)
     labels_E = study.evaluation.labels_E
     votes_TE = evaluation_votes.labels_TQ
-    votes_TE = votes_TE[(votes_TE >= 0).any(axis=1)]  # whom the infrastructure lost says nothing about the others
+    votes_TE = votes_TE[(votes_TE >= 0).any(axis=1)]  # teachers lost to infrastructure are left out of the mean
     alone_T = [mean_recall(labels_E, votes_E) for votes_E in votes_TE]
     metrics = BenchmarkMetrics(
         label_accuracy=float((campaign.labels_Q == truth_Q)[given_Q].mean()) if given_Q.any() else float("nan"),
@@ -145,7 +146,7 @@ def train_pooled(
 
 @singledispatch
 def _fit_pooled(spec: Any, inputs: Any, labels: Any, classes: int, seed: int) -> Any:
-    """From inputs to logits: what the student is made of, fitted on all records."""
+    """The student's model, fitted on all records: inputs to logits."""
     raise expected("a StudentSpec or a TreesSpec", "register the kind of student", kind=type(spec).__name__)
 
 

@@ -1,4 +1,4 @@
-"""The context of a run: what every stage needs, and what is recorded before the first stage."""
+"""The context of a run: shared by all stages, and the records made before the first stage."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Run:
     encoder: PackedEncoder | None = None
 
     def stage(self, name: str, work: Callable[[], Done]) -> dict[str, Any]:
-        """Do a stage once; its inputs are the configuration and the data."""
+        """Run a stage once; its inputs are the configuration and the data."""
         inputs = {"config": self.config.digest(), **fingerprints(self.study)}
         return run_stage(self.folder, name, inputs, work, self.progress)
 
@@ -52,7 +52,7 @@ class Run:
 
     @property
     def student_encoder(self) -> PackedEncoder | None:
-        """The first part of the student; ``None``: it sees the inputs themselves."""
+        """The first layers of the student; ``None``: it takes the inputs themselves."""
         return self.encoder if self.config.student.see == "features" else None
 
     @property
@@ -78,10 +78,10 @@ def require_same_records(run: Run) -> None:
     """Refuse to resume a run whose private records have changed since it began.
 
     Raises:
-        RecordsRefused: they have; nobody is told what changed.
+        RecordsRefused: they have; the change itself is not disclosed.
     """
     if run.study.private is None:
-        return  # each task at a site sees to it
+        return  # each task at a site checks this
     found, path = fingerprint_with_positions(run.study.private), run.folder.records_file
     if not path.exists():
         write_atomically(path, found)
@@ -95,10 +95,10 @@ def require_same_records(run: Run) -> None:
 def record_configuration(run: Run) -> None:
     """Record configuration, software and public data for the tracker."""
     tracker = run.tracker
-    settings = run.config.model_dump(mode="json", exclude={"tracking", "ray"})  # addresses are nobody else's business
+    settings = run.config.model_dump(mode="json", exclude={"tracking", "ray"})  # addresses are private
     write_atomically(run.folder.settings_file, json.dumps(settings, indent=1))
     tracker.params(Released.public(run.config.content()))
-    tracker.tags(Released.public({"environment": versions()}))  # no parameter: a run may be resumed after an upgrade
+    tracker.tags(Released.public({"environment": versions()}))  # not a parameter: a run may be resumed after an upgrade
     for row in run.public_sets():
         tracker.dataset(
             Released.public(
@@ -114,5 +114,5 @@ def record_configuration(run: Run) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the software that the guarantee rests on."""
+    """Versions of the software that the guarantee depends on."""
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}

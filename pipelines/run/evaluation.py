@@ -1,4 +1,4 @@
-"""Stage ``evaluation``: the student's metrics on the public evaluation set, which is used here and nowhere else."""
+"""Stage ``evaluation``: the student's metrics on the public evaluation set, used only here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipelines.run.context import Run
 from pipelines.run.stages import Done
 
 SEED = 0
-"""Seed of the resamples behind intervals; the same for every run, so that nobody can draw until an interval pleases."""
+"""Seed of the resamples behind intervals; the same for every run, so that intervals cannot be selected by redrawing."""
 
 
 def evaluation(run: Run, student: Released[Student]) -> Released[dict[str, float]]:

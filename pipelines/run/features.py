@@ -21,18 +21,18 @@ from pipelines.storage.run_folder import RunFolder
 
 
 def features(run: Run) -> Run:
-    """The run with its encoder; unchanged if the configuration asks for none."""
+    """The run with its encoder; unchanged if none is configured."""
     return replace(run, encoder=fit_encoder(run.config, run.study, run.folder, run.progress))
 
 
 def fit_encoder(config: Config, study: Study, folder: RunFolder, progress: Progress) -> PackedEncoder | None:
-    """Fit the encoder on the public pool and keep it in the run's public folder; ``None`` if none is asked for.
+    """Fit the encoder on the public pool and keep it in the run's public folder; ``None`` if none is configured.
 
     Args:
         config: the experiment.
-        study: only its pool and the shape of its inputs are read.
+        study: only its pool and input shape are read.
         folder: of the run.
-        progress: told of updates.
+        progress: receives updates.
     """
     if config.features is None:
         return None
@@ -61,5 +61,5 @@ def fit_encoder(config: Config, study: Study, folder: RunFolder, progress: Progr
 
 
 def encoded(inputs: Any, encoder: PackedEncoder | None) -> Any:
-    """Inputs as teachers or a student see them: themselves, or their features. Shape ``[N, ...]``."""
+    """Inputs of teachers or a student: raw, or their features. Shape ``[N, ...]``."""
     return inputs if encoder is None else encoder.open().encode(inputs)

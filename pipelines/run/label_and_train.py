@@ -59,7 +59,7 @@ def label_and_train(config: Config, *, base: Path, progress: Progress) -> Summar
 
     Raises:
         InputError, Unavailable: found before anything is written or released.
-        BudgetExceeded: the data's account has too little left.
+        BudgetExceeded: the remaining budget of the data is too small.
     """
     folder = RunFolder(base, config.run_id)
     finished = load_summary(folder)
@@ -91,7 +91,7 @@ def label_and_train(config: Config, *, base: Path, progress: Progress) -> Summar
 
 
 def votes_before_charge(config: Config, *, base: Path, progress: Progress) -> VoteMatrix:
-    """The same run as far as its private votes: nothing is charged, drawn or released.
+    """The same run up to its private votes: nothing is charged, drawn or released.
 
     Args:
         config: the experiment.
@@ -113,7 +113,7 @@ def votes_before_charge(config: Config, *, base: Path, progress: Progress) -> Vo
 @final
 @dataclass(frozen=True, slots=True)
 class _Inputs:
-    """The study, the partition of records held here, and where the record of the run goes."""
+    """The study, the partition of records held here, and the destination of the run's record."""
 
     study: Study
     parts: Partition | None
@@ -121,7 +121,7 @@ class _Inputs:
 
 
 def _checked(config: Config, base: Path) -> _Inputs:
-    """The run's inputs; what can be refused is refused before a file is written."""
+    """The run's inputs; checks precede all writes."""
     require_importable(config)
     where = destination(config.tracking.uri, home=base, experiment=config.tracking.experiment)
     preflight(where)
@@ -162,11 +162,11 @@ def _begun(config: Config, base: Path, inputs: _Inputs, progress: Progress, stac
 def _all_stages(
     run: Run, parts: Partition | None, start_delivery: Callable[[], BackgroundDelivery]
 ) -> BackgroundDelivery:
-    """All stages in order; tracking is delivered in the background once the teachers need no more cores."""
+    """All stages in order; tracking is delivered in the background once the teachers are done."""
     with session.on_demand(run.config.ray.address, run.config.ray.num_cpus) as ray:
         run, holder, asked, matrix = _as_far_as_votes(run, parts, ray)
         delivery = start_delivery()
-        campaign = labels(run, matrix, asked)  # the door: the one place where noise is drawn
+        campaign = labels(run, matrix, asked)  # the only stage that draws noise
         delivery.nudge()
         model = student(run, campaign)
         metrics = evaluation(run, model)

@@ -43,7 +43,7 @@ def labels(run: Run, votes: VoteMatrix, asked: Released[list[int]]) -> Released[
 def charge_and_answer(
     ledger: PrivacyLedger, config: Config, study: Study, votes: VoteMatrix, queries: list[int], progress: Progress
 ) -> Released[Answers]:
-    """Charge the campaign and let its answers through the door; ``account.open_account`` has been called."""
+    """Charge the campaign and release its answers; ``account.open_account`` has been called."""
     with progress.bar("labels", len(queries)) as on_progress:
         return release(
             ledger,

@@ -13,11 +13,11 @@ from pipelines.teachers.holders import HeldHere, Holder
 
 
 def partition(run: Run, parts: Partition | None, ray: OnDemand) -> Holder:
-    """Fix which process holds which records, and keep the private manifest of it, by hash.
+    """Record the holder of each teacher's records in a private manifest, by hash.
 
     Args:
         run: the run.
-        parts: the partition of records that this process holds; ``None``: the sites hold them, and are surveyed.
+        parts: the partition of records that this process holds; ``None``: the sites hold them and are surveyed.
         ray: connects to the sites.
     """
     path = run.folder.made(run.folder.manifest_file)

@@ -30,7 +30,7 @@ def queries(run: Run) -> Released[list[int]]:
 
 
 def choose_queries(config: Config, study: Study, encoder: PackedEncoder | None) -> list[int]:
-    """The positions that the stage fixes."""
+    """The positions chosen by the stage."""
     settings, pool = config.labelling, study.pool.inputs
     if settings.queries == "random":
         return random_queries(len(pool), settings.max_asked, config.seed)
@@ -38,7 +38,7 @@ def choose_queries(config: Config, study: Study, encoder: PackedEncoder | None) 
 
 
 def _points(pool: npt.NDArray[np.float32], encoder: PackedEncoder | None) -> npt.NDArray[np.float32]:
-    """Points between which distances are measured: features, or each input's numbers over their deviations."""
+    """Points for distances: features, or each input's values divided by their standard deviations."""
     if encoder is not None:
         return encoder.open().features(pool)
     flat: npt.NDArray[np.float32] = pool.reshape(len(pool), -1)

@@ -72,7 +72,7 @@ def _card_text(run: Run, campaign: Campaign, metrics: dict[str, float]) -> str:
 
 
 def _evaluation(run: Run, metrics: dict[str, float]) -> Evaluation:
-    """The metrics with the set that they were measured on, as ``record_configuration`` named it."""
+    """The metrics with their evaluation set, as named by ``record_configuration``."""
     (used,) = (row for row in run.public_sets() if row["name"] == run.evaluation_set)
     return Evaluation(dataset=used["name"], fingerprint=used["fingerprint"], metrics=metrics)
 

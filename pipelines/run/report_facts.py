@@ -29,7 +29,7 @@ PARTITION = {
 
 
 def _partition(config: Config) -> str:
-    """The rule by which records were assigned, and the machines that read them."""
+    """The rule of assignment, and the machines that read the records."""
     whole = config.sites is not None and config.sites.protects == "site"
     dealt = "each site is one privacy unit and one teacher" if whole else PARTITION[config.partition.by]
     return f"{dealt}; records are read on their site's machines alone" if config.held_at_sites else dealt
@@ -136,7 +136,7 @@ def _evaluation(run: Run) -> dict[str, Any]:
 
 
 def _origin(config: Config, *, evaluation: bool) -> str:
-    """The origin of a public set, as far as the configuration gives it; files have no names in public."""
+    """The origin of a public set, as far as the configuration gives it; names of files are private."""
     data = config.data
     if isinstance(data, DigitsData):
         return "the handwritten digits that come with scikit-learn (UCI), public"

@@ -15,7 +15,7 @@ from pipelines.storage.run_folder import RunFolder
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """The outcome of a stage: files below the run's folder, a small note for later stages, one line for people.
+    """The outcome of a stage: files below the run's folder, a small note for later stages, one line for the terminal.
 
     The line is public: it may hold configuration, released values and counts of work, nothing private.
     """
@@ -28,14 +28,14 @@ class Done:
 def run_stage(
     folder: RunFolder, name: str, inputs: Mapping[str, Any], work: Callable[[], Done], progress: Progress
 ) -> dict[str, Any]:
-    """Do a stage, or skip it if it was finished with the same inputs.
+    """Run a stage, or skip it if it was finished with the same inputs.
 
     Args:
         folder: the run's folder.
         name: of the stage.
         inputs: plain JSON that determines the outputs; kept as a hash.
-        work: does it; called at most once.
-        progress: told the stage's line.
+        work: runs the stage; called at most once.
+        progress: receives the stage's line.
 
     Returns:
         The stage's note.

@@ -1,4 +1,4 @@
-"""Stage ``votes``: one vote of each teacher on each query. Private."""
+"""Stage ``votes``: one vote per teacher and query. Private."""
 
 from __future__ import annotations
 

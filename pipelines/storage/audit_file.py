@@ -1,4 +1,4 @@
-"""The result of the last `pate audit`, kept beside the runs for their reports."""
+"""The result of the last `pate audit`, stored next to the runs, for their reports."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def keep_audit(base: Path, findings: list[dict[str, Any]]) -> dict[str, Any]:
 
     Args:
         base: ``PATE_HOME``.
-        findings: as printed; made-up votes, so nothing of them is private.
+        findings: as printed; from synthetic votes, so not private.
 
     Returns:
-        What was kept, as ``read_audit`` gives it.
+        The stored result, as ``read_audit`` gives it.
     """
     base.mkdir(parents=True, exist_ok=True)
     created = datetime.now(UTC).isoformat(timespec="seconds")

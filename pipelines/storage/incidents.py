@@ -11,8 +11,8 @@ def write_incident(folder: Path, text: str) -> str:
     """Keep the private side of an error; returns the incident's id.
 
     Args:
-        folder: a private folder; incidents lie in ``incidents`` below it.
-        text: what happened, with everything that may not be shown in public.
+        folder: a private folder; incidents are in ``incidents`` below it.
+        text: the error, with all private details.
     """
     incidents = folder / "incidents"
     incidents.mkdir(parents=True, exist_ok=True, mode=0o700)

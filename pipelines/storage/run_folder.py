@@ -43,7 +43,7 @@ class RunFolder:
 
     @property
     def queries_file(self) -> Path:
-        """Positions in the pool of the inputs to ask."""
+        """Positions of the queries in the pool."""
         return self.public / "queries.json"
 
     @property
@@ -125,7 +125,7 @@ class RunFolder:
 
     @property
     def benchmark_file(self) -> Path:
-        """On a public benchmark, metrics that need the truth (``BenchmarkOnly``)."""
+        """On a public benchmark, metrics that need true labels (``BenchmarkOnly``)."""
         return self.private / "benchmark.json"
 
     def settings(self) -> dict[str, Any]:
@@ -189,7 +189,7 @@ class RunFolder:
             yield
 
     def made(self, path: Path) -> Path:
-        """A file's path, with its folder made if it is not there: on the private side for its owner alone."""
+        """A file's path; its folder is made if missing: on the private side for its owner alone."""
         path.parent.mkdir(exist_ok=True, mode=0o700 if path.is_relative_to(self.private) else 0o777)
         return path
 

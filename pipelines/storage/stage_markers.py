@@ -1,6 +1,6 @@
 """Markers of a run's finished stages.
 
-A stage is finished when its marker is there; the marker is written last, atomically, and names the hash of the stage's
+A stage is finished when its marker exists; the marker is written last, atomically, and holds the hashes of the stage's
 inputs and of each output.
 """
 
@@ -32,7 +32,7 @@ class StageMarkers:
         """The note of a finished stage.
 
         Raises:
-            InputError: it is still to be done.
+            InputError: it is not finished.
         """
         if not self.was_finished(stage):
             raise expected(f"a run with finished stage {stage!r}", "finish it with `pate run`", run=self._run)
@@ -40,11 +40,11 @@ class StageMarkers:
         return note
 
     def forget(self, stage: str) -> None:
-        """Remove a stage's marker, so that it counts as not done."""
+        """Remove a stage's marker, so that it counts as unfinished."""
         self._marker(stage).unlink(missing_ok=True)
 
     def was_finished(self, stage: str) -> bool:
-        """True if a stage was ever finished, whatever its inputs were."""
+        """True if a stage was ever finished, with any inputs."""
         return self._marker(stage).exists()
 
     def finished(self, stage: str, inputs: str) -> dict[str, Any] | None:
@@ -55,7 +55,7 @@ class StageMarkers:
             inputs: hash of its inputs.
 
         Raises:
-            InputError: it was finished with other inputs, or an output is no longer what it wrote.
+            InputError: it was finished with other inputs, or an output was altered.
         """
         marker = self._marker(stage)
         if not marker.exists():
@@ -69,10 +69,10 @@ class StageMarkers:
         return self.unaltered(stage)
 
     def unaltered(self, stage: str) -> dict[str, Any] | None:
-        """The note of a finished stage, whatever its inputs were, or ``None`` if it is still to be done.
+        """The note of a finished stage, with any inputs, or ``None`` if it is not finished.
 
         Raises:
-            InputError: an output is no longer what it wrote.
+            InputError: an output was altered.
         """
         marker = self._marker(stage)
         if not marker.exists():
@@ -104,11 +104,11 @@ class StageMarkers:
         write_atomically(self._marker(stage), json.dumps(content, indent=1))
 
     def rewrite(self, stage: str, files: Mapping[Path, str]) -> None:
-        """Replace outputs of a finished stage; cut short, it leaves each of them old or new, and the stage finished.
+        """Replace outputs of a finished stage; if interrupted, each of them is old or new, and the stage finished.
 
         Args:
             stage: its name.
-            files: outputs that it wrote, below the run's folder, and what is to stand in them.
+            files: outputs that it wrote, below the run's folder, and their new content.
         """
         marker = self._marker(stage)
         content = json.loads(marker.read_text())

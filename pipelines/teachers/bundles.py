@@ -1,4 +1,4 @@
-"""A bundle of teachers inside a task: trained, asked for votes, and its weights kept."""
+"""A bundle of teachers inside a task: training, votes and storage of weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pate.votes import VoteArray
 
 
 class RecordSource(Protocol):
-    """The source of some teachers' records; travels to a task and is loaded there."""
+    """The source of some teachers' records; sent to a task and loaded there."""
 
     def load(self) -> list[TeacherRecords]:
         """Load inputs and labels of each teacher."""
@@ -35,11 +35,11 @@ class SentRecords:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredBundle:
-    """The weights of a bundle in a private folder, with their hash beside them.
+    """The weights of a bundle in a private folder, with their hash in a second file.
 
     Attributes:
         path: of the weights.
-        sha256: their expected hash; ``None``: the one in the file beside them.
+        sha256: their expected hash; ``None``: the one in the second file.
     """
 
     path: Path
@@ -47,12 +47,12 @@ class StoredBundle:
 
     @property
     def recorded(self) -> str | None:
-        """The hash that is kept beside the weights, if they were written whole."""
+        """The stored hash, if the weights were written completely."""
         file = self.path.with_suffix(".sha256")
         return file.read_text() if file.exists() else None
 
     def is_whole(self) -> bool:
-        """Return ``True`` if both files are there and agree; a bundle interrupted between them is trained again."""
+        """Return ``True`` if both files exist and agree; a bundle interrupted between them is trained again."""
         return self.recorded is not None and self.path.exists() and file_hash(self.path) == self.recorded
 
     def write(self, weights: BundleWeights) -> None:
@@ -85,11 +85,11 @@ def train_and_keep(*, source: RecordSource, keep: StoredBundle | None, **spec: A
 
     Args:
         source: of the records.
-        keep: location of weights that do not go back to the driver.
+        keep: location of weights that are not returned to the driver.
         spec: see ``pate.teachers.train_bundle``.
 
     Returns:
-        The weights, or the hash of those that are kept; a bundle that is kept already is not trained again.
+        The weights, or the hash of those that are kept; a bundle already stored is not trained again.
     """
     if keep is not None and keep.is_whole():
         return keep.recorded or ""

@@ -1,4 +1,4 @@
-"""Enrolment of sites: each is surveyed by a task, and its teachers are dealt from the survey."""
+"""Enrolment of sites: each is surveyed by a task, and its teachers are assigned from the survey."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pipelines.teachers.site_records import SiteReader, Survey, survey
 def site_readers(config: Config, study: Study) -> list[SiteReader]:
     """Return a reader of each site's records.
 
-    Hospitals of a public set are dealt to the declared sites in turn; else each site is one hospital.
+    Hospitals of a public set are assigned to the declared sites in turn; else each site is one hospital.
     """
     found = shares(config, study)
     if found is None:
@@ -47,7 +47,7 @@ def survey_sites(config: Config, study: Study, key: LedgerKey, session: RaySessi
     """Return one survey of each site, made there.
 
     Raises:
-        QuorumLost: a site cannot be reached; all must be there to be enrolled.
+        QuorumLost: a site cannot be reached; all must be reachable for enrolment.
         RecordsRefused: records that cannot be read, or do not fit the study.
     """
     readers = site_readers(config, study)

@@ -1,4 +1,4 @@
-"""The ensemble on Ray: where its bundles of teachers are kept, and how a task runs on each of them.
+"""The ensemble on Ray: storage of its bundles of teachers, and tasks on each of them.
 
 The driver holds one bundle and its votes at a time. Weights of records that this process holds come back and are kept
 in the run's private folder; those trained at a site stay there, and the driver keeps their hashes.
@@ -99,7 +99,7 @@ def teachers_per_site(ensemble: Ensemble) -> Mapping[str | None, int]:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleTask:
-    """A task that each bundle goes through once.
+    """A task that runs once on each bundle.
 
     Attributes:
         name: ``train`` or ``vote``.

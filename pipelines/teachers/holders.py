@@ -1,9 +1,9 @@
 """The holder of the private records: this process, or the sites, whose records never leave them.
 
 A holder maps teachers to sites and gives each bundle of teachers a *source*: a description that is
-loaded inside the task. Of records at sites the driver learns one survey of each site: the keyed hashes of its
-privacy units with the teacher of each, and a fingerprint. Units are dealt where their records are, by the rule that
-holds everywhere. A site is a node label; in a rehearsal one site may play several hospitals.
+loaded inside the task. For records at sites, the driver receives one survey of each site: the keyed hashes of its
+privacy units with the teacher of each, and a fingerprint. Units are assigned at their sites, by the common rule. A site
+is a node label; in a rehearsal one site may represent several hospitals.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pipelines.teachers.site_records import SiteReader, SiteRecords, Survey
 @final
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Units(Redacted):
-    """The privacy units of a body of data, as keyed hashes.
+    """The privacy units of a data set, as keyed hashes.
 
     Attributes:
         known_by: hashes that identify these records in another account.
@@ -51,7 +51,7 @@ class Holder(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Opaque fingerprint of records at sites; it reveals nothing about them."""
+        """Opaque fingerprint of records at sites, which reveals nothing about them."""
         ...
 
     def sites(self) -> list[str | None]:
@@ -98,7 +98,7 @@ class HeldAtSites(Redacted):
     Args:
         surveys: one of each site, in the order of the configuration.
         readers: of the sites, in the same order; each knows its teachers.
-        group_size: the most partitions that one privacy unit may sit in.
+        group_size: the most partitions that one privacy unit may be in.
 
     Raises:
         RecordsRefused: a unit in more partitions than declared.

@@ -1,8 +1,8 @@
 """The training plan, the roster of enrolled and lost teachers, and the quorum.
 
 The roster is frozen before the first vote is asked for. A teacher that was lost, or cannot be reached later, abstains:
-the matrix keeps its row, and one unit moves as many votes as before. Only what Ray reports of machines counts here;
-what data caused (an empty, tiny or one-class partition, weights that are not finite) is no loss and decides nothing.
+the matrix keeps its row, and one unit moves as many votes as before. Only machine failures reported by Ray count here;
+effects of the data (an empty, tiny or one-class partition, non-finite weights) are no loss and have no influence.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Plan:
         strategy: ``sequential`` or ``fused``.
         threads: torch threads in a task.
         device: ``cpu`` or ``cuda``.
-        rule: number of the rule that dealt the units; plans without it were dealt by the first.
+        rule: version of the assignment rule; plans without it used the first.
     """
 
     bundles: list[list[int]]
@@ -90,7 +90,7 @@ def make_bundles(sites: Sequence[str | None], *, size: int, slots: int) -> tuple
     Args:
         sites: the site of each teacher.
         size: most teachers in a bundle.
-        slots: tasks that run at once; bundles are made small enough that none is idle.
+        slots: tasks that run at once; bundles are small enough to use all of them.
     """
     size = min(size, max(1, -(-len(sites) // slots)))
     bundles: list[list[int]] = []

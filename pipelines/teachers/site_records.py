@@ -1,4 +1,4 @@
-"""Records at their site: surveyed once, read again by each worker that trains on them.
+"""Records at their site: surveyed once, read again by each training worker.
 
 These functions run in tasks on the site's nodes. A survey sends keyed hashes to the driver; records are only ever
 handed to the training in the same process. An error about records is one sentence, the same at every site.
@@ -25,7 +25,7 @@ from pipelines.data.fingerprints import fingerprint_with_positions
 from pipelines.data.sources import equal_records, load_records, load_study
 
 _found: dict[str, tuple[PrivateRecords, IntArray]] = {}
-"""Records that this worker has read, and the teacher of each, by their salted fingerprint."""
+"""Cache of the records that this worker has read, and the teacher of each, by their salted fingerprint."""
 
 
 @final
@@ -40,7 +40,7 @@ class SiteReader:
         input_shape: shape of one input.
         encoding: for tables, how columns become features.
         shares: the teachers of the hospitals of this site.
-        rehearsal: ``True`` if the site plays hospitals of a public set; else its files are those of one hospital.
+        rehearsal: ``True`` if the site represents hospitals of a public set; else its files are those of one hospital.
     """
 
     site: str
@@ -98,7 +98,7 @@ class Survey:
         site: its name.
         salt: of the fingerprint.
         fingerprint: of all its records, salted.
-        units: keyed hashes of its privacy units, one for each teacher that a unit sits with.
+        units: keyed hashes of its privacy units, one for each teacher of a unit.
         teachers: that teacher, for each of ``units``.
         known_by: keyed hashes that identify these records in another account.
     """

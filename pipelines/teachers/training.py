@@ -1,4 +1,4 @@
-"""Training of the ensemble: the plan is fixed, each bundle is trained where its records are, the roster is frozen."""
+"""Training of the ensemble: the plan is fixed, each bundle is trained at its records, the roster is frozen."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def train_teachers(ensemble: Ensemble, session: RaySession, encoder: PackedEncod
 
     Raises:
         QuorumLost: the infrastructure lost more teachers or sites than declared; finished bundles are kept.
-        InputError: some teachers were trained by a version that dealt records by another rule.
+        InputError: some teachers were trained by a version with another assignment rule.
     """
     path = ensemble.folder / PLAN
     if not path.exists():

@@ -1,4 +1,4 @@
-"""Collection of votes: written to disk as they come, and into the matrix when all are there. Private."""
+"""Collection of votes: written to disk as they arrive, and to the matrix when complete. Private."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Voted:
 def collect_votes(path: Path, ensemble: Ensemble, inputs: Any, session: RaySession, *, quorum: bool = True) -> Voted:
     """Write one vote of each teacher on each input, as a matrix ``[T, Q]``; unreachable teachers abstain.
 
-    Votes are kept in a folder beside the matrix as they come, so that no teacher is asked twice.
+    Votes are kept in a folder next to the matrix as they arrive, so that no teacher is asked twice.
 
     Args:
         path: of the matrix.
         ensemble: the teachers.
         inputs: the queries. Shape ``[Q, ...]``.
         session: where.
-        quorum: ``False`` for votes that are never released: then too few of them are no error.
+        quorum: ``False`` for votes that are never released: then too few votes are not an error.
 
     Raises:
         QuorumLost: too few teachers or sites answered; nothing was released.
@@ -72,7 +72,7 @@ def collect_votes(path: Path, ensemble: Ensemble, inputs: Any, session: RaySessi
 
 
 def forget_parts(path: Path) -> None:
-    """Remove the votes beside a matrix that is finished."""
+    """Remove the partial votes of a finished matrix."""
     parts = _parts(path)
     for file in parts.iterdir() if parts.is_dir() else ():
         file.unlink()
