@@ -1,7 +1,7 @@
 """Descriptions of data sets and models for a tracker, and the names and keys that it accepts.
 
-The limits are MLflow's (names of parameters and metrics, length of values), checked when a value is recorded, so
-that no recorded event is one that a server refuses for ever.
+The limits are MLflow's (names of parameters and metrics, length of values), checked when a value is recorded, so that
+a server accepts every recorded event.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class DatasetCard:
     Attributes:
         name: for example ``digits-pool``.
         fingerprint: ``pate.public_sets.fingerprint`` of its arrays, 32 hex digits.
-        source: in plain words or as a public URL, where it comes from.
+        source: origin, in words or as a public URL.
         rows: number of records.
         context: its use: ``pool`` or ``evaluation``.
     """
@@ -59,9 +59,9 @@ class ModelCard:
         name: the registered model's name.
         epsilon: of the data-independent bound under which the labels were released.
         delta: of the same bound.
-        privacy_unit: whose presence the bound hides, for example ``record`` or ``patient``.
+        privacy_unit: unit whose presence the bound hides, for example ``record`` or ``patient``.
         accountant: the name printed with the bound.
-        benchmark: name of the shipped public set that stood in for private data, or ``None``.
+        benchmark: name of the shipped public set used in place of private data, or ``None``.
         insecure: the noise was seeded; such a model is never registered.
         ledger: length and last hash of the ledger's chain when the labels were released, as ``LENGTH:HEAD``.
         description: the model card in Markdown, as the registry shows it.
@@ -131,13 +131,13 @@ class Evaluation:
 
 
 def check_name(kind: str, name: str) -> None:
-    """Refuse a run, phase or model name that a path, a tag or a search could not contain."""
+    """Refuse a run, phase or model name that is invalid in a path, a tag or a search."""
     if not _NAME.fullmatch(name):
         raise expected(f"a {kind} name of up to 100 letters, digits, '_', '.' or '-'", "choose another", name=name)
 
 
 def check_experiment(name: str) -> None:
-    """Refuse a name of an experiment that MLflow, a page's address or a search could not take."""
+    """Refuse a name of an experiment that is invalid in MLflow, in a page's address or in a search."""
     if not _EXPERIMENT.fullmatch(name) or name != name.strip():
         raise expected(
             "an experiment name of up to 200 letters, digits, '_', '.', '-', '/' or spaces", "choose another", name=name
@@ -156,7 +156,7 @@ def check_key(key: str) -> None:
 
 
 def to_texts(values: Mapping[str, Any], *, prefix: str = "") -> dict[str, str]:
-    """Parameters or tags as text: nested mappings become dotted keys, lists JSON, ``None`` the word none."""
+    """Parameters or tags as text: nested mappings become dotted keys, lists JSON, ``None`` the text ``none``."""
     texts: dict[str, str] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Delivery of recorded events to MLflow: its outcome, its progress, and a process that delivers in the background.
+"""Delivery of recorded events to MLflow: outcome, progress and a background process.
 
 MLflow takes seconds to import and to set up; a process of its own does that while the run works. If that process
 or the server dies, the events are still in the outbox and the next delivery continues.
@@ -35,9 +35,9 @@ class Delivery:
     """The outcome of a delivery.
 
     Attributes:
-        delivered: events that the store took in this delivery.
+        delivered: events accepted by the store in this delivery.
         pending: events that wait for the next one.
-        reason: why some wait, in a few public words; ``None`` if none do.
+        reason: of pending events, in a few public words; ``None`` if there are none.
         runs: phase -> MLflow run id, the run itself under ``campaign``.
         note: a remark for the user, in public words, or ``None``.
     """
@@ -52,7 +52,7 @@ class Delivery:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
-    """Progress of one destination through one run's outbox; kept beside the outbox, one file per destination."""
+    """Progress of one destination through one run's outbox; stored next to the outbox, one file per destination."""
 
     sequence: int = 0
     experiment_id: str | None = None
@@ -74,7 +74,7 @@ class Cursor:
 
 
 def pending(public_folder: Path, where: Destination) -> int:
-    """Return the number of recorded events that the destination does not have yet."""
+    """Return the number of recorded events not yet delivered to the destination."""
     return len(read_events(public_folder / TRACKING_FOLDER, after=Cursor.read(public_folder, where).sequence))
 
 
@@ -87,7 +87,7 @@ def mlflow_runs(public_folder: Path) -> frozenset[str]:
 def runs_page(base: Path, where: Destination) -> str:
     """Return the path of MLflow's list of the runs of ``base``, below its address; empty before the first delivery.
 
-    The address declares an experiment that trains models; without that, pages for language models appear.
+    The address declares an experiment that trains models; without it, MLflow shows pages for language models.
     """
     for run in Home(base).runs():
         experiment = Cursor.read(run.public, where).experiment_id
@@ -104,8 +104,8 @@ class BackgroundDelivery:
         public_folder: ``<run>/public``.
         where: the destination; its credentials go through a pipe, not the command line.
 
-    While it makes the tables of a new local store it is waited for, however long that takes; at any other time it may
-    be killed, since every delivery may be repeated.
+    While it makes the tables of a new local store, the run waits for it without a limit; at any other time it may be
+    killed, since every delivery may be repeated.
     """
 
     def __init__(self, public_folder: Path, where: Destination) -> None:
@@ -136,13 +136,13 @@ class BackgroundDelivery:
         self._send({"deliver": "now"})
 
     def finish(self, *, timeout_s: float = 60.0) -> Delivery:
-        """Deliver the rest, end the process and report; what is left waits in the outbox.
+        """Deliver the rest, end the process and report; the rest waits in the outbox.
 
         Args:
             timeout_s: seconds to wait, not counting the time in which a new store is made.
 
         Raises:
-            PrivacyViolation: the outbox holds what may not be registered.
+            PrivacyViolation: the outbox holds a model that may not be registered.
         """
         self._send({"deliver": "last"})
         late = False
@@ -170,7 +170,7 @@ class BackgroundDelivery:
         return Delivery(**self._answer)
 
     def close(self) -> None:
-        """End the process without waiting for what is left to deliver; a store that is being made is made first."""
+        """End the process without waiting for what is left to deliver; a store being made is completed first."""
         if self._process.stdin is not None and not self._process.stdin.closed:
             self._process.stdin.close()
         while self._hear(0.0 if not self._making else None) and self._making:

@@ -1,6 +1,6 @@
 """The destination of tracked events: a local SQLite store below PATE_HOME, or an MLflow server.
 
-Importing this module does not import MLflow, so that a wrong address is found in milliseconds.
+Importing this module does not import MLflow, so that a wrong address is reported in milliseconds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Destination:
     Attributes:
         uri: ``sqlite:////absolute/path.db`` or ``http(s)://[user:password@]host[:port][/path]``; never printed.
         experiment: the experiment that the runs go to.
-        artifacts: folder for files where the store is local; a server decides for itself.
+        artifacts: folder for files of a local store; a server has its own.
     """
 
     uri: str = field(repr=False)
@@ -89,7 +89,7 @@ def destination(uri: str | None, *, home: Path, experiment: str = DEFAULT_EXPERI
         return Destination(uri=f"{_SQLITE}{database}", experiment=experiment, artifacts=database.parent / "artifacts")
     try:
         parts = urlsplit(uri)
-        _ = parts.port  # read only now whether it is one
+        _ = parts.port  # the port is parsed only now
     except ValueError as error:
         raise expected("tracking.uri as scheme://host:port", "correct the host or the port") from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -102,11 +102,11 @@ def destination(uri: str | None, *, home: Path, experiment: str = DEFAULT_EXPERI
 
 
 def preflight(where: Destination, *, allow_plain_http: bool = False, timeout_s: float = 5.0) -> None:
-    """Refuse, before the run, a destination that its record cannot reach.
+    """Refuse, before the run, an unreachable destination.
 
     Args:
         where: the destination.
-        allow_plain_http: accept unencrypted HTTP to another machine; the caller records that it was overridden.
+        allow_plain_http: accept unencrypted HTTP to another machine; the caller records the override.
         timeout_s: seconds to wait for a server.
 
     Raises:
@@ -154,7 +154,7 @@ def _check_writable(where: Destination) -> None:
 
 
 def _health(where: Destination, timeout_s: float) -> str | None:
-    """Return ``None`` if the server answers its health check, else what happened."""
+    """Return ``None`` if the server answers its health check, else the failure."""
     parts = urlsplit(where.uri)
     request = urllib.request.Request(f"{where.shown}{parts.path}/health")  # noqa: S310 - http and https only
     user = parts.username or os.environ.get("MLFLOW_TRACKING_USERNAME")

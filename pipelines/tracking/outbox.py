@@ -1,6 +1,6 @@
-"""An append-only file of events, one JSON object per line, on disk before the call that recorded it returns.
+"""An append-only file of events, one JSON object per line, on disk before the recording call returns. A tracker writes
 
-A tracker writes here first and a deliverer reads from here, so that a server that is away loses nothing.
+here first and delivery reads from here, so that nothing is lost while a server is unavailable.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ OUTBOX_FILE = "outbox.jsonl"
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One thing that was recorded.
+    """A recorded event.
 
     Attributes:
         sequence: 1, 2, 3, ... without gaps.
         kind: meaning of the body: status, params, tags, metrics, dataset, artifact or model.
-        phase: the part of the run that it belongs to.
+        phase: the phase of the run that it belongs to.
         timestamp_ms: when it was recorded, milliseconds since 1970.
         body: plain JSON values.
     """
@@ -48,10 +48,10 @@ class Event:
 
 @final
 class Outbox:
-    """The writing side: one process at a time holds it, and a lock on the file sees to that.
+    """Writer of the outbox: a lock on the file admits one process at a time.
 
     Args:
-        folder: of the file; made if it does not exist.
+        folder: of the file; made if missing.
 
     Raises:
         InputError: another process holds the outbox, or a line other than the last cannot be read.
@@ -111,7 +111,7 @@ class Outbox:
             return event
 
     def close(self) -> None:
-        """Give the file up; another process may then record."""
+        """Release the file; another process may then record."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -136,7 +136,7 @@ class Recorded:
         insecure: ``True`` if its noise is seeded.
 
     Raises:
-        InputError: the outbox belongs to another run, or to one with other noise.
+        InputError: the outbox belongs to another run, or to one with another noise source.
     """
 
     __slots__ = ("digests", "insecure", "params", "points", "public_folder", "run_id", "status", "tags")
@@ -148,13 +148,13 @@ class Recorded:
         self.status: dict[str, str] = {}
         self.params: dict[tuple[str, str], str] = {}
         self.tags: dict[tuple[str, str], str] = {}
-        self.points: dict[tuple[str, str, int], int] = {}  # and when, milliseconds since 1970
+        self.points: dict[tuple[str, str, int], int] = {}  # and its time, milliseconds since 1970
         self.digests: set[str] = set()
         for event in events:
             self.note(event)
 
     def note(self, event: Event) -> None:
-        """Take one more event into account."""
+        """Add an event."""
         phase, body = event.phase, event.body
         if event.kind == "status":
             if (body["run_id"], body["insecure"]) != (self.run_id, self.insecure):
@@ -177,7 +177,7 @@ class Recorded:
 
 
 def digest_of(kind: str, phase: str, body: Mapping[str, Any]) -> str:
-    """Return the key of a data set, a file or a model on record: all that is recorded about it."""
+    """Return the key of a recorded data set, file or model: all its recorded fields."""
     return json.dumps([kind, phase, body], sort_keys=True)
 
 

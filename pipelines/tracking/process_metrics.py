@@ -1,6 +1,6 @@
 """Load of this process while it trains the student, in the form of MLflow's system metrics.
 
-Recorded only after the labels are out, when nothing private is computed any more, and of this process alone: the
+Recorded only after the labels were released, when nothing private is computed any more, and of this process alone: the
 load of teachers would reveal something about their records, that of the machine about its other users. Names of hosts,
 users and devices are not recorded.
 """
@@ -17,13 +17,13 @@ from pate.values import Released
 from pipelines.tracking.tracker import Tracker
 
 PREFIX = "system/"
-"""By it MLflow knows what belongs on its page of system metrics."""
+"""Prefix of metrics on MLflow's page of system metrics."""
 _MEGABYTE = 2**20
 
 
 @final
 class ProcessMetrics:
-    """Samples until it is left, once more at the end; the step is the number of the sample.
+    """Context manager that samples until its end; the step is the number of the sample.
 
     Args:
         tracker: of the phase.
@@ -41,7 +41,7 @@ class ProcessMetrics:
 
     def __enter__(self) -> ProcessMetrics:
         self._memory = self._process.memory_info().rss
-        self._process.cpu_percent()  # the next call says how busy it was since this one
+        self._process.cpu_percent()  # the next call returns the load since this one
         self._thread.start()
         return self
 

@@ -13,8 +13,8 @@ MLflow nor torch.
             student.metrics(Released.public({"loss": 0.3}), step=1)
             student.model(Released.public("student"), Released.public(ModelCard(...)))
 
-A resumed run records again from the start and nothing is doubled: what is on record (a parameter, a metric's
-step, a data set, a file's content, a model) is recorded once; a tag and the status of a phase are recorded when they
+A resumed run records again from the start without duplicates: a parameter, a metric's step, a data set, a file's
+content and a model are recorded once; a tag and the status of a phase are recorded when they
 change.
 """
 
@@ -38,7 +38,7 @@ from pipelines.tracking.outbox import Outbox, Recorded, digest_of
 __all__ = ["CAMPAIGN", "DESCRIPTION_TAG", "SWEEP", "DatasetCard", "Evaluation", "ModelCard", "Tracker"]
 
 CAMPAIGN = "campaign"
-"""Phase name of a run itself, below which its other phases are."""
+"""Phase name of a run itself, the parent of its other phases."""
 SWEEP = "sweep"
 """Phase name of a sweep, which has no phases; its runs are records of their own."""
 ROOTS = (CAMPAIGN, SWEEP)
@@ -74,12 +74,12 @@ class Tracker:
         Args:
             public_folder: ``<run>/public``.
             run_id: the run's name; the same in every attempt.
-            insecure: the run's noise is seeded; no model of it can be recorded.
+            insecure: ``True`` if the run's noise is seeded; no model of it can be recorded.
             root: the kind of record, ``CAMPAIGN`` or ``SWEEP``.
 
         Raises:
-            InputError: another process records this run, or the folder belongs to a run with another id or with
-                other noise.
+            InputError: another process records this run, or the folder belongs to a run with another id or noise
+                source.
         """
         check_name("run", run_id)
         outbox = Outbox(public_folder / TRACKING_FOLDER)
@@ -122,7 +122,7 @@ class Tracker:
         self._append("tags", {k: v for k, v in texts.items() if self._record.tags.get((self._phase, k)) != v})
 
     def metrics(self, values: Released[Numbers], *, step: int = 0) -> None:
-        """One value per name at one step; of a step that is on record, the first value stays."""
+        """One value per name at one step; if the step is already recorded, the first value stays."""
         self._points([(key, step, value) for key, value in released_value(values).items()])
 
     def series(self, name: str, values: Released[Series], *, first_step: int = 0) -> None:
@@ -142,7 +142,7 @@ class Tracker:
         """One file of the run's public folder, by its path relative to that folder.
 
         Raises:
-            PrivacyViolation: the path leads out of the public folder.
+            PrivacyViolation: the path is outside the public folder.
         """
         relative, full = self._inside(released_value(path))
         if not full.is_file():
@@ -152,10 +152,10 @@ class Tracker:
     def model(
         self, folder: Released[PathLike], card: Released[ModelCard], evaluation: Released[Evaluation] | None = None
     ) -> None:
-        """A student that ``pate.student.export.save_exported`` wrote into a folder of the public folder.
+        """A student written by ``pate.student.export.save_exported`` to a subfolder of the public folder.
 
         Args:
-            folder: by its path relative to the public folder.
+            folder: its path relative to the public folder.
             card: its description in the registry.
             evaluation: metrics of the run that are metrics of this model.
 
@@ -208,7 +208,7 @@ class Tracker:
         self._append("metrics", {"points": fresh} if fresh else {})
 
     def _evaluated(self, found: Evaluation) -> dict[str, Any]:
-        """Record the metrics of the run, and return them with their times, so that the model gets the same points."""
+        """Record the metrics of the run, and return them with their times, for the model."""
         self._points([(key, 0, value) for key, value in found.metrics.items()])
         times = {key: self._record.points[self._phase, key, 0] for key in found.metrics}
         points = [[key, value, times[key]] for key, value in found.metrics.items()]
@@ -223,7 +223,7 @@ class Tracker:
             self._append(kind, body)
 
     def _inside(self, path: str | PurePath) -> tuple[str, Path]:
-        """The path relative to the public folder, and the whole of it."""
+        """The path relative to the public folder, and the absolute path."""
         root = self._record.public_folder.resolve()
         full = (root / path).resolve()
         if full == root or not full.is_relative_to(root):

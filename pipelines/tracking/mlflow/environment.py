@@ -1,4 +1,4 @@
-"""Settings that MLflow reads from the environment when it is imported: no telemetry, no chatter, no long waits."""
+"""Settings that MLflow reads from the environment when it is imported: no telemetry, little output, short timeouts."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Translation of each kind of event to MLflow; every step may be repeated without doubling anything."""
+"""Translation of each kind of event to MLflow; every step is idempotent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MAX_TEXTS = 100
 
 @final
 class Apply:
-    """Carries events of one kind and phase to one MLflow run; every method may be repeated."""
+    """Delivers events of one kind and phase to one MLflow run; every method is idempotent."""
 
     def __init__(self, client: Any, public_folder: Path, cursor: Cursor, mlflow_run: str) -> None:
         self._client = client
@@ -99,7 +99,7 @@ def _dataset_input(body: Mapping[str, Any]) -> DatasetInput:
 
 
 def _inside(public_folder: Path, relative: str) -> Path:
-    """The path, still inside the public folder although a link may have been put there since it was recorded."""
+    """The path, checked to be inside the public folder even if a link was put there after it was recorded."""
     root = public_folder.resolve()
     full = (root / relative).resolve()
     if not full.is_relative_to(root):

@@ -1,6 +1,6 @@
 """Registers an exported student: a logged model of its run, and a version under its name in the registry.
 
-The MLflow model folder is put together from the exported files as they are; the network is neither loaded nor
+The MLflow model folder is assembled from the exported files; the network is neither loaded nor
 exported again, so that the registered bytes are the recorded ones and torch is not needed.
 """
 
@@ -34,7 +34,7 @@ CANDIDATE = "candidate"
 DIGEST_TAG = "pate.model_digest"
 NAME_DESCRIPTION = (
     "Students of PATE campaigns under one name. Each version's tags and card state its privacy guarantee. The alias "
-    "`candidate` names the newest one; `pate register RUN --alias champion` names the one in use."
+    "`candidate` is the newest one; `pate register RUN --alias champion` selects the one in use."
 )
 _EXAMPLE = "input_example.json"
 _SERVING = "serving_input_example.json"
@@ -43,7 +43,7 @@ _SERVING = "serving_input_example.json"
 def register_model(
     client: Any, body: Mapping[str, Any], folder: Path, *, experiment_id: str, mlflow_run: str, run_id: str
 ) -> None:
-    """Log, register, tag and alias a student; whatever of that is done already is left as it is.
+    """Log, register, tag and alias a student; steps already done are skipped.
 
     Args:
         client: an ``MlflowClient``.
@@ -94,7 +94,7 @@ def register_model(
 
 
 def write_model_folder(source: Path, target: Path, *, model_id: str, mlflow_run: str, tags: Mapping[str, str]) -> None:
-    """Write the folder that ``mlflow.pyfunc.load_model`` and the flavour's own ``load_model`` open.
+    """Write the folder for ``mlflow.pyfunc.load_model`` and the flavour's own ``load_model``.
 
     Its signature has a free batch dimension; the flavour is pytorch in the pt2 format, or xgboost in JSON.
     """
@@ -138,7 +138,7 @@ def _flavor(spec: ExportedSpec) -> tuple[str, str, dict[str, str]]:
 
 
 def _write_environment(target: Path, spec: ExportedSpec) -> None:
-    """The versions that the model needs, in the three notations that MLflow reads."""
+    """The library versions that the model needs, in the three formats that MLflow reads."""
     requirements = [
         f"mlflow=={version('mlflow')}",
         f"{'torch' if spec.format == 'pt2' else 'xgboost-cpu'}=={spec.library_version.partition('+')[0]}",
@@ -184,13 +184,13 @@ def find_version(client: Any, name: str, *, digest: str, run_id: str) -> Any:
 
 
 def _newest_candidate(client: Any, name: str) -> int:
-    """The version that the alias names, 0 if none; a delivery that is repeated late does not move it back."""
+    """The version that the alias names, 0 if none; a late repetition of a delivery does not move it back."""
     version = client.get_registered_model(name).aliases.get(CANDIDATE)
     return 0 if version is None else int(version)
 
 
 def _attach_evaluation(client: Any, body: Mapping[str, Any], *, mlflow_run: str, model_id: str) -> None:
-    """Log the run's metrics of this model again, with the model's id: the store adds only those that it lacks."""
+    """Log the run's metrics of this model again, with the model's id: the store adds only missing ones."""
     evaluation = body.get("evaluation")
     if evaluation is None:
         return

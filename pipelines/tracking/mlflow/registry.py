@@ -1,4 +1,4 @@
-"""Names a registered student by an alias, such as the one in use."""
+"""Points a registry alias at a registered student, such as the one in use."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Registered:
     Attributes:
         name: of the model.
         version: its number.
-        alias: that now names it.
-        changed: the alias named another version, or none, before.
+        alias: that now points at it.
+        changed: ``True`` if the alias pointed at another version, or none, before.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Registered:
 
 
 def set_alias(where: Destination, student: Registrable, alias: str) -> Registered:
-    """Let an alias name the student's version; done again it changes nothing.
+    """Point an alias at the student's version; idempotent.
 
     Args:
         where: the destination that the run was delivered to.

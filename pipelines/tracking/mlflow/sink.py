@@ -1,9 +1,9 @@
 """Delivers a run's outbox to MLflow, each event once. Only the modules of this folder import mlflow.
 
 An event may have been delivered although the cursor does not record it (the process died in between), so every
-delivery is one that may be repeated: runs, logged models and model versions carry tags by which they are found
-before they are created; MLflow's store ignores a metric that is the same in name, step, timestamp and value, and
-parameters, tags, inputs and files that are there already.
+delivery is idempotent: runs, logged models and model versions carry tags, which are searched before creation; MLflow's
+    store ignores a metric with
+equal name, step, timestamp and value, and existing parameters, tags, inputs and files.
 
 Run as ``python -m pipelines.tracking.mlflow.sink`` it is the process behind ``delivery.BackgroundDelivery``.
 """
@@ -59,10 +59,10 @@ class MlflowSink:
         self._note: str | None = None
 
     def open(self) -> Any:
-        """Connect, and give the client; a local store that is not there is made, which takes seconds.
+        """Connect and return the client; a missing local store is made, which takes seconds.
 
         Raises:
-            StoreFault: the local store's file is no store.
+            StoreFault: the local store's file is not a store.
         """
         if self._client is None:
             if self._where.local:
@@ -71,7 +71,7 @@ class MlflowSink:
         return self._client
 
     def deliver(self, public_folder: Path) -> Delivery:
-        """Deliver what the destination does not have yet; what cannot be delivered now stays for the next time.
+        """Deliver the events that the destination lacks; those that cannot be delivered now stay for the next time.
 
         Raises:
             PrivacyViolation: the outbox holds a model that may not be registered, or a path out of the folder.
@@ -107,7 +107,7 @@ class MlflowSink:
             yield len(group)
 
     def _confirmed(self, cursor: Cursor) -> Cursor:
-        """The cursor, or one at the start if the store no longer knows the run: all is then delivered again."""
+        """The cursor, or one at the start if the run is no longer in the store: all is then delivered again."""
         root = next((cursor.runs[phase] for phase in ROOTS if phase in cursor.runs), None)
         if root is None:
             return Cursor()
@@ -157,7 +157,7 @@ class MlflowSink:
             return str(known.experiment_id)
 
     def _reason(self, error: Exception) -> str:
-        """Why events wait, without addresses, paths or credentials, which the error's own text may hold."""
+        """Reason for pending events, without addresses, paths or credentials, which the error's own text may hold."""
         if isinstance(error, StoreFault):
             return str(error)
         if isinstance(error, FileNotFoundError):
@@ -178,7 +178,7 @@ class MlflowSink:
 
 @contextmanager
 def _only_deliverer(public_folder: Path) -> Iterator[bool]:
-    """Yield ``True`` if no other process delivers this outbox; the lock ends with the process that holds it."""
+    """Yield ``True`` if no other process delivers this outbox; the lock ends with its process."""
     folder = public_folder / TRACKING_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "delivery.lock").open("w") as stream:
@@ -217,5 +217,5 @@ def serve(requests: Iterator[bytes], answers: int) -> None:
 
 if __name__ == "__main__":
     answer_pipe = os.dup(1)
-    os.dup2(2, 1)  # whatever a library prints is not an answer
+    os.dup2(2, 1)  # output of libraries is not an answer
     serve(iter(sys.stdin.buffer.readline, b""), answer_pipe)

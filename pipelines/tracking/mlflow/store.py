@@ -1,7 +1,7 @@
-"""The local SQLite store: made beside its path and renamed when it is whole, by one process at a time.
+"""The local SQLite store: made in a temporary file and renamed when complete, by one process at a time.
 
-MLflow makes a store by dozens of migrations that are not one transaction: cut short, they leave a database that no
-later MLflow opens. Here they run on a file beside the store's, so that the store is there whole or not at all.
+MLflow makes a store by dozens of migrations that are not one transaction: when interrupted, they leave a database that
+no later MLflow opens. Here they run on a temporary file in the same folder, so that the store is complete or absent.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pipelines.tracking.destination import Destination
 LOCK = "setup.lock"
 _VERSION = "alembic_version"
 _OWN = frozenset({_VERSION, "sqlite_sequence", "experiments", "workspaces"})
-"""Tables in which a set-up writes rows of its own."""
+"""Tables into which a set-up writes rows."""
 _FAULTS = {
     sqlite3.SQLITE_BUSY: "is locked by another process",
     sqlite3.SQLITE_LOCKED: "is locked by another process",
@@ -45,7 +45,7 @@ _FAULTS = {
 
 
 class StoreFault(Exception):
-    """The store cannot be used; the text says why, without its path."""
+    """The store cannot be used; the text gives the reason, without its path."""
 
 
 def have_store(where: Destination, on_making: Callable[[bool], None] = lambda _: None) -> str | None:
@@ -54,13 +54,13 @@ def have_store(where: Destination, on_making: Callable[[bool], None] = lambda _:
     Args:
         where: a local destination.
         on_making: called with ``True`` before tables are made, which takes seconds and should not be cut short, and
-            ``False`` when the store is in its place.
+            ``False`` when the store is in place.
 
     Returns:
         A remark for the user, in public words, or ``None``.
 
     Raises:
-        StoreFault: a file is there that is neither a store of this MLflow nor the rest of an interrupted set-up.
+        StoreFault: the file is neither a store of this MLflow nor the rest of an interrupted set-up.
     """
     folder, database = where.database.parent, where.database
     folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def have_store(where: Destination, on_making: Callable[[bool], None] = lambda _:
 
 
 def fault_of(error: BaseException) -> str | None:
-    """Return the fault of the store's file, to follow its name; ``None`` for another kind of error."""
+    """Return the fault of the store's file, as a predicate; ``None`` for another kind of error."""
     seen: BaseException | None = error
     while seen is not None:
         cause = getattr(seen, "orig", None) or seen
@@ -93,7 +93,7 @@ def fault_of(error: BaseException) -> str | None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time looks at the store's file and makes it; the lock ends with the process."""
+    """Lock for inspecting and making the store's file; it ends with the process."""
     with (folder / LOCK).open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
@@ -103,7 +103,7 @@ def _is_ready(database: Path) -> bool:
     """Return ``True`` if every migration is done; ``False`` for the rest of a set-up that holds no data.
 
     Raises:
-        StoreFault: it is something else.
+        StoreFault: it is any other file.
     """
     try:
         with closing(sqlite3.connect(database, timeout=20.0)) as db:
@@ -130,7 +130,7 @@ def _has_rows(db: sqlite3.Connection, what: str) -> bool:
 
 
 def _known_tables() -> set[str]:
-    """Those of any step of the set-up; a migration that is being done has a copy of its table."""
+    """Tables at any step of the set-up; a running migration has a copy of its table."""
     names = {*_OWN, *Base.metadata.tables, *InitialBase.metadata.tables}
     return names | {f"_alembic_tmp_{name}" for name in names}
 
@@ -147,7 +147,7 @@ def _set_aside(database: Path) -> Path:
 
 
 def _make(where: Destination) -> None:
-    """Run all migrations on a file beside the store's, and give it the store's name when they are done."""
+    """Run all migrations on a temporary file, and rename it to the store's name when they are done."""
     part = where.database.with_name(f".{where.database.name}.{os.getpid()}.new")
     artifacts = where.artifacts or where.database.parent / "artifacts"
     try:

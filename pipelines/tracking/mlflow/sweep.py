@@ -1,4 +1,4 @@
-"""A sweep at its tracker: what it recorded, and the campaigns as its children. Values come from records alone."""
+"""Delivery of a sweep's record, with the campaigns as its children. Values come from records alone."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from pipelines.tracking.tracker import CAMPAIGN, SWEEP
 
 
 def deliver_sweep(where: Destination, sweep: Path, campaigns: list[Path]) -> str | None:
-    """Deliver a sweep's record and put its campaigns below it; repeated, it continues the same MLflow run.
+    """Deliver a sweep's record with its campaigns as children; a repetition continues the same MLflow run.
 
     Args:
         where: the destination of the campaigns.
         sweep: of ``track_sweep``.
-        campaigns: public folders of the finished ones; what the tracker does not have of them yet is delivered too.
+        campaigns: public folders of the finished ones; their pending events are delivered too.
 
     Returns:
         The MLflow run id of the sweep; ``None`` if the destination does not answer: the next delivery continues.
