@@ -62,7 +62,7 @@ class Private(Redacted, Generic[T]):
         return self._content
 
     def map(self, function: Callable[[T], U]) -> Private[U]:
-        """What is computed from a private value is private."""
+        """Result of a function of a private value, itself private."""
         return Private(function(self._content))
 
     def __bool__(self) -> NoReturn:
@@ -119,7 +119,7 @@ class Released(Generic[T_co]):
         return self._content
 
     def map(self, function: Callable[[T_co], U]) -> Released[U]:
-        """What is computed from a released value alone is released (post-processing)."""
+        """Result of a function of a released value alone, itself released (post-processing)."""
         return Released(function(self._content))
 
     def __repr__(self) -> str:

@@ -103,11 +103,6 @@ class RDPCurve:
         return _smallest(self.rdp_A - math.log(delta) / (self.orders_A - 1), self.orders_A)
 
 
-def zero_curve(orders_A: FloatArray = DEFAULT_ORDERS) -> RDPCurve:
-    """The cost of releasing nothing."""
-    return RDPCurve(orders_A, np.zeros(len(orders_A)))
-
-
 def _smallest(eps_A: FloatArray, orders_A: FloatArray) -> tuple[float, float]:
     best = int(np.argmin(eps_A))
     return max(0.0, float(eps_A[best])), float(orders_A[best])

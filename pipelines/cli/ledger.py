@@ -78,7 +78,7 @@ def verify(
 
 
 def export() -> None:
-    """Print the chain as JSON lines, which anybody can check without the ledger."""
+    """Print the chain as JSON lines, which can be checked without the ledger."""
     with _opened() as ledger:
         for line in ledger.export():
             print(line)

@@ -1,4 +1,4 @@
-"""``pate plan``: the campaign that a budget buys, or the budget that a campaign needs, without touching data."""
+"""``pate plan``: the campaign that a budget allows, or the budget that a campaign needs, without touching data."""
 
 from __future__ import annotations
 

@@ -6,8 +6,6 @@ what was expected, in one line.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from pate.accounting.rounding import up
 from pate.accounting.sanitised.gap_sensitivity import require_teachers
 from pate.aggregation import campaign_event
 from pate.errors import InputError
+from pate.files import content_hash
 from pipelines.config import yaml_file
 from pipelines.config.data import DataConfig, DigitsData, FilesData, VisionData
 from pipelines.config.features import FeaturesConfig
@@ -201,7 +200,7 @@ class Config(Section):
 
     def digest(self) -> str:
         """SHA-256 of ``content``."""
-        return hashlib.sha256(json.dumps(self.content(), sort_keys=True).encode()).hexdigest()
+        return content_hash(self.content())
 
     @property
     def run_id(self) -> str:

@@ -28,7 +28,7 @@ class RepresentationConfig(Embedding):
 
 
 class _WithFile(RepresentationConfig):
-    """A representation with a file beside the configuration."""
+    """A representation with a file, relative to the configuration."""
 
     weights: Path
 

@@ -55,7 +55,7 @@ def label_and_train(config: Config, *, base: Path, progress: Progress) -> Summar
     Args:
         config: the experiment.
         base: ``PATE_HOME``.
-        progress: told of finished stages.
+        progress: receives finished stages.
 
     Raises:
         InputError, Unavailable: found before anything is written or released.
@@ -96,7 +96,7 @@ def votes_before_charge(config: Config, *, base: Path, progress: Progress) -> Vo
     Args:
         config: the experiment.
         base: ``PATE_HOME``.
-        progress: told of finished stages.
+        progress: receives finished stages.
 
     Raises:
         InputError, Unavailable, BudgetExceeded: as ``label_and_train``.

@@ -77,7 +77,7 @@ def kind_curve(leaf: Leaf, count: int, most_steps: int = MOST_STEPS) -> PrivacyC
 
 def _reach(leaf: Leaf, count: int) -> float:
     """End of a grid: about where ``delta`` falls below ``_SMALLEST_DELTA``; curves are bounds wherever it ends.
-    At orders well below sigma releases of one vote cost less than the Gaussian bound (``worst_case.py``)."""
+    At orders well below sigma releases of one vote cost less than the Gaussian bound (``worst_case_rdp.py``)."""
     reach, order = gaussian_rdp(leaf).repeated(count).epsilon(_SMALLEST_DELTA)
     low_order = isinstance(leaf, GNMaxEvent | ThresholdTestEvent) and order <= leaf.sigma / (2 * leaf.moved_votes)
     if low_order and _has_family(leaf):

@@ -65,7 +65,7 @@ def information_terms(event: PrivacyEvent, spare: float) -> tuple[float, ...]:
 
     Args:
         event: what the campaign may release at most.
-        spare: probability that each term may give away.
+        spare: probability of outcomes that each term may exclude.
 
     Returns:
         One term, of the whole campaign's curve, or one for each kind of release, whichever adds up to less; a term is

@@ -1,7 +1,7 @@
 """The law of the noise on one count, in log space, on a lattice of points for accurate sums.
 
 ``docs/explanation/accounting_data_dependent.md`` proves the two facts used here: a Gaussian integrand may be summed
-with a stride of ``0.77 sigma / sqrt(C)`` at a relative error below 2e-14, and what lies outside ``window`` is below
+with a stride of ``0.77 sigma / sqrt(C)`` at a relative error below 2e-14, and the mass outside ``window`` is below
 1e-13 of every outcome's probability.
 """
 

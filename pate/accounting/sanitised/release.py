@@ -195,12 +195,3 @@ def _width(event: SanitisedReleaseEvent, smooth_sensitivity: float) -> float:
     if not (math.isfinite(smooth_sensitivity) and smooth_sensitivity >= 0):
         raise expected("a finite smooth sensitivity >= 0", "compute it from the votes at the event's beta")
     return event.sigma_ss * (smooth_sensitivity + event.floor)
-
-
-def published_release_rdp(beta: float, sigma_ss: float, order: float) -> float:
-    """The cost stated by Papernot et al. (2018), theorem 23; for comparison with published results only. Not a bound
-    where ``4 order beta > 1``."""
-    if 2 * order * beta >= 1:
-        return math.inf
-    gain = (beta * order - math.log1p(-2 * order * beta) / 2) / (order - 1)
-    return order * math.exp(2 * beta) / sigma_ss**2 + gain
