@@ -1,4 +1,4 @@
-"""The privacy report: what an analyst or a data-protection officer asks about a campaign, in JSON and HTML.
+"""The privacy report of a campaign for analysts and data-protection officers, in JSON and HTML.
 
 It is made from released values and public configuration alone.
 """

@@ -26,9 +26,9 @@ class Axis:
     """One direction of a chart.
 
     Attributes:
-        title: what it measures, with its unit.
+        title: quantity and unit.
         low, high: ends.
-        ticks: places and their texts.
+        ticks: positions and labels.
         log: logarithmic; ends are positive then.
     """
 
@@ -39,7 +39,7 @@ class Axis:
     log: bool = False
 
     def place(self, value: float, start: float, end: float) -> float:
-        """Position of a value between two coordinates; values beyond an end are put on it."""
+        """Position of a value between two coordinates; values beyond an end are clipped to it."""
         kept = min(max(value, self.low), self.high)
         to = math.log if self.log else float
         span = to(self.high) - to(self.low)
@@ -102,12 +102,12 @@ def line_chart(
     """A chart of lines and marks.
 
     Args:
-        name: a word that no other picture of the page has; for ids.
-        title: what it is, for a screen reader.
-        description: what it shows, likewise.
+        name: unique on the page; prefix of ids.
+        title: for screen readers.
+        description: content of the chart, for screen readers.
         x, y: axes.
-        series: what is drawn, first below.
-        notes: places on the x axis and short texts over them, such as counts.
+        series: to draw, the first at the bottom.
+        notes: positions on the x axis and short texts above them, such as counts.
     """
     body = [_frame(x, y)]
     for row in series:
@@ -126,7 +126,7 @@ def line_chart(
 
 
 def bar_chart(name: str, title: str, description: str, x: Axis, bars: Sequence[tuple[str, float]], limit: float) -> str:
-    """Horizontal bars, one row each, with a limit that they may not pass.
+    """Horizontal bars, one row each, with a line at a limit.
 
     Args:
         name, title, description: as for ``line_chart``.
@@ -147,7 +147,7 @@ def bar_chart(name: str, title: str, description: str, x: Axis, bars: Sequence[t
 
 
 def swatch(row: Series) -> str:
-    """A sample of a series for the legend; the text next to it says the rest."""
+    """A sample of a series for the legend."""
     line = "" if row.look == "none" else f'<path class="line {row.look}" d="M1 7H31"/>'
     return f'<svg class="swatch" viewBox="0 0 32 14" aria-hidden="true">{line}{_mark(row.mark, 16, 7)}</svg>'
 
@@ -172,7 +172,7 @@ def _x_ticks(x: Axis, base: float) -> str:
 
 
 def escape(text: str) -> str:
-    """A text for the picture, letter for letter."""
+    """A text escaped for the picture."""
     return escaped_html(printable(text))
 
 

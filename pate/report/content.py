@@ -1,4 +1,4 @@
-"""The content of the report as plain JSON: what the page shows, and every number behind its pictures."""
+"""The content of the report as plain JSON, with all numbers of its pictures."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PRIORS = (0.5, 0.01)
 ALARMS = (0.0, 0.001, 0.002, 0.005, 0.01, *(step / 50 for step in range(1, 51)))
 GROUPS = (2, 3, 4)
 MOST_CHARGES = 12
-"""Charges that are shown one by one; what came before them is summed up in the first row."""
+"""Charges shown individually; earlier ones are summed in the first row."""
 _COPIED = (
     "run_id", "created", "configuration", "description", "task", "data_id", "benchmark", "secure_noise", "unit",
     "moved_votes", "partition", "retention_days", "budget", "ledger", "teachers_enrolled", "teachers_lost", "pool",
@@ -39,7 +39,7 @@ _COPIED = (
 
 
 def content_of(report: PrivacyReport) -> dict[str, Any]:
-    """Everything that the report says, ready for JSON."""
+    """Content of the report, ready for JSON."""
     total = _total_of(report)
     curve = meaning.curve_through(lambda delta: total(report.charges, delta))
     return {
@@ -84,7 +84,7 @@ def _bound(bound: EpsilonBound) -> dict[str, Any]:
 
 
 def _rule(report: PrivacyReport) -> AccountRule:
-    """The account's rule; its total's name says which of its figures holds."""
+    """The account's rule; the name of its total states which of its bounds applies."""
     return AccountRule(
         epsilon=report.budget, delta=report.total.delta, accountant=accountant_of(report.campaign.accountant)
     )
@@ -110,7 +110,7 @@ def _by_delta(report: PrivacyReport) -> list[dict[str, float | None]]:
 
 
 def _campaign_at(report: PrivacyReport, delta: float) -> float | None:
-    """Epsilon of the campaign; of everything charged, where earlier answers are among its own."""
+    """Epsilon of the campaign; of all charges, if it reuses earlier answers."""
     if report.campaign.accountant in ACCOUNTANTS:
         return _epsilon(report.event, delta, report.campaign.accountant)
     return _finite(_total_of(report)(report.charges, delta))
@@ -138,7 +138,7 @@ def _renyi(report: PrivacyReport) -> dict[str, Any]:
 
 
 def _meaning(curve: meaning.GuaranteeCurve, total: EpsilonBound) -> dict[str, Any]:
-    """Bounds on what an attacker infers from everything that was charged."""
+    """Bounds on an attacker's inference from all charged releases."""
     log_odds = meaning.largest_log_odds(curve, total.delta)
     missed = meaning.false_negatives(curve, np.array(ALARMS))
     return {
@@ -167,7 +167,7 @@ def _meaning(curve: meaning.GuaranteeCurve, total: EpsilonBound) -> dict[str, An
 
 
 def _charges(report: PrivacyReport) -> list[dict[str, Any]]:
-    """Charges in order, with the cost of each alone and of all until then."""
+    """Charges in order, with the cost of each and the cumulative cost."""
     delta, events, total = report.total.delta, list(report.charges), _total_of(report)
     first = max(1, len(events) - MOST_CHARGES + 1)
     rows = []

@@ -20,41 +20,41 @@ class PrivacyReport:
         run_id: the campaign.
         created: UTC time, ISO 8601.
         configuration: SHA-256 of the resolved configuration.
-        description: what the campaign is for, in the words of its configuration.
-        task: what is labelled.
+        description: purpose of the campaign, from its configuration.
+        task: the labelling task.
         classes: names of the classes.
         data_id: the account of the private data.
         benchmark: the campaign is a simulation on a public data set.
         secure_noise: noise came from operating-system entropy.
         unit: the privacy unit in words.
-        neighbours: which two data sets the guarantee compares, in words.
-        moved_votes: votes that one unit may move: the partitions that it may sit in.
-        partition: how records were dealt to teachers, in words.
+        neighbours: the two data sets that the guarantee compares, in words.
+        moved_votes: votes that one unit may move: the partitions that it may be in.
+        partition: rule by which records were assigned to teachers, in words.
         retention_days: days that votes, weights and manifests are kept; ``None``: not declared.
         mechanism: the mechanism's name and public parameters.
         event: worst case of everything the campaign may release.
         campaign: its data-independent cost.
         charges: everything ever charged to the account until the labels were released, in order, this one included.
-        total: what the charges cost together.
+        total: joint cost of the charges.
         budget: the account's epsilon, fixed at registration.
-        left: how much more the account's rule allowed then; ``None``: the budget less the total.
+        left: further epsilon that the account's rule allowed then; ``None``: the budget less the total.
         ledger: length and last hash of the ledger's chain when the labels were released, ``LENGTH:HEAD``.
         teachers_enrolled, teachers_lost: roster, and losses to infrastructure before it was frozen.
-        pool, asked, answered, refused: public inputs, and what became of those asked.
-        batch_size: answers that leave together.
-        spend: rows of ``asked`` and ``answered`` as the campaign went on, with epsilon: ``spent``, the whole charge in
-            every row, and ``planned``, the cost of a campaign of so many queries.
+        pool, asked, answered, refused: public inputs, and outcomes of those asked.
+        batch_size: answers released together.
+        spend: rows of ``asked`` and ``answered`` as the campaign proceeded, with epsilon: ``spent``, the whole charge
+            in every row, and ``planned``, the cost of a campaign of that many queries.
         student: public facts of the student, by name.
         evaluation: on the public evaluation set ``count``, ``accuracy``, ``log_loss``, ``calibration``, ``classes``,
             and ``figures`` with 95 % intervals over ``intervals_over``.
         comparable: finished runs of the same task: ``run_id``, ``epsilon``, ``delta``, ``accountant``, ``accuracy``,
             ``records``.
         public_data: the public sets: ``name``, ``records``, ``fingerprint``, ``origin``.
-        tuning: what was tuned, and on what.
-        audit: findings of ``pate audit`` with ``created`` and ``pate``, if some were kept.
+        tuning: tuned settings, and the data used.
+        audit: findings of ``pate audit`` with ``created`` and ``pate``, if available.
         versions: software.
         own_parts: user-defined teacher code, the import path by its role; empty if pate's own is used.
-        sanitised: the noisy data-dependent figure that the campaign bought, if it did; an estimate, no guarantee.
+        sanitised: the campaign's noisy data-dependent estimate, or ``None``; not a guarantee.
     """
 
     run_id: str

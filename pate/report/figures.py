@@ -22,10 +22,10 @@ class Figure:
     Attributes:
         name: its id on the page.
         title: its caption.
-        reading: what it shows and how to read it, in a sentence or two.
+        reading: explanation, in a sentence or two.
         svg: the picture.
         legend: a sample and the text for each kind of line or mark.
-        columns: heads of the table.
+        columns: column names of the table.
         rows: cells of the table, as text.
     """
 
@@ -39,7 +39,7 @@ class Figure:
 
 
 def figures_of(content: Content) -> dict[str, Figure]:
-    """All pictures that the content has numbers for, by name."""
+    """All pictures with numbers in the content, by name."""
     makers: tuple[Callable[[Content], Figure | None], ...] = (
         _trade_off, _privacy_curve, _renyi, _spend, _budget, _calibration, _comparable,
     )  # fmt: skip

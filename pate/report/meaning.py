@@ -113,7 +113,7 @@ def posterior(prior: float, log_odds: float) -> float:
 
 
 def best_guess(curve: GuaranteeCurve, prior: float) -> float:
-    """The largest probability of a correct guess between two hypotheses, one of which has probability ``prior``.
+    """The largest probability of a correct decision between two hypotheses, one of which has probability ``prior``.
 
     ``max_S prior P(S) + (1 - prior) Q(not S) = 1 - prior + prior delta(ln((1 - prior) / prior))`` for
     ``prior <= 1/2``. Without the release it is ``1 - prior``.
@@ -124,7 +124,7 @@ def best_guess(curve: GuaranteeCurve, prior: float) -> float:
 
 
 def group_epsilon(curve: GuaranteeCurve, size: int, delta: float) -> float:
-    """Epsilon of ``size`` privacy units together at ``delta``, nats; infinite where the points give none.
+    """Epsilon of ``size`` privacy units together at ``delta``, nats; infinite where the points give no bound.
 
     From each point ``(size eps, delta_k (e^(size eps) - 1) / (e^eps - 1))`` (Vadhan 2017, lemma 2.2).
     """

@@ -1,4 +1,4 @@
-"""The report as JSON and as one self-contained page; both from one content, so that they say the same."""
+"""The report as JSON and as one self-contained page, both from the same content."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def to_html(report: Released[PrivacyReport]) -> str:
 
 
 def with_audit(written: str, audit: Released[Mapping[str, Any]]) -> tuple[str, str]:
-    """A report that was written before, with the findings of a later audit and everything else as it was.
+    """An existing report with the findings of a later audit, otherwise unchanged.
 
     Args:
-        written: what ``to_json`` gave.
+        written: output of ``to_json``.
         audit: as in ``PrivacyReport``.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The texts of the report: what holds for every campaign, in plain words."""
+"""Fixed texts of the report, the same for every campaign."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TRUST = (
 NOISE = {
     True: "Integers from the exact samplers of OpenDP on the operating system's entropy; no floating-point number "
     "is involved between the entropy and an answer.",
-    False: "Integers from a seed that anybody may know. No guarantee.",
+    False: "Integers from a public seed. No guarantee.",
 }
 SCOPE = (
     "Everything that was ever charged to this account up to the release of this run's labels. Accounts that share a "
