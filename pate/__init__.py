@@ -68,7 +68,7 @@ def run(
 ) -> RunResult:
     """Run an experiment to its end: teachers, votes, released labels, a student and a privacy report.
 
-    A run that was interrupted is resumed and a finished one is read again; nothing is released or charged twice.
+    An interrupted run is resumed and a finished one is read again; nothing is released or charged twice.
 
     Args:
         config: name of a shipped configuration, path of a YAML file, its content as a mapping, or a ``Config``.
@@ -78,9 +78,9 @@ def run(
 
     Raises:
         InputError, Unavailable: found before anything was written or released.
-        BudgetExceeded: the account of the data has too little left.
-        InternalError: nobody foresaw it. Here, and where private records are refused, ``pate incident ID`` with
-            ``PATE_HOME`` set to the same folder shows what is private of the error.
+        BudgetExceeded: the remaining budget of the account is too small.
+        InternalError: an unexpected error. For it, and where private records are refused, ``pate incident ID`` with
+            ``PATE_HOME`` set to the same folder shows the private details of the error.
 
     >>> pate.run("digits").epsilon  # doctest: +SKIP
     4.987

@@ -1,7 +1,6 @@
-"""Own parts: functions of the user's, named in the configuration by their import path.
+"""Own parts: functions of the user's, named in the configuration by their import path. Their contract is checked as
 
-What they promise is checked where it can be: that they are importable and callable when a configuration is validated,
-what they give when it is made.
+far as possible: import and callability when a configuration is validated, results when they are called.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_
 
 
 def require_import_path(path: str, *, key: str) -> None:
-    """Refuse a text that is no import path.
+    """Refuse a text that is not an import path.
 
     Raises:
         InputError: with the key.

@@ -1,4 +1,4 @@
-"""Teachers: trained in bundles on private partitions, asked for one vote per public query."""
+"""Teachers: trained in bundles on private partitions, with one vote per public query."""
 
 from pate.teachers.kinds import TeacherRecords, suffix_of
 from pate.teachers.training import train_bundle

@@ -1,7 +1,7 @@
 """Teachers that are estimators of the user's, in the style of scikit-learn.
 
 A fitted estimator has no format but a pickle. It is kept in the private folder alone, is opened only after its SHA-256
-was checked against the one recorded when it was written, and is never part of anything that is published.
+was checked against the one recorded when it was written, and is never published.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pate.teachers.weights import BundleWeights
 FORMAT = "pate pickled estimators 1"
 KEY = "teachers.model.estimator"
 Fitted: TypeAlias = bytes | int | None
-"""A pickle; the one class that the records have; or nothing, for a teacher without records."""
+"""A pickle; the only class of the records; or ``None``, for a teacher without records."""
 
 
 @final
@@ -38,7 +38,7 @@ class OneClass:
     label: int
 
     def predict(self, rows_NF: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-        """The class, once for each row."""
+        """The constant class, once for each row."""
         return np.full(len(rows_NF), self.label, dtype=np.int64)
 
 
@@ -116,7 +116,7 @@ def fit_estimator(
 
 
 def _made(model: EstimatorModel, classes: int, seed: int) -> Any:
-    """What one call of the user's function gives: an estimator that is not fitted."""
+    """Result of one call of the user's function: an unfitted estimator."""
     made = call_part(model.estimator, classes, seed % 2**31, key=KEY)
     if not hasattr(made, "fit") or not (hasattr(made, "predict") or hasattr(made, "predict_proba")):
         raise broken(KEY, model.estimator, f"{type(made).__name__} without fit and predict")
@@ -134,7 +134,7 @@ def _pickled(estimator: Any, model: EstimatorModel) -> bytes:
 
 
 def pack_estimators(fitted: Sequence[Fitted], teachers: Sequence[int]) -> BundleWeights:
-    """What ``fit_estimator`` gave for the teachers with these numbers.
+    """Serialise the results of ``fit_estimator`` for the teachers with these numbers.
 
     The document is ``{"format", "teachers": [number, ...], "models": [pickle in base64, class or null, ...]}``.
     """

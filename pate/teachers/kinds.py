@@ -1,4 +1,4 @@
-"""The two things in which kinds of teachers differ: how a bundle is fitted, and how its weights are read.
+"""Kinds of teachers: how a bundle is fitted, and how its weights are read.
 
 Everything else (roster, seeds, votes, abstentions) is the same for all; a new kind is registered here.
 """
@@ -50,7 +50,7 @@ class Fitting:
     """Settings that all teachers of a bundle share.
 
     Attributes:
-        train: how networks are fitted; ``None`` for trees, whose spec says it.
+        train: how networks are fitted; ``None`` for trees, whose spec contains it.
         input_shape: shape of one input.
         classes: C.
         device: where networks compute.
@@ -68,17 +68,18 @@ class Fitting:
 def fit_teachers(
     model: object, partitions: Sequence[TeacherRecords], teachers: Sequence[int], seeds: Sequence[int], fitting: Fitting
 ) -> BundleWeights:
-    """Fit the teachers of one bundle; who has no records abstains on every query.
+    """Fit the teachers of one bundle; a teacher without records abstains on every query.
 
-    Each is a function of its own records, number and seed. Who has no records keeps its place in the computation, with
-    one record that stands in and is forgotten afterwards: left out, it would shift the others.
+    Each is a function of its own records, number and seed. A teacher without records keeps its position in the
+    computation, with one placeholder record, and its weights are discarded afterwards: without it, the positions of
+    the others would change.
 
     Args:
-        model: what each teacher is; decides which function below is called.
+        model: of each teacher; selects the function below.
         partitions: the records of each teacher.
         teachers: per teacher, its number in the roster.
         seeds: per teacher.
-        fitting: what is the same for all.
+        fitting: shared settings.
     """
     raise expected("a kind of teacher that is registered", "register it in pate.teachers.kinds", kind=type(model))
 
@@ -110,7 +111,7 @@ def _fit_own_networks(
     seeds: Sequence[int],
     fitting: Fitting,
 ) -> BundleWeights:
-    """One after the other: that modules of the user's stay apart where they are fused is not proven."""
+    """One after the other: fused modules of the user's are not proven independent."""
     shape, classes = fitting.input_shape, fitting.classes
     networks = [build_own(model, shape, classes, derive_seed(own, "weights")) for own in seeds]
     return _fitted(networks, model.kind, partitions, teachers, seeds, fitting, "sequential")
@@ -126,7 +127,7 @@ def _fitted(
     strategy: Strategy,
 ) -> BundleWeights:
     if fitting.train is None:
-        raise expected("a TrainSpec for networks", "say how they are fitted", kind=kind)
+        raise expected("a TrainSpec for networks", "specify how they are fitted", kind=kind)
     input_shape, classes = fitting.input_shape, fitting.classes
     empty = [len(labels) == 0 for _, labels in partitions]
     stand_in = Records(inputs=torch.zeros(1, *input_shape), labels=torch.zeros(1, dtype=torch.int64))
@@ -156,7 +157,7 @@ def _fit_boosted_trees(
     fitting: Fitting,
 ) -> BundleWeights:
     if fitting.train is not None:
-        raise expected("no TrainSpec for boosted trees", "their spec says how they are fitted", kind=model.kind)
+        raise expected("no TrainSpec for boosted trees", "their spec specifies how they are fitted", kind=model.kind)
     fitted: list[Trees | Abstainer] = []
     for partition, seed in zip(partitions, seeds, strict=True):
         if len(partition[1]) == 0:

@@ -1,4 +1,4 @@
-"""Teachers that are modules of the user's: built anew from each seed, and checked before they are fitted."""
+"""Teachers that are modules of the user's: built from each seed, and checked before they are fitted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def build_own(model: CustomModel, input_shape: Shape, classes: int, seed: int) -
     Raises:
         InputError: the builder gives anything but a module from inputs ``[N, *input_shape]`` to finite logits
             ``[N, C]``; two calls differ or share memory; or its logits are finite where its weights are not: a teacher
-            without records abstains by them.
+            without records abstains in this way.
     """
     network, twin = (_made(model, input_shape, classes, seed) for _ in range(2))
     try:
@@ -52,7 +52,7 @@ def silence(network: nn.Module) -> nn.Module:
 def _made(model: CustomModel, input_shape: Shape, classes: int, seed: int) -> nn.Module:
     """One call of the builder, and two inputs, which give lazy layers their shape."""
     with torch.random.fork_rng(devices=[]):
-        load_part(model.builder, key=KEY)  # a module that draws while it is imported must not move the first weights
+        load_part(model.builder, key=KEY)  # random draws during import must not change the first weights
         torch.default_generator.manual_seed(seed)
         network = call_part(model.builder, tuple(input_shape), classes, key=KEY)
         if not isinstance(network, nn.Module):
@@ -69,7 +69,7 @@ def _made(model: CustomModel, input_shape: Shape, classes: int, seed: int) -> nn
 
 
 def _memory(network: nn.Module) -> set[int]:
-    """Addresses of the memory that parameters and buffers lie in; a view lies in its base's."""
+    """Memory addresses of parameters and buffers; a view has its base's."""
     tensors = [*network.parameters(), *network.buffers(), *network.state_dict().values()]
     return {tensor.untyped_storage().data_ptr() for tensor in tensors} - {0}
 

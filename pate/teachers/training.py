@@ -32,9 +32,9 @@ def train_bundle(
 
     A teacher's weights are a function of its number, its partition and what is public (the configuration, who is in
     the bundle, the device and its number of threads), to the last bit: one changed record changes one teacher, and the
-    guarantee counts on it. Another bundle changes them by rounding at most. A tiny or one-class partition is normal:
-    that teacher votes what it learned. A teacher without records is kept and abstains on every query, so that the
-    roster does not tell who had records.
+    guarantee relies on it. Another bundle changes them by rounding at most. A tiny or one-class partition is normal:
+    that teacher votes as trained. A teacher without records is kept and abstains on every query, so that the roster
+    does not reveal which teachers had records.
 
     Args:
         partitions: per teacher, inputs ``[N, *input_shape]`` and labels ``[N]`` in ``0..C-1``. Private.
@@ -69,7 +69,7 @@ def train_bundle(
 
 
 def _own_copy(inputs: FloatArray) -> torch.Tensor:
-    """Inputs in memory of their own: matrix products round by where an array begins, and in one that holds the
-    records of many, that follows from how many the others have.
+    """Inputs copied to memory of their own: rounding in matrix products depends on the array's alignment, which in a
+    shared array depends on the number of the others' records.
     """
     return as_inputs(inputs).clone()

@@ -1,4 +1,4 @@
-"""Votes of teachers on public inputs: one each per query, or an abstention."""
+"""Votes of teachers on public inputs: one per teacher and query, or an abstention."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def vote(
 ) -> VoteArray:
     """The votes of a bundle of teachers. Private.
 
-    Each teacher is asked alone: its votes follow from its own weights and the public inputs, wherever these lie in
-    memory.
+    Each teacher is asked alone: its votes follow from its own weights and the public inputs, regardless of their
+    memory alignment.
 
     Args:
         weights: from ``pate.teachers.training.train_bundle``.
         inputs: public inputs ``[Q, *shape]``.
-        model: what was trained.
+        model: of the teachers.
         classes: C.
-        batch_size: queries per forward pass; changes speed and memory, and nothing else but rounding.
+        batch_size: queries per forward pass; changes speed, memory and rounding only.
         device: where to compute.
 
     Returns:
@@ -55,7 +55,9 @@ def _votes(
 ) -> VoteArray:
     network.to(device)
     votes = [
-        votes_of_logits(_logits(network, batch.to(device, copy=True), classes), classes)  # products round by address
+        votes_of_logits(
+            _logits(network, batch.to(device, copy=True), classes), classes
+        )  # rounding depends on alignment
         for batch in inputs_Q.split(batch_size)  # type: ignore[no-untyped-call]
     ]
     return np.concatenate(votes) if votes else np.zeros(0, dtype=narrowest(classes))

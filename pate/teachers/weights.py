@@ -29,7 +29,7 @@ class BundleWeights:
     Attributes:
         content: of networks safetensors, each parameter stacked to ``[T, ...]``, and the teachers' numbers ``[T]``;
             of trees see ``pate.teachers.tree_weights``, of user-defined estimators ``pate.teachers.estimators``.
-        sha256: hex digest of ``content``, to be kept apart from it.
+        sha256: hex digest of ``content``, to be stored separately.
     """
 
     content: bytes

@@ -1,7 +1,6 @@
-"""The student's part of a run, and user-defined teachers, tried for a moment before anything is charged.
-
-What its settings and the data do not allow (images for a learner of tables, an encoder of another network, more
-memory than there is) would else be found after the answers were paid for.
+"""Rehearsal of the student and of user-defined teachers before anything is charged. Incompatible settings and data
+(images for a learner of tables, an encoder of another network, more memory than there is) would otherwise be found
+after the answers were charged.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ MOST_INPUTS = 512
 
 
 def rehearse(run: Run) -> None:
-    """Train the student for one update on made-up labels, and throw it away; own teachers likewise, on the pool.
+    """Train the student for one update on synthetic labels, and discard it; own teachers likewise, on the pool.
 
     Args:
         run: with its encoder, before its campaign is charged.

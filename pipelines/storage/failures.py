@@ -1,4 +1,4 @@
-"""Errors made public: one line each, and an incident with what is private of it."""
+"""Public form of errors: one line each, and an incident with the private details."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ def install_hooks(folder: Callable[[], Path]) -> None:
     sys.excepthook = lambda kind, error, trace: incident(kind, error, trace, "the command")
     logging.lastResort = None
     logging.raiseExceptions = False
-    os.environ.pop("PYTHONWARNINGS", None)  # in a task of a Ray started here, it could make an error of a warning
+    os.environ.pop("PYTHONWARNINGS", None)  # in a task of a Ray started here, it could turn a warning into an error
     warnings.simplefilter("ignore")
     warnings.showwarning = lambda *_, **__: None
 
 
 @contextmanager
 def hooks(folder: Callable[[], Path]) -> Iterator[None]:
-    """``install_hooks`` for a block in somebody else's process, such as a notebook; all is restored after it."""
+    """``install_hooks`` for a block in a host process, such as a notebook; all is restored afterwards."""
     owners = ((threading, "excepthook"), (sys, "unraisablehook"), (sys, "excepthook"))
     switches = ((logging, "lastResort"), (logging, "raiseExceptions"))
     before = [(owner, name, getattr(owner, name)) for owner, name in (*owners, *switches)]
