@@ -1,5 +1,5 @@
 """Rehearsal of the student and of user-defined teachers before anything is charged. Incompatible settings and data
-(images for a learner of tables, an encoder of another network, more memory than there is) would otherwise be found
+(images for a learner of tables, an encoder of another network, insufficient memory) would otherwise be found
 after the answers were charged.
 """
 
