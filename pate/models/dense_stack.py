@@ -25,7 +25,7 @@ DENSE_KINDS = ("logistic", "mlp")
 def best_strategy(kind: str, device: str) -> Strategy:
     """Return the faster way of training a bundle of models of a kind.
 
-    Measured on 2 cores: linear models and MLPs are faster fused; of a small CNN two single-threaded tasks, training
+    Measured on 2 cores: linear models and MLPs are faster fused; for a small CNN, two single-threaded tasks that train
     one model after the other are 1.7 times as fast as two fused ones. Not measured: on a GPU everything is fused,
     since one small model uses only a small fraction of it.
     """

@@ -20,7 +20,7 @@ _ROOT = 2**31 - 1  # the parent that the library writes for a root
 
 
 def read_json(content: bytes) -> Any:
-    """Parse JSON that can be read in one way only: no duplicate key in an object, only finite numbers.
+    """Parse unambiguous JSON: no duplicate key in an object, only finite numbers.
 
     Raises:
         InputError: it is no such JSON.

@@ -71,7 +71,7 @@ def _template() -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: printable(value) if type(value) is str else value,  # Markup, which is ours, stays
+        finalize=lambda value: printable(value) if type(value) is str else value,  # Markup is trusted and stays
     )
     environment.filters |= {
         name: getattr(wording, name)

@@ -144,12 +144,12 @@ def neighbours(unit: str, *, ids: bool | None, within_site: bool) -> str:
     with_ids = (
         f"the records that carry the id of one {unit}, which are withdrawn, added or altered in any way"
         f"{' at the site that holds them' if within_site else ''}. Ids, records and teachers of everybody else stay as "
-        f"they are. One {unit} in the place of another, under another id,"
+        f"they are. One {unit} in place of another, under another id,"
         f"{' or one who moves to another site,' if within_site else ''} is two such differences."
     )
     without = (
         "one record, which is altered in any way, emptied, or added at the end of its file. All other records keep "
-        "their place in their files."
+        "their positions in their files."
     )
     if ids is None:
         return (

@@ -163,8 +163,8 @@ def _laws(
 
 
 def _weighted(weight: FloatArray, table: FloatArray, rows: FloatArray) -> FloatArray:
-    """``weight @ table[rows]``, a few rows at a time: BLAS leaves so little to one thread, so that results do
-    not depend on the number of cores, nor time on what else they do."""
+    """``weight @ table[rows]``, a few rows at a time: BLAS runs products of this size on one thread, so that results
+    do not depend on the number of cores."""
     total = np.zeros((len(weight), table.shape[1]))
     at_once = max(1, BLOCK // total.size)
     for start in range(0, len(rows), at_once):
