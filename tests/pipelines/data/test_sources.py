@@ -304,6 +304,6 @@ def test_records_that_moved_in_their_file_are_others_where_places_deal_them(
     assert fingerprint_with_positions(before.held_here) != fingerprint_with_positions(after.held_here)
     store = RunFolder(tmp_path / "home", "r")
     store.create()
-    require_same_records(SimpleNamespace(study=before, store=store))
+    require_same_records(SimpleNamespace(study=before, folder=store))
     with records_refused("as when it began"):
-        require_same_records(SimpleNamespace(study=after, store=store))
+        require_same_records(SimpleNamespace(study=after, folder=store))
