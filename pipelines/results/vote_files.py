@@ -10,10 +10,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent, SanitisedReleaseEvent
+from pate.accounting.events import (
+    ConfidentGNMaxEvent,
+    GNMaxEvent,
+    LNMaxEvent,
+    RepeatedEvent,
+    SanitisedReleaseEvent,
+    kind_of,
+)
 from pate.errors import InputError, expected
 from pate.npy_file import load_npy
 from pate.votes import VoteHistogram, VoteMatrix
+from pipelines.config.labelling import LabellingConfig
+from pipelines.config.partition import PartitionConfig
+from pipelines.config.privacy import SanitisedConfig
 from pipelines.storage.run_folder import RunFolder
 
 
@@ -56,27 +66,24 @@ def votes_of_run(folder: RunFolder) -> tuple[VoteHistogram, GNMaxEvent | LNMaxEv
     except OSError as error:
         raise expected("a finished run", "finish it with `pate run`", run=folder.run_id) from error
     histogram = VoteMatrix.load(folder.votes_file, classes, note["sha256"]).histogram()
-    return histogram, _mechanism(config["labelling"]["mechanism"], len(histogram))
+    return histogram, _one_release(config, len(histogram))
 
 
 def release_of_run(folder: RunFolder) -> SanitisedReleaseEvent | None:
     """The sanitised figure that a run bought, if it did."""
     bought = folder.settings()["privacy"].get("sanitised")
-    return None if bought is None else SanitisedReleaseEvent(**bought)
+    return None if bought is None else SanitisedConfig.model_validate(bought).build()
 
 
-def _mechanism(row: dict[str, Any], asked: int) -> GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent:
-    if row["kind"] == "lnmax":
-        return LNMaxEvent(scale=row["scale"])
-    if row["kind"] == "gnmax":
-        return GNMaxEvent(sigma=row["sigma"])
-    return ConfidentGNMaxEvent(
-        threshold=row["threshold"],
-        sigma_threshold=row["sigma_threshold"],
-        sigma=row["sigma"],
-        max_asked=asked,
-        max_answered=min(int(row["max_answered"]), asked),
-    )
+def _one_release(config: dict[str, Any], asked: int) -> GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent:
+    """Event of one query of a recorded configuration; of all queries for Confident-GNMax."""
+    mechanism = LabellingConfig.model_validate(config["labelling"]).mechanism.build()
+    moved = PartitionConfig.model_validate(config["partition"]).group_size
+    event = mechanism.worst_case_event(queries=asked, moved_votes=moved)
+    each = event.event if isinstance(event, RepeatedEvent) else event
+    if not isinstance(each, GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent):
+        raise expected("a mechanism with a cost by votes", "use a data-independent accountant", event=kind_of(each))
+    return each
 
 
 def _csv(path: Path) -> pd.DataFrame:

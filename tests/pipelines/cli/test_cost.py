@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from pate.accounting.events import ConfidentGNMaxEvent, RepeatedEvent
 from pate.errors import InputError
-from pipelines.results.vote_files import read_numbers
+from pipelines.results.sweep import member_of
+from pipelines.results.vote_files import _one_release, read_numbers
+from pipelines.storage.home import Home
 
 LABELS = np.array([[0, 1, 1, 2], [0, 1, 0, 2], [0, 1, 1, -1], [0, 0, 1, 2]] * 10)
 COUNTS = np.stack([(c == LABELS).sum(axis=0) for c in range(3)], axis=1)
@@ -98,6 +103,46 @@ def test_a_run_is_accounted_with_its_own_votes_and_mechanism(finished, tmp_path:
     assert rows["gaussian"]["epsilon"] == pytest.approx(summary["epsilon"])
     assert rows["exact"]["epsilon"] <= rows["worst_case"]["epsilon"]
     assert "| `worst_case` |" in readme.read_text()
+
+
+@pytest.mark.parametrize(
+    "mechanism",
+    [
+        {"kind": "gnmax", "sigma": 40.0},
+        {"kind": "lnmax", "scale": 40.0},
+        {"kind": "confident-gnmax", "threshold": 9.0, "sigma_threshold": 40.0, "sigma": 20.0, "max_answered": 7},
+    ],
+    ids=lambda mechanism: mechanism["kind"],
+)
+@pytest.mark.parametrize("group_size", [1, 2])
+def test_the_event_of_a_run_is_that_of_its_configuration(mechanism: dict, group_size: int) -> None:
+    from pipelines.api import configuration
+
+    config = configuration("smoke")
+    content = config.model_dump(mode="json")
+    content["privacy"]["epsilon"] = 1e6
+    content["labelling"]["mechanism"] = mechanism
+    content["partition"]["group_size"] = group_size
+    config = configuration(content)
+    found, asked = _one_release(config.model_dump(mode="json"), config.labelling.max_asked), config.labelling.max_asked
+    whole = found if isinstance(found, ConfidentGNMaxEvent) else RepeatedEvent(event=found, count=asked)
+    assert whole == config.campaign_event()
+    assert found.moved_votes == group_size
+
+
+@pytest.mark.xdist_group("finished")
+def test_a_run_whose_units_move_two_votes_gets_no_cost_that_holds_for_one(finished, tmp_path: Path) -> None:
+    run_shell, summary = finished
+    copy = type(run_shell)(tmp_path / "home")
+    shutil.copytree(run_shell.home, copy.home, dirs_exist_ok=True)
+    folder = Home(copy.home).find(summary["run_id"])
+    settings = folder.settings()
+    settings["partition"]["group_size"] = 2
+    folder.settings_file.write_text(json.dumps(settings))
+    done = copy.run("cost", "--run", summary["run_id"])
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "moved_votes=2" in done.stderr
+    assert member_of(folder).exact.value is None
 
 
 def test_the_old_name_works_unlisted_and_says_the_new_one(shell, counts: Path) -> None:
