@@ -10,7 +10,12 @@ from pathlib import Path
 
 def content_hash(content: object) -> str:
     """Return the SHA-256 of plain JSON content."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return bytes_hash(json.dumps(content, sort_keys=True).encode())
+
+
+def bytes_hash(content: bytes) -> str:
+    """Return the SHA-256 of bytes."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def file_hash(path: Path) -> str:

@@ -1,8 +1,9 @@
 """Noise, mechanisms and the door (``pate.aggregation.release``). Imports neither torch, Ray nor MLflow."""
 
+from pate.aggregation.counts import NOT_ASKED
 from pate.aggregation.mechanisms import REFUSED, ConfidentGNMax, GNMax, LNMax, NoisyMax, campaign_event
 from pate.aggregation.noise import ExactNoise, InsecureSeededNoise, NoiseSource
-from pate.aggregation.release import NOT_ASKED, Answers, require_affordable
+from pate.aggregation.release import Answers, require_affordable
 
 __all__ = [
     "NOT_ASKED",

@@ -19,6 +19,7 @@ from pate.accounting.curve import EpsilonBound
 from pate.accounting.events import PrivacyEvent, SanitisedReleaseEvent, kind_of
 from pate.accounting.sanitised.gap_sensitivity import require_teachers
 from pate.accounting.sanitised.release import SanitisedEstimate
+from pate.aggregation.counts import NOT_ASKED, Counted
 from pate.aggregation.mechanisms import REFUSED, NoisyMax, campaign_event
 from pate.aggregation.noise import NoiseSource, is_secure
 from pate.aggregation.sanitised import persist_estimate
@@ -28,13 +29,12 @@ from pate.ledger import Intent, PrivacyLedger
 from pate.values import Released
 from pate.votes import VoteHistogram
 
-NOT_ASKED = -2
 _INSECURE = "insecure:"
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
+class Answers(Counted):
     """Public result of a campaign.
 
     Attributes:
@@ -50,21 +50,6 @@ class Answers:
     total: EpsilonBound
     secure: bool
     estimate: SanitisedEstimate | None = None
-
-    @property
-    def asked(self) -> int:
-        """Queries with an answer or a refusal."""
-        return int((self.labels_Q != NOT_ASKED).sum())
-
-    @property
-    def answered(self) -> int:
-        """Queries with a label."""
-        return int((self.labels_Q >= 0).sum())
-
-    @property
-    def refused(self) -> int:
-        """Queries that were refused."""
-        return int((self.labels_Q == REFUSED).sum())
 
 
 def release(

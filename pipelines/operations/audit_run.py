@@ -93,7 +93,7 @@ def run_to_votes(config: Config, home: Path, subject: ToVotes = votes_before_cha
         except PateError as error:
             code, end = 3 if isinstance(error, QuorumLost) else 2, str(error)
         except Exception as error:  # the text of an internal error stays private
-            code, end = 1, f"unforeseen {type(error).__name__}"
+            code, end = 1, f"internal error ({type(error).__name__})"
     said = tuple(out.getvalue().replace(str(home), "PATE_HOME").splitlines())
     return Seen(
         votes_TQ=votes_TQ,

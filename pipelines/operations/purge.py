@@ -27,11 +27,11 @@ NATIVE_OUTPUT = "native output"
 DAY = 86_400.0
 
 
-def purge(store: RunFolder, base: Path, *, days: int | None, now: float | None = None) -> list[str]:
+def purge(folder: RunFolder, base: Path, *, days: int | None, now: float | None = None) -> list[str]:
     """Remove artifacts that are past their retention.
 
     Args:
-        store: the run's folders.
+        folder: the run's folders.
         base: ``PATE_HOME``.
         days: retention; default: the configuration's ``privacy.retention_days``.
         now: seconds since 1970; default: the clock's.
@@ -42,33 +42,33 @@ def purge(store: RunFolder, base: Path, *, days: int | None, now: float | None =
     Raises:
         InputError: no retention is declared, or another process works on the run.
     """
-    days = days if days is not None else store.settings()["privacy"].get("retention_days")
+    days = days if days is not None else folder.settings()["privacy"].get("retention_days")
     if days is None:
-        raise expected("a declared retention", "set privacy.retention_days or give --days", run=store.run_id)
+        raise expected("a declared retention", "set privacy.retention_days or give --days", run=folder.run_id)
     limit = (time.time() if now is None else now) - days * DAY
-    with store.locked():
-        old = [name for name in STAGES if _is_past(store.private / name, limit)]
-        incidents = [path for path in _incidents(store, base) if path.stat().st_mtime < limit]
+    with folder.locked():
+        old = [name for name in STAGES if _is_past(folder.private / name, limit)]
+        incidents = [path for path in _incidents(folder, base) if path.stat().st_mtime < limit]
         removed = [*old, *([INCIDENTS] if incidents else [])]
         log = Home(base).native_log
         if log.is_file() and log.stat().st_size and (removed or log.stat().st_mtime < limit):
             removed.append(NATIVE_OUTPUT)
         if not removed:
             return []
-        _record(store, base, days, removed)
+        _record(folder, base, days, removed)
         for path in incidents:
             path.unlink(missing_ok=True)  # another purge may have removed it
         for name in old:
-            store.stages.forget(name)
-            shutil.rmtree(store.private / name)
+            folder.stages.forget(name)
+            shutil.rmtree(folder.private / name)
         if NATIVE_OUTPUT in removed:
             os.truncate(log, 0)  # not unlinked: running processes keep writing to it
     return removed
 
 
-def _record(store: RunFolder, base: Path, days: int, removed: list[str]) -> None:
+def _record(folder: RunFolder, base: Path, days: int, removed: list[str]) -> None:
     with Home(base).ledger() as ledger:
-        ledger.record_purge(store.account(ledger), run=store.run_id, retention_days=days, removed=removed)
+        ledger.record_purge(folder.account(ledger), run=folder.run_id, retention_days=days, removed=removed)
 
 
 def _is_past(folder: Path, limit: float) -> bool:
@@ -77,9 +77,9 @@ def _is_past(folder: Path, limit: float) -> bool:
     return folder.is_dir() and all(path.stat().st_mtime < limit for path in files)
 
 
-def _incidents(store: RunFolder, base: Path) -> list[Path]:
+def _incidents(folder: RunFolder, base: Path) -> list[Path]:
     """List the incidents of a run and those of its home."""
-    return [*_files(store.private / INCIDENTS), *_files(Home(base).private / INCIDENTS)]
+    return [*_files(folder.private / INCIDENTS), *_files(Home(base).private / INCIDENTS)]
 
 
 def _files(folder: Path) -> Iterable[Path]:

@@ -32,11 +32,11 @@ def check_alias(alias: str) -> None:
         )
 
 
-def check(store: RunFolder, base: Path) -> Registrable:
+def check(folder: RunFolder, base: Path) -> Registrable:
     """Check the report, the noise source, the audit, the student and the ledger of a run.
 
     Args:
-        store: the run's folders.
+        folder: the run's folders.
         base: ``PATE_HOME``.
 
     Raises:
@@ -46,16 +46,16 @@ def check(store: RunFolder, base: Path) -> Registrable:
         RecordsRefused: they are with others that share their units.
         LedgerError: the ledger is not what was written, or not the one of the release.
     """
-    found = summary.load(store)
+    found = summary.load(folder)
     if found is None:
-        raise expected("a finished run", "resume it with `pate run` on its configuration", run=store.run_id)
-    if store.stages.unaltered("report") is None:
+        raise expected("a finished run", "resume it with `pate run` on its configuration", run=folder.run_id)
+    if folder.stages.unaltered("report") is None:
         raise InputError(
-            f"Expected run {store.run_id} with its privacy report, got one without; restore the run's folder"
+            f"Expected run {folder.run_id} with its privacy report, got one without; restore the run's folder"
         )
     if not found.released.value["secure_noise"]:
         raise PrivacyViolation(
-            f"Expected noise from the operating system's entropy, got run {store.run_id} with insecure, seeded noise; "
+            f"Expected noise from the operating system's entropy, got run {folder.run_id} with insecure, seeded noise; "
             "it has no guarantee: remove labelling.insecure_seeded_noise and run again"
         )
     audit = read_audit(base)
@@ -64,23 +64,23 @@ def check(store: RunFolder, base: Path) -> Registrable:
             "Expected an audit that found no more leakage than is claimed, got one that did; use no student before "
             "that is explained, and then audit again (`pate audit --keep`)"
         )
-    recorded = [event for event in read_events(store.public / TRACKING_FOLDER) if event.kind == "model"]
+    recorded = [event for event in read_events(folder.public / TRACKING_FOLDER) if event.kind == "model"]
     if not recorded:
-        raise expected("a student on record", "resume it with `pate run` on its configuration", run=store.run_id)
+        raise expected("a student on record", "resume it with `pate run` on its configuration", run=folder.run_id)
     body = recorded[-1].body
-    if read_spec(store.student).digest != body["digest"]:
-        raise expected("the student that was recorded", "restore the run's public folder", run=store.run_id)
-    _check_ledger(store, base, body["card"])
-    return Registrable(run_id=store.run_id, name=body["card"]["name"], digest=body["digest"], card=body["card"])
+    if read_spec(folder.student).digest != body["digest"]:
+        raise expected("the student that was recorded", "restore the run's public folder", run=folder.run_id)
+    _check_ledger(folder, base, body["card"])
+    return Registrable(run_id=folder.run_id, name=body["card"]["name"], digest=body["digest"], card=body["card"])
 
 
-def _check_ledger(store: RunFolder, base: Path, card: Mapping[str, Any]) -> None:
+def _check_ledger(folder: RunFolder, base: Path, card: Mapping[str, Any]) -> None:
     """Check that the chain is whole and extends the one at the release, and that no linked account is over budget."""
     if not Home(base).has_ledger:
         raise LedgerError("Expected the ledger that the run was charged to, got none; restore it or set PATE_HOME")
     with Home(base).ledger() as ledger:
         ledger.verify(None if card["ledger"] is None else Anchor.parse(card["ledger"]))
-        account = store.account(ledger)
+        account = folder.account(ledger)
         budget = ledger.account(account).epsilon
         if ledger.spent(account).epsilon > budget:
             raise BudgetExceeded(

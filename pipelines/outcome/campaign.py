@@ -13,7 +13,7 @@ import numpy as np
 from pate.accounting import EpsilonBound
 from pate.accounting.events import PrivacyEvent, from_dict, to_dict
 from pate.accounting.sanitised.release import SanitisedEpsilon
-from pate.aggregation import NOT_ASKED
+from pate.aggregation.counts import NOT_ASKED, Counted
 from pate.arrays import IntArray
 from pate.files import write_atomically
 from pate.values import Released
@@ -22,7 +22,7 @@ from pipelines.config.experiment import Config
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Campaign:
+class Campaign(Counted):
     """Public output of the stage ``labels``.
 
     Attributes:
@@ -48,21 +48,6 @@ class Campaign:
     ledger: str
     sanitised: SanitisedEpsilon | None
     left: float | None
-
-    @property
-    def asked(self) -> int:
-        """Queries with a label or a refusal."""
-        return int((self.labels_Q != NOT_ASKED).sum())
-
-    @property
-    def answered(self) -> int:
-        """Queries with a label."""
-        return int((self.labels_Q >= 0).sum())
-
-    @property
-    def refused(self) -> int:
-        """Queries that were refused."""
-        return self.asked - self.answered
 
     def over_pool(self, size: int) -> IntArray:
         """A label or -1 for each input of the pool. Shape ``[M]``."""

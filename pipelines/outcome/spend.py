@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pate.accounting import ComposedEvent, EpsilonBound, PrivacyEvent, data_independent_epsilon
-from pate.aggregation import Answers
+from pate.accounting import EpsilonBound, PrivacyEvent, data_independent_epsilon
+from pate.aggregation import Answers, campaign_event
 from pate.values import Released
 from pipelines.config.experiment import Config
 from pipelines.tracking.tracker import Tracker
@@ -39,15 +39,12 @@ def spend_curve(config: Config, answers: Released[Answers]) -> Released[list[dic
     steps = np.unique(np.linspace(1, max(1, answers.value.asked), CURVE_POINTS).astype(int))
     rows = []
     for asked in steps.tolist():
-        planned = mechanism.worst_case_event(queries=asked, moved_votes=config.partition.group_size)
+        planned = campaign_event(
+            mechanism, queries=asked, moved_votes=config.partition.group_size, sanitised=config.sanitised_release()
+        )
         row = {"asked": asked, "answered": int(given_Q[asked - 1])}
-        rows.append({**row, "planned": _epsilon(config, _with_figure(config, planned)), "spent": spent})
+        rows.append({**row, "planned": _epsilon(config, planned), "spent": spent})
     return Released.public(rows)
-
-
-def _with_figure(config: Config, event: PrivacyEvent) -> PrivacyEvent:
-    release = config.sanitised_release()
-    return event if release is None else ComposedEvent(events=(event, release))
 
 
 def _epsilon(config: Config, event: PrivacyEvent) -> float:

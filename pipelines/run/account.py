@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TypedDict
 
-from pate.aggregation import ExactNoise, InsecureSeededNoise, NoiseSource, require_affordable
+from pate.accounting.events import SanitisedReleaseEvent
+from pate.aggregation import ExactNoise, InsecureSeededNoise, NoiseSource, NoisyMax, require_affordable
 from pate.data import Study, input_keys
 from pate.errors import expected
 from pate.ledger import Account, PrivacyLedger
@@ -78,7 +79,19 @@ def open_account(ledger: PrivacyLedger, config: Config, study: Study, queries: l
     return account
 
 
-def request(config: Config, study: Study, queries: list[int]) -> dict[str, Any]:
+class Request(TypedDict):
+    """Arguments of ``pate.aggregation.release`` that do not depend on votes."""
+
+    account: str
+    task: str
+    mechanism: NoisyMax
+    query_keys: list[bytes]
+    noise: NoiseSource
+    moved_votes: int
+    sanitised: SanitisedReleaseEvent | None
+
+
+def request(config: Config, study: Study, queries: list[int]) -> Request:
     """The arguments of ``pate.aggregation.release`` that do not depend on votes."""
     return {
         "account": account_of(config, study).name,

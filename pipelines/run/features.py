@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 
 from pate.data import Study
 from pate.features import PackedEncoder
-from pate.files import write_atomically
+from pate.files import bytes_hash, write_atomically
 from pate.randomness import derive_seed
 from pipelines.config.experiment import Config
 from pipelines.data.fingerprints import fingerprints
@@ -51,7 +50,7 @@ def fit_encoder(config: Config, study: Study, folder: RunFolder, progress: Progr
         content = encoder.pack()
         write_atomically(path, content)
         line = f"{encoder.width} features by {settings.kind}, from {len(pool)} public inputs"
-        return Done(outputs=[path], note={"sha256": hashlib.sha256(content).hexdigest()}, line=line)
+        return Done(outputs=[path], note={"sha256": bytes_hash(content)}, line=line)
 
     inputs = {"features": settings.model_dump(mode="json"), "seed": config.seed, "pool": fingerprints(study)["pool"]}
     note = run_stage(folder, "features", inputs, work, progress)

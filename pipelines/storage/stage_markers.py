@@ -6,14 +6,13 @@ inputs and of each output.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
 from pate.errors import InputError, expected
-from pate.files import file_hash, write_atomically
+from pate.files import bytes_hash, file_hash, write_atomically
 
 
 @final
@@ -113,9 +112,7 @@ class StageMarkers:
         marker = self._marker(stage)
         content = json.loads(marker.read_text())
         before: dict[str, str] = content["outputs"]
-        after = {
-            str(path.relative_to(self._path)): hashlib.sha256(text.encode()).hexdigest() for path, text in files.items()
-        }
+        after = {str(path.relative_to(self._path)): bytes_hash(text.encode()) for path, text in files.items()}
         either = {name: f"{before[name]} {digest}" for name, digest in after.items()}
         write_atomically(marker, json.dumps({**content, "outputs": {**before, **either}}, indent=1))
         for path, text in files.items():

@@ -78,12 +78,6 @@ def pending(public_folder: Path, where: Destination) -> int:
     return len(read_events(public_folder / TRACKING_FOLDER, after=Cursor.read(public_folder, where).sequence))
 
 
-def mlflow_runs(public_folder: Path) -> frozenset[str]:
-    """Return the MLflow run ids of a run, at all destinations."""
-    cursors = (public_folder / TRACKING_FOLDER).glob("cursor-*.json")
-    return frozenset(run for path in cursors for run in json.loads(path.read_text())["runs"].values())
-
-
 def runs_page(base: Path, where: Destination) -> str:
     """Return the path of MLflow's list of the runs of ``base``, below its address; empty before the first delivery.
 

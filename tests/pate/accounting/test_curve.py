@@ -8,8 +8,14 @@ from dp_accounting.rdp.rdp_privacy_accountant import compute_epsilon
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pate.accounting.curve import DEFAULT_ORDERS, EpsilonBound, RDPCurve, require_delta, zero_curve
+from pate.accounting.curve import DEFAULT_ORDERS, EpsilonBound, RDPCurve, require_delta
+from pate.arrays import FloatArray
 from pate.errors import InputError
+
+
+def zero_curve(orders_A: FloatArray = DEFAULT_ORDERS) -> RDPCurve:
+    """The cost of releasing nothing."""
+    return RDPCurve(orders_A, np.zeros(len(orders_A)))
 
 
 @pytest.mark.parametrize("delta", [1e-3, 1e-5, 1e-8])

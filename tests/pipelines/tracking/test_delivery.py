@@ -10,7 +10,7 @@ import pytest
 
 from pate.errors import PrivacyViolation
 from pate.values import Released
-from pipelines.tracking.delivery import BackgroundDelivery, Cursor, Delivery, mlflow_runs, pending, runs_page
+from pipelines.tracking.delivery import BackgroundDelivery, Cursor, Delivery, pending, runs_page
 from pipelines.tracking.destination import Destination, destination
 from pipelines.tracking.outbox import Outbox
 from pipelines.tracking.tracker import Tracker
@@ -35,8 +35,8 @@ def test_a_cursor_is_kept_per_destination(tmp_path: Path, where: Destination) ->
     assert Cursor.read(tmp_path, other) == Cursor()
     assert (pending(tmp_path, where), pending(tmp_path, other)) == (3, 5)
     Cursor(runs={"campaign": "b"}).write(tmp_path, other)
-    assert mlflow_runs(tmp_path) == {"a", "b"}
-    assert mlflow_runs(tmp_path / "elsewhere") == frozenset()
+    assert [Cursor.read(tmp_path, one).runs["campaign"] for one in (where, other)] == ["a", "b"]
+    assert Cursor.read(tmp_path / "elsewhere", where) == Cursor()
     assert not any(b"secret" in path.read_bytes() for path in (tmp_path / "tracking").iterdir())
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pate.accounting.curve import RDPCurve, zero_curve
+from pate.accounting.curve import DEFAULT_ORDERS, RDPCurve
 from pate.accounting.data_independent.accountants import ACCOUNTANTS, data_independent_epsilon
 from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.data_independent.worst_case_rdp import worst_case_rdp
@@ -70,7 +70,7 @@ def parts(event: PrivacyEvent) -> list[tuple[PrivacyEvent, int]]:
 def by_recursion(event: PrivacyEvent, rdp: Callable[[PrivacyEvent], RDPCurve]) -> RDPCurve:
     if type(event) in {type(leaf) for leaf in LEAVES}:
         return rdp(event)
-    total = zero_curve()
+    total = RDPCurve(DEFAULT_ORDERS, np.zeros(len(DEFAULT_ORDERS)))
     for part, count in parts(event):
         total = total + by_recursion(part, rdp).repeated(count)
     return total

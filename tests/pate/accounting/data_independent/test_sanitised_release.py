@@ -13,11 +13,19 @@ from pate.accounting.curve import DEFAULT_ORDERS
 from pate.accounting.data_independent.gaussian import gaussian_rdp
 from pate.accounting.data_independent.sanitised_release import sanitised_release_rdp, scaled_gaussian_rdp
 from pate.accounting.events import SanitisedReleaseEvent
-from pate.accounting.sanitised.release import published_release_rdp
 from pate.errors import InputError
 
 GOLDEN = json.loads((Path(__file__).parents[3] / "golden" / "papernot18.json").read_text())
 RELEASE = SanitisedReleaseEvent(order=12.0, beta=0.02, sigma_ss=6.0, tau_s=0.4)
+
+
+def published_release_rdp(beta: float, sigma_ss: float, order: float) -> float:
+    """The cost stated by Papernot et al. (2018), theorem 23; for comparison with published results only. Not a bound
+    where ``4 order beta > 1``."""
+    if 2 * order * beta >= 1:
+        return math.inf
+    gain = (beta * order - math.log1p(-2 * order * beta) / 2) / (order - 1)
+    return order * math.exp(2 * beta) / sigma_ss**2 + gain
 
 
 def normal_divergence(shift: float, width_p: float, width_q: float, alpha: float) -> float:
