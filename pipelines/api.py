@@ -54,7 +54,7 @@ def run(
 
 
 def configuration(config: str | Path | Mapping[str, Any] | Config, seed: int | None = None) -> Config:
-    """A configuration out of what ``pate.run`` takes; relative paths of a mapping start at the working folder.
+    """Configuration from the argument of ``pate.run``; relative paths of a mapping start at the working folder.
 
     Raises:
         InputError: one line that names the key, the value and what was expected.

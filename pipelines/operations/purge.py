@@ -3,7 +3,7 @@
 The removal is recorded in the ledger first: if the process dies in between, the next ``pate purge`` completes it.
 Removing is unlinking; on a disk that keeps old blocks, encryption of the disk is what makes them unreadable.
 
-Incidents and the log of native output are shared by the runs of a home, and may quote records of any. Incidents are
+Incidents and the log of native output are shared by the runs of a home, and may quote records of any run. Incidents are
 removed by their age. Lines of the log have no dates, so it is emptied as a whole: when its newest line is past the
 retention, or when anything else is removed.
 """
@@ -21,7 +21,7 @@ from pipelines.storage.home import Home
 from pipelines.storage.run_folder import RunFolder
 
 STAGES = ("partition", "teachers", "votes")
-"""Private folders that a stage of the same name wrote; its marker goes with them."""
+"""Private folders, each written by the stage of the same name; its marker is removed with them."""
 INCIDENTS = "incidents"
 NATIVE_OUTPUT = "native output"
 DAY = 86_400.0

@@ -43,8 +43,8 @@ def check(folder: RunFolder, base: Path) -> Registrable:
         InputError: the run is not finished, or its report or student is missing or altered.
         PrivacyViolation: its noise was seeded, or the audit on file found more leakage than is claimed.
         BudgetExceeded: the data are over their budget.
-        RecordsRefused: they are with others that share their units.
-        LedgerError: the ledger is not what was written, or not the one of the release.
+        RecordsRefused: they are together with others that share their units.
+        LedgerError: the ledger was altered, or is not the one of the release.
     """
     found = summary.load(folder)
     if found is None:
@@ -85,7 +85,7 @@ def _check_ledger(folder: RunFolder, base: Path, card: Mapping[str, Any]) -> Non
         if ledger.spent(account).epsilon > budget:
             raise BudgetExceeded(
                 f"Expected data_id={account!r} within its budget {budget:g}, got more spent than that; the student "
-                "stays what it is, and the owner of the data decides (`pate ledger show`)"
+                "is unchanged; the data owner must decide (`pate ledger show`)"
             )
         for name in (account, *ledger.linked(account)):
             spent, budget = ledger.spent(name, linked=True), ledger.account(name).epsilon

@@ -70,7 +70,7 @@ def votes_of_run(folder: RunFolder) -> tuple[VoteHistogram, GNMaxEvent | LNMaxEv
 
 
 def release_of_run(folder: RunFolder) -> SanitisedReleaseEvent | None:
-    """The sanitised figure that a run bought, if it did."""
+    """The declared sanitised estimate of a run, or ``None``."""
     bought = folder.settings()["privacy"].get("sanitised")
     return None if bought is None else SanitisedConfig.model_validate(bought).build()
 
