@@ -14,7 +14,6 @@ from typing import final
 
 import numpy as np
 
-from pate.accounting import PrivacyEvent, data_independent_epsilon
 from pate.accounting.curve import require_delta
 from pate.arrays import FloatArray
 from pate.errors import expected
@@ -56,16 +55,6 @@ class GuaranteeCurve:
         low, high = self.epsilon_K[right - 1], self.epsilon_K[right]
         part = math.exp(epsilon - high) * math.expm1(low - epsilon) / math.expm1(low - high)
         return float(self.delta_K[right - 1] * (1 - part) + self.delta_K[right] * part) * (1 + 1e-12)
-
-
-def guarantee_curve(event: PrivacyEvent, accountant: str) -> GuaranteeCurve:
-    """The curve of an event by a data-independent accountant.
-
-    Args:
-        event: everything that was or may be released.
-        accountant: one of ``pate.accounting.ACCOUNTANTS``.
-    """
-    return curve_through(lambda delta: data_independent_epsilon(event, delta, accountant).epsilon)
 
 
 def curve_through(epsilon_at: Callable[[float], float]) -> GuaranteeCurve:
