@@ -66,11 +66,11 @@ def rehearse_teachers(
             ) from error
         return weights.content if isinstance(model, CustomModel) else b"", votes
 
-    whole = range(len(rows))
-    content, votes = fitted(whole, 0)
+    half = len(rows) // 2  # the other inputs are asked without having been learned
+    content, votes = fitted(range(half), 0)
     fitted(range(smallest), 1)
-    fitted(whole[::-1][: len(rows) - 1], 2)
-    again, votes_again = fitted(whole, 0)
+    fitted(range(1, len(rows)), 2)
+    again, votes_again = fitted(range(half), 0)
     if content != again or not np.array_equal(votes, votes_again):
         raise broken(key, path, "another teacher after others were fitted; use the seed, keep nothing")
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import torch
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.tree import DecisionTreeClassifier
@@ -186,6 +187,10 @@ class Hoarder(Mean):
 
 def hoarder(classes, seed):
     return Hoarder()
+
+
+def unseeded_forest(classes, seed):
+    return RandomForestClassifier(n_estimators=10)
 
 
 def neighbours(classes, seed):

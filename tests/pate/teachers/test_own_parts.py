@@ -158,6 +158,7 @@ def test_own_parts_that_meet_their_contract_pass_the_rehearsal(digits, model) ->
         (network("normalised"), "ValueError where it is fitted on 1 inputs"),
         (network("drifting"), "another teacher after others were fitted"),
         (estimator("hoarder"), "another teacher after others were fitted"),
+        (estimator("unseeded_forest"), "another teacher after others were fitted"),
         (estimator("neighbours"), "ValueError where it is fitted on 2 inputs, or asked"),
         (estimator("no_estimator"), "object without fit and predict"),
     ],
