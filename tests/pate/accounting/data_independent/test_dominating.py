@@ -10,7 +10,6 @@ from pate.accounting.data_independent.dominating import (
     Family,
     argmax_family,
     bands,
-    family_of,
     losses,
     randomised_response_family,
     tents,
@@ -104,14 +103,6 @@ def test_tents_and_losses_are_inverse_on_the_grid() -> None:
     got, escaped = losses(*tents(p_NO, q_NO, step, 4), step)
     np.testing.assert_allclose(got[0, 1:-1], mass[0], atol=1e-14)
     assert escaped[0] == 0
-
-
-def test_a_spread_pair_keeps_both_laws() -> None:
-    log_p, log_q = np.log([0.31, 0.6, 0.09]), np.log([[0.3, 0.58, 0.12]])
-    one = family_of(log_p, log_q, 0.01, 60)
-    (band,) = one.forward
-    assert band.mass_MJ.sum() == pytest.approx(1, abs=1e-14)
-    assert (band.mass_MJ * np.exp(-0.01 * band.losses_J)).sum() == pytest.approx(1, abs=1e-12)
 
 
 def test_bands_hold_every_pair_once() -> None:

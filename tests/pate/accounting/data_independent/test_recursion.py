@@ -9,9 +9,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from pate.accounting.data_independent.dominating import Family, argmax_family, family_of
+from pate.accounting.data_independent.dominating import Family, argmax_family, bands
 from pate.accounting.data_independent.recursion import adaptive_curve, chained_curve
 from pate.accounting.privacy_curve import PrivacyCurve
+from pate.arrays import FloatArray
 
 Pair = tuple[tuple[Fraction, ...], tuple[Fraction, ...]]
 
@@ -28,10 +29,56 @@ FAMILIES: dict[str, list[Pair]] = {
 }
 
 
+def family_of(log_p_BX: FloatArray, log_q_BX: FloatArray, step: float, most: int) -> Family:
+    """Exactly these pairs, each loss spread over its two neighbours on the grid; no grouping.
+
+    Args:
+        log_p_BX: ``log P`` of ``B`` pairs over ``X`` outcomes, nats. Shape ``[B, X]`` or ``[X]`` for all pairs alike.
+        log_q_BX: ``log Q``. Shape ``[B, X]``.
+        step: distance of losses, nats.
+        most: losses kept on either side, in steps; larger ones count as never met under the other law.
+    """
+    log_q_BX = np.atleast_2d(np.asarray(log_q_BX, dtype=np.float64))
+    log_p_BX = np.broadcast_to(np.asarray(log_p_BX, dtype=np.float64), log_q_BX.shape)
+    return Family(
+        step=step,
+        forward=bands(*_spread(log_p_BX, log_q_BX, step, most)),
+        backward=bands(*_spread(log_q_BX, log_p_BX, step, most)),
+    )
+
+
+def _spread(log_p_BX: FloatArray, log_q_BX: FloatArray, step: float, most: int) -> tuple[FloatArray, FloatArray]:
+    """``P`` on losses ``step * j``, ``|j| <= most``, and beyond; a loss below the grid moves up to its edge."""
+    mass_BX = np.exp(log_p_BX)
+    with np.errstate(invalid="ignore"):
+        place_BX = np.where(mass_BX > 0, (log_p_BX - log_q_BX) / step, 0.0)
+    beyond_BX = place_BX > most
+    place_BX = np.clip(place_BX, -most, most)
+    left_BX = np.minimum(np.floor(place_BX), most - 1)
+    part_BX = place_BX - left_BX
+    upper_BX = mass_BX * np.expm1(step * part_BX) / math.expm1(step) * np.exp(step * (1 - part_BX))
+    rows = np.arange(len(mass_BX))[:, None]
+    mass_BJ = np.zeros((len(mass_BX), 2 * most + 1))
+    index_BX = left_BX.astype(np.int64) + most
+    kept_BX = np.where(beyond_BX, 0.0, mass_BX)
+    upper_BX = np.minimum(upper_BX, kept_BX)
+    np.add.at(mass_BJ, (rows, index_BX), kept_BX - upper_BX)
+    np.add.at(mass_BJ, (rows, index_BX + 1), upper_BX)
+    return mass_BJ, np.where(beyond_BX, mass_BX, 0.0).sum(axis=1)
+
+
 def family(pairs: list[Pair], step: float) -> Family:
     with np.errstate(divide="ignore"):
         log_p, log_q = (np.log(np.array([[float(x) for x in law[i]] for law in pairs])) for i in (0, 1))
     return family_of(log_p, log_q, step, math.ceil(1.5 / step))
+
+
+def test_a_spread_pair_keeps_both_laws() -> None:
+    log_p, log_q = np.log([0.31, 0.6, 0.09]), np.log([[0.3, 0.58, 0.12]])
+    one = family_of(log_p, log_q, 0.01, 60)
+    (band,) = one.forward
+    assert band.mass_MJ.sum() == pytest.approx(1, abs=1e-14)
+    assert (band.mass_MJ * np.exp(-0.01 * band.losses_J)).sum() == pytest.approx(1, abs=1e-12)
 
 
 def best_strategy(pairs: list[Pair], steps: int, t: Fraction) -> Fraction:
