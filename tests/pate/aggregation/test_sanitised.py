@@ -22,10 +22,10 @@ from pate.aggregation import (
     LNMax,
     NoisyMax,
     campaign_event,
-    release,
     require_affordable,
     sanitised,
 )
+from pate.aggregation.release import release
 from pate.errors import BudgetExceeded, InputError
 from pate.ledger import Account, PrivacyLedger
 from pate.values import Released
