@@ -12,7 +12,7 @@ from typing import TypeVar, final
 from pate.accounting import data_independent_epsilon
 from pate.accounting.curve import EpsilonBound
 from pate.accounting.data_independent.accountants import DEFAULT_ACCOUNTANT
-from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, LNMaxEvent, PrivacyEvent, RepeatedEvent
+from pate.accounting.events import ConfidentGNMaxEvent, GNMaxEvent, PrivacyEvent, RepeatedEvent, one_query
 from pate.accounting.planning import calibration, campaign, comparison
 from pate.aggregation import ConfidentGNMax, GNMax, LNMax, NoisyMax
 from pate.auditing import DELTA, Finding, pairs_for
@@ -102,7 +102,7 @@ def calibrate(
         InputError: no noise meets the budget.
     """
     event = mechanism.worst_case_event(queries=queries, moved_votes=moved_votes)
-    found = _one_query(calibration.calibrate(event, epsilon=epsilon, delta=delta, accountant=accountant))
+    found = one_query(calibration.calibrate(event, epsilon=epsilon, delta=delta, accountant=accountant))
     names = ("scale",) if isinstance(mechanism, LNMax) else ("sigma", "sigma_threshold")
     return replace(mechanism, **{name: getattr(found, name) for name in names if hasattr(mechanism, name)})
 
@@ -175,7 +175,7 @@ def compare(
     Returns:
         Private: all rows but ``gaussian``, ``worst_case_rdp`` and ``worst_case`` depend on the votes.
     """
-    event = _one_query(mechanism.worst_case_event(queries=votes.labels_TQ.shape[1], moved_votes=moved_votes))
+    event = one_query(mechanism.worst_case_event(queries=votes.labels_TQ.shape[1], moved_votes=moved_votes))
     return comparison.compare(votes.histogram(), event, delta=delta, fixed_in_advance=True, labels=votes)
 
 
@@ -203,17 +203,9 @@ def audit(
     )
 
 
-def _one_query(event: PrivacyEvent) -> GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent:
-    """The event of one query, or the campaign of Confident-GNMax."""
-    one = event.event if isinstance(event, RepeatedEvent) else event
-    if not isinstance(one, GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent):
-        raise expected("a noisy argmax", "use GNMax, LNMax or ConfidentGNMax", event=type(one).__name__)
-    return one
-
-
 def _planned(found: campaign.CampaignPlan, accountant: str) -> Plan:
     event = found.event
-    one = _one_query(event)
+    one = one_query(event)
     mechanism: GNMax | ConfidentGNMax
     if isinstance(one, ConfidentGNMaxEvent):
         queries = one.max_asked

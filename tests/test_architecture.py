@@ -135,6 +135,24 @@ SHARED_ACCOUNTING = {f"pate.accounting.{name}" for name in ("events", "curve", "
 ENFORCING = ("pate.accounting.data_independent.", "pate.ledger.budgets", "pate.ledger.accounts")
 
 
+def test_each_stage_is_a_file_with_a_function_of_its_name() -> None:
+    """A stage is named where it is run, by ``run.stage(NAME, ...)`` or ``run_stage(folder, NAME, ...)``."""
+    stages: dict[str, str] = {}
+    for path in modules("pipelines/run"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in {"run.stage", "run_stage"}:
+                names = [each.value for each in node.args if isinstance(each, ast.Constant)]
+                stages.update(dict.fromkeys(names, path.stem))
+    assert stages == {name: name for name in stages}
+    assert set(stages) == {
+        "partition", "features", "queries", "teachers", "votes", "labels", "student", "evaluation", "benchmark",
+        "report",
+    }  # fmt: skip
+    for name in stages:
+        tree = ast.parse((ROOT / "pipelines" / "run" / f"{name}.py").read_text())
+        assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
 def test_budgets_rest_on_the_data_independent_folder_alone() -> None:
     graph = import_graph()
     starts = [name for name in graph if name.startswith(ENFORCING)]

@@ -193,6 +193,18 @@ def kind_of(event: PrivacyEvent) -> str:
     return type(event).__name__.removesuffix("Event")
 
 
+def one_query(event: PrivacyEvent) -> GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent:
+    """The event of one query of a campaign; that of all queries for Confident-GNMax.
+
+    Raises:
+        InputError: the event is no campaign of one mechanism.
+    """
+    one = event.event if isinstance(event, RepeatedEvent) else event
+    if not isinstance(one, GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent):
+        raise expected("a noisy argmax", "use GNMax, LNMax or ConfidentGNMax", event=kind_of(one))
+    return one
+
+
 def leaves(event: PrivacyEvent) -> Counter[Leaf]:
     """Number of releases of each kind in an event, in the order in which kinds first occur in it.
 

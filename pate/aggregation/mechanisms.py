@@ -162,7 +162,7 @@ def require_possible(answers: events.PrivacyEvent, sanitised: events.SanitisedRe
     Raises:
         InputError: no smooth sensitivity is known, no finite cost, or noise beyond what can be drawn.
     """
-    each = one_query(answers)
+    each = estimable_query(answers)
     if each.moved_votes > 1:
         raise expected(
             "one vote moved by one privacy unit with privacy.sanitised",
@@ -180,10 +180,10 @@ def require_possible(answers: events.PrivacyEvent, sanitised: events.SanitisedRe
         )
 
 
-def one_query(answers: events.PrivacyEvent) -> events.GNMaxEvent | events.ConfidentGNMaxEvent:
+def estimable_query(answers: events.PrivacyEvent) -> events.GNMaxEvent | events.ConfidentGNMaxEvent:
     """Release of one query of a campaign that has a sanitised estimate."""
-    each = answers.event if isinstance(answers, events.RepeatedEvent) else answers
-    if not isinstance(each, events.GNMaxEvent | events.ConfidentGNMaxEvent):
+    each = events.one_query(answers)
+    if isinstance(each, events.LNMaxEvent):
         raise expected(
             "gnmax or confident-gnmax with privacy.sanitised",
             "no smooth sensitivity is known for another mechanism; remove privacy.sanitised",

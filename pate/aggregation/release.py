@@ -1,8 +1,8 @@
-"""The only path from private votes to public answers. It releases, after they were charged and persisted, the noisy
+"""The only path from private votes to public answers.
 
-argmax (or a refusal), once for each input, and the sanitised estimate that a campaign may declare, once for each
-
-campaign. Answers are released in batches, so that the time of a single query is not observable.
+It releases, after they were charged and persisted, the noisy argmax (or a refusal), once for each input, and the
+sanitised estimate that a campaign may declare, once for each campaign. Answers are released in batches, so that the
+time of a single query is not observable.
 """
 
 from __future__ import annotations

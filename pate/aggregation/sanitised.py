@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pate.accounting.events import PrivacyEvent, SanitisedReleaseEvent
 from pate.accounting.sanitised.gap_sensitivity import BASIS, gap_inputs
 from pate.accounting.sanitised.release import SanitisedEstimate, sanitised_estimate, sanitiser_noise
-from pate.aggregation.mechanisms import one_query
+from pate.aggregation.mechanisms import estimable_query
 from pate.aggregation.noise import NoiseSource
 from pate.errors import LedgerError
 from pate.ledger import Intent, PrivacyLedger
@@ -29,7 +29,7 @@ def draw_estimate(
         sanitised: the release, fixed before votes existed.
         noise: source of noise.
     """
-    cost, sensitivity = gap_inputs(votes, one_query(answers), sanitised, fixed_in_advance=True)
+    cost, sensitivity = gap_inputs(votes, estimable_query(answers), sanitised, fixed_in_advance=True)
     scales = sanitiser_noise(sanitised, sensitivity)
     return sanitised_estimate(
         sanitised,

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from pate.accounting.curve import require_delta
-from pate.accounting.events import PrivacyEvent, RepeatedEvent
+from pate.accounting.events import PrivacyEvent, one_query
 from pate.accounting.laws.argmax import output_laws
 from pate.accounting.laws.mechanism import mechanism_law
 from pate.aggregation.mechanisms import NoisyMax
@@ -23,7 +23,7 @@ from pate.auditing.neighbours import Neighbours
 def epsilon_of_pair(mechanism: NoisyMax, pair: Neighbours, delta: float) -> float:
     """Exact epsilon of a pair of neighbours under a mechanism, nats, from its law and not from samples."""
     event = mechanism.worst_case_event(queries=len(pair.first_QC), moved_votes=1)
-    one = event.event if isinstance(event, RepeatedEvent) else event
+    one = one_query(event)
     return epsilon_of_laws(_law(one, pair.first_QC), _law(one, pair.second_QC), delta)
 
 

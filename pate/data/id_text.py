@@ -1,6 +1,6 @@
 """Canonical form of one id: which spellings are one patient, and which are probably one.
 
-The rule holds for every source, text or number, and for patients and hospitals alike. The form of an id is its text
+The rule holds for every source, text or number, and for patients and hospitals alike. The form of an id is its text:
 
 * in Unicode's composed form (NFC), wide and narrow characters in their usual width, without invisible characters
   (zero-width characters, byte order marks, other control characters);

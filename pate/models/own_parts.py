@@ -1,15 +1,20 @@
-"""Own parts: functions of the user's, named in the configuration by their import path. Their contract is checked as
+"""User-defined functions, named in the configuration by their import path.
 
-far as possible: import and callability when a configuration is validated, results when they are called.
+Their contract is checked as far as possible: import and callability when a configuration is validated, results when
+they are called.
 """
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import reduce
 from importlib import import_module
 from typing import Any
+
+import numpy as np
 
 from pate.errors import InputError, expected
 
@@ -69,6 +74,27 @@ def call_part(path: str, *arguments: Any, key: str, **settings: Any) -> Any:
         raise
     except Exception as error:
         raise broken(key, path, f"it raises {type(error).__name__}") from error
+
+
+@contextmanager
+def own_draws(seed: int) -> Iterator[None]:
+    """Seed the global generators of Python, numpy and torch for user code, and restore them afterwards.
+
+    Draws of user code then follow from ``seed`` alone: not from what ran before in the same process, such as the
+    training of another teacher, which draws as often as that teacher's records ask for.
+    """
+    import torch  # noqa: PLC0415 - settings are importable without torch
+
+    python, numbers = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numbers)
 
 
 def broken(key: str, path: str, found: str) -> InputError:

@@ -119,6 +119,19 @@ class Supervised(NetworkLearner):
         )
 
 
+def _require_unlabelled(threshold: float, unlabelled_ratio: int, weight: float) -> None:
+    """Refuse settings of an unlabelled loss that are out of range."""
+    if not 0 <= threshold <= 1:
+        raise expected("0 <= threshold <= 1", "give a confidence", threshold=threshold)
+    if unlabelled_ratio < 1 or not weight > 0:
+        raise expected(
+            "unlabelled_ratio >= 1 and weight > 0",
+            "or choose the supervised learner",
+            unlabelled_ratio=unlabelled_ratio,
+            weight=weight,
+        )
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PseudoLabel(NetworkLearner):
@@ -145,15 +158,7 @@ class PseudoLabel(NetworkLearner):
         start, end = self.ramp
         if not 0 <= start <= end <= 1:
             raise expected("0 <= ramp[0] <= ramp[1] <= 1", "give fractions of training", ramp=self.ramp)
-        if not 0 <= self.threshold <= 1:
-            raise expected("0 <= threshold <= 1", "give a confidence", threshold=self.threshold)
-        if self.unlabelled_ratio < 1 or not self.weight > 0:
-            raise expected(
-                "unlabelled_ratio >= 1 and weight > 0",
-                "or choose the supervised learner",
-                unlabelled_ratio=self.unlabelled_ratio,
-                weight=self.weight,
-            )
+        _require_unlabelled(self.threshold, self.unlabelled_ratio, self.weight)
 
     def unlabelled_weight(self, progress: float) -> float:
         """``a`` after this fraction of training."""
@@ -206,15 +211,7 @@ class FixMatch(NetworkLearner):
     alignment: bool = True
 
     def __post_init__(self) -> None:
-        if not 0 <= self.threshold <= 1:
-            raise expected("0 <= threshold <= 1", "give a confidence", threshold=self.threshold)
-        if self.unlabelled_ratio < 1 or not self.weight > 0:
-            raise expected(
-                "unlabelled_ratio >= 1 and weight > 0",
-                "or choose the supervised learner",
-                unlabelled_ratio=self.unlabelled_ratio,
-                weight=self.weight,
-            )
+        _require_unlabelled(self.threshold, self.unlabelled_ratio, self.weight)
 
     def objective(self, pool: LabeledPool, seed: int, device: str | torch.device) -> Objective:
         """The loss above, see ``NetworkLearner``."""

@@ -18,6 +18,7 @@ from pate.errors import expected
 from pate.models.architectures import build
 from pate.models.boosted_trees import Abstainer, Trees, fit_trees
 from pate.models.bundle import fit_bundle
+from pate.models.own_parts import own_draws
 from pate.models.specs import CustomModel, EstimatorModel, ModelSpec, Shape, Strategy, TrainSpec, TreesSpec
 from pate.models.training import FloatArray, IntArray, Records
 from pate.randomness import derive_seed
@@ -71,8 +72,8 @@ def fit_teachers(
     """Fit the teachers of one bundle; a teacher without records abstains on every query.
 
     Each is a function of its own records, number and seed. A teacher without records keeps its position in the
-    computation, with one placeholder record, and its weights are discarded afterwards: without it, the positions of
-    the others would change.
+    computation, with one record of zeros, and its weights are discarded afterwards: without it, the positions of the
+    others would change.
 
     Args:
         model: of each teacher; selects the function below.
@@ -100,7 +101,7 @@ def _fit_networks(
 ) -> BundleWeights:
     input_shape, classes = fitting.input_shape, fitting.classes
     networks = [build(model, input_shape, classes, derive_seed(own, "weights")) for own in seeds]
-    return _fitted(networks, model.kind, partitions, teachers, seeds, fitting, fitting.strategy)
+    return pack(_fitted(networks, model.kind, partitions, seeds, fitting, fitting.strategy), teachers)
 
 
 @fit_teachers.register
@@ -113,19 +114,23 @@ def _fit_own_networks(
 ) -> BundleWeights:
     """One after the other: fused modules of the user's are not proven independent."""
     shape, classes = fitting.input_shape, fitting.classes
-    networks = [build_own(model, shape, classes, derive_seed(own, "weights")) for own in seeds]
-    return _fitted(networks, model.kind, partitions, teachers, seeds, fitting, "sequential")
+    networks = []
+    for partition, own in zip(partitions, seeds, strict=True):
+        network = build_own(model, shape, classes, derive_seed(own, "weights"))
+        with own_draws(derive_seed(own, "draws")):  # such as those of dropout
+            networks += _fitted([network], model.kind, [partition], [own], fitting, "sequential")
+    return pack(networks, teachers)
 
 
 def _fitted(
     networks: list[nn.Module],
     kind: str,
     partitions: Sequence[TeacherRecords],
-    teachers: Sequence[int],
     seeds: Sequence[int],
     fitting: Fitting,
     strategy: Strategy,
-) -> BundleWeights:
+) -> list[nn.Module]:
+    """The networks, fitted in place; NaN weights where a teacher has no records."""
     if fitting.train is None:
         raise expected("a TrainSpec for networks", "specify how they are fitted", kind=kind)
     input_shape, classes = fitting.input_shape, fitting.classes
@@ -145,7 +150,7 @@ def _fitted(
     for network, none in zip(networks, empty, strict=True):
         if none:
             silence(network)
-    return pack(networks, teachers)
+    return networks
 
 
 @fit_teachers.register
@@ -185,7 +190,8 @@ def _fit_estimators(
             continue
         records = _records(partition, fitting.input_shape, fitting.classes)
         rows_NF = records.inputs.flatten(1).numpy().copy()
-        fitted.append(fit_estimator(model, rows_NF, records.labels.numpy().copy(), fitting.classes, seed))
+        with own_draws(derive_seed(seed, "draws")):
+            fitted.append(fit_estimator(model, rows_NF, records.labels.numpy().copy(), fitting.classes, seed))
     return pack_estimators(fitted, teachers)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pate.errors import InputError
-from pate.models.own_parts import broken, call_part, load_part
+from pate.models.own_parts import broken, call_part, load_part, own_draws
 from pate.models.specs import CustomModel, Shape
 from pate.teachers.weights import TEACHERS_KEY
 
@@ -51,9 +51,8 @@ def silence(network: nn.Module) -> nn.Module:
 
 def _made(model: CustomModel, input_shape: Shape, classes: int, seed: int) -> nn.Module:
     """One call of the builder, and two inputs, which give lazy layers their shape."""
-    with torch.random.fork_rng(devices=[]):
-        load_part(model.builder, key=KEY)  # random draws during import must not change the first weights
-        torch.default_generator.manual_seed(seed)
+    load_part(model.builder, key=KEY)  # random draws during import must not change the first weights
+    with own_draws(seed):
         network = call_part(model.builder, tuple(input_shape), classes, key=KEY)
         if not isinstance(network, nn.Module):
             raise broken(KEY, model.builder, f"{type(network).__name__} where torch.nn.Module is needed")

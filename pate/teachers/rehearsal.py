@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,10 +10,11 @@ import numpy as np
 import torch
 
 from pate.errors import PateError
-from pate.models.own_parts import broken
+from pate.models.own_parts import broken, own_draws
 from pate.models.specs import CustomModel, EstimatorModel, TrainSpec
-from pate.models.training import FloatArray
+from pate.models.training import FloatArray, IntArray
 from pate.teachers import estimators, own_networks
+from pate.teachers.estimators import fit_estimator
 from pate.teachers.kinds import TeacherSpec
 from pate.teachers.training import train_bundle
 from pate.teachers.voting import vote
@@ -67,12 +69,23 @@ def rehearse_teachers(
         return weights.content if isinstance(model, CustomModel) else b"", votes
 
     half = len(rows) // 2  # the other inputs are asked without having been learned
+    if isinstance(model, EstimatorModel) and _draws(model, rows[:half], labels[:half], classes, seed):
+        raise broken(key, path, "another teacher after others were fitted, drawn from a global generator; use the seed")
     content, votes = fitted(range(half), 0)
     fitted(range(smallest), 1)
     fitted(range(1, len(rows)), 2)
     again, votes_again = fitted(range(half), 0)
     if content != again or not np.array_equal(votes, votes_again):
         raise broken(key, path, "another teacher after others were fitted; use the seed, keep nothing")
+
+
+def _draws(model: EstimatorModel, rows: FloatArray, labels: IntArray, classes: int, seed: int) -> bool:
+    """True if fitting an estimator draws from the global generator of Python or numpy."""
+    with own_draws(seed):
+        unused = random.random(), np.random.random_sample()
+    with own_draws(seed):
+        fit_estimator(model, rows.reshape(len(rows), -1).copy(), labels.astype(np.int64), classes, seed)
+        return (random.random(), np.random.random_sample()) != unused
 
 
 def _enough(rows: FloatArray, least: int) -> FloatArray:

@@ -1,10 +1,8 @@
-"""Private by default: warnings, logs, errors outside the main thread and native output. A library's warning may quote
+"""Private by default: warnings, logs, errors outside the main thread and native output.
 
-the row that caused it, an error in a thread or in a destructor prints its text on standard error by itself, and a
-
-decoder written in C reports faults of an image on file descriptor 2. Here they go to an incident, a private log, or
-
-nowhere.
+A library's warning may quote the row that caused it, an error in a thread or in a destructor prints its text on
+standard error by itself, and a decoder written in C reports faults of an image on file descriptor 2. Here they go to
+an incident, a private log, or nowhere.
 """
 
 from __future__ import annotations

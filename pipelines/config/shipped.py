@@ -17,9 +17,9 @@ def shipped() -> dict[str, Path]:
 
 
 def find_config(config: str | os.PathLike[str]) -> Path:
-    """The file of a configuration, named by its path or, if it is shipped, by its name. A file at that path has
+    """The file of a configuration, named by its path or, if it is shipped, by its name.
 
-    precedence.
+    A file at that path has precedence.
 
     Raises:
         InputError: neither a file nor a shipped configuration has this name.

@@ -14,9 +14,8 @@ from pate.accounting.events import (
     ConfidentGNMaxEvent,
     GNMaxEvent,
     LNMaxEvent,
-    RepeatedEvent,
     SanitisedReleaseEvent,
-    kind_of,
+    one_query,
 )
 from pate.errors import InputError, expected
 from pate.npy_file import load_npy
@@ -79,11 +78,7 @@ def _one_release(config: dict[str, Any], asked: int) -> GNMaxEvent | LNMaxEvent 
     """Event of one query of a recorded configuration; of all queries for Confident-GNMax."""
     mechanism = LabellingConfig.model_validate(config["labelling"]).mechanism.build()
     moved = PartitionConfig.model_validate(config["partition"]).group_size
-    event = mechanism.worst_case_event(queries=asked, moved_votes=moved)
-    each = event.event if isinstance(event, RepeatedEvent) else event
-    if not isinstance(each, GNMaxEvent | LNMaxEvent | ConfidentGNMaxEvent):
-        raise expected("a mechanism with a cost by votes", "use a data-independent accountant", event=kind_of(each))
-    return each
+    return one_query(mechanism.worst_case_event(queries=asked, moved_votes=moved))
 
 
 def _csv(path: Path) -> pd.DataFrame:

@@ -1,6 +1,6 @@
-"""An append-only file of events, one JSON object per line, on disk before the recording call returns. A tracker writes
+"""An append-only file of events, one JSON object per line, on disk before the recording call returns.
 
-here first and delivery reads from here, so that nothing is lost while a server is unavailable.
+A tracker writes here first and delivery reads from here, so that nothing is lost while a server is unavailable.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import pytest
 
 from pate.accounting.rounding import up
 from pate.accounting.sanitised.gap_sensitivity import gap_inputs
-from pate.aggregation.mechanisms import one_query
+from pate.aggregation.mechanisms import estimable_query
 from pate.ledger import PrivacyLedger
 from pate.votes import VoteMatrix
 from pipelines.config.experiment import Config, load
@@ -124,7 +124,7 @@ def test_neither_the_true_cost_nor_the_width_stands_in_a_public_file(bought) -> 
     release = run.config.sanitised_release()
     assert release is not None
     answers = run.config.labelling.mechanism.build().worst_case_event(queries=30, moved_votes=1)
-    cost, sensitivity = gap_inputs(votes, one_query(answers), release, fixed_in_advance=True)
+    cost, sensitivity = gap_inputs(votes, estimable_query(answers), release, fixed_in_advance=True)
     width = release.sigma_ss * (sensitivity + release.floor)
     secrets = [cost, sensitivity, width, math.log(width), width / (release.floor / 16)]
     files = [*(run.run / "public").rglob("*"), *(run.home / "mlflow").rglob("*")]

@@ -15,7 +15,7 @@ from scipy import stats
 
 from pate.accounting.events import SanitisedReleaseEvent
 from pate.aggregation import ConfidentGNMax, ExactNoise, GNMax, InsecureSeededNoise, NoisyMax, sanitised
-from pate.aggregation.mechanisms import one_query
+from pate.aggregation.mechanisms import estimable_query
 from pate.votes import VoteHistogram
 
 DRAWS = 1200
@@ -45,7 +45,7 @@ def fits(draws: np.ndarray, mean: float, sigma: float) -> bool:
 def test_both_integers_follow_their_law_and_no_other(noise, mechanism: NoisyMax, monkeypatch) -> None:
     answers = mechanism.worst_case_event(queries=4, moved_votes=1)
     votes = VoteHistogram.strict(COUNTS, 100)
-    private = sanitised.gap_inputs(votes, one_query(answers), RELEASE, fixed_in_advance=True)
+    private = sanitised.gap_inputs(votes, estimable_query(answers), RELEASE, fixed_in_advance=True)
     monkeypatch.setattr(sanitised, "gap_inputs", lambda *_, **__: private)  # the same each time, and costly
     estimates = [sanitised.draw_estimate(votes, answers=answers, sanitised=RELEASE, noise=noise) for _ in range(DRAWS)]
     cost, sensitivity = private

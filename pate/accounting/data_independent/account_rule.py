@@ -47,7 +47,7 @@ class AccountRule:
         return bool(self.declared) and not self.filter.admits(self.declared)
 
     def admits(self, campaigns: Sequence[PrivacyEvent]) -> bool:
-        """True if the account may be charged for these campaigns, the last of them asked for now."""
+        """True if the account may be charged for these campaigns, of which the last is new."""
         if self.bound:
             return within(campaigns, self.declared) and self._composed(self.declared) <= self.epsilon
         alone = len(campaigns) == 1 and self._composed(campaigns) <= self.epsilon

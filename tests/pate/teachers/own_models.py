@@ -63,6 +63,11 @@ def normalised(input_shape, classes):
     return nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, classes))
 
 
+def with_dropout(input_shape, classes):
+    """Draws from torch's global generator in each update."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.Dropout(0.5), nn.Linear(32, classes))
+
+
 _DRAWS = []
 
 
@@ -110,6 +115,28 @@ def regression(classes, seed):
 
 def tree(classes, seed):
     return DecisionTreeClassifier(max_depth=6, random_state=seed)
+
+
+class HalfOfMany:
+    """Learns from a random half of its records where there are many, as sklearn's early stopping does."""
+
+    def fit(self, inputs, labels):
+        if len(labels) >= 300:
+            half = np.random.permutation(len(labels))[::2]
+            inputs, labels = inputs[half], labels[half]
+        self.inner = DecisionTreeClassifier(max_depth=6, random_state=0).fit(inputs, labels)
+
+    def predict(self, inputs):
+        return self.inner.predict(inputs)
+
+
+def half_of_many(classes, seed):
+    return HalfOfMany()
+
+
+def unseeded_tree(classes, seed):
+    """Draws from numpy's global generator, mostly without a trace in its votes."""
+    return DecisionTreeClassifier(max_depth=6)
 
 
 class Votes:

@@ -130,6 +130,23 @@ def test_no_teacher_starts_from_what_another_learned_in_the_same_process(digits,
     assert second_after(first) == second_after(other)
 
 
+@pytest.mark.parametrize("model", [network("with_dropout"), estimator("half_of_many")], ids=str)
+def test_random_draws_of_one_teacher_do_not_follow_from_the_records_of_another(digits, model) -> None:
+    """One record fewer of the first teacher shifts the state of a generator that both draw from."""
+    changes = {"train": TrainSpec(epochs=2, batch_size=4)} if isinstance(model, CustomModel) else {}
+    found = []
+    for size in (400, 399):
+        first, second = parts(digits, 400, 330)
+        partitions = [tuple(own[:size] for own in first), second]
+        trained([partitions[0]], model, numbers=[0], **changes)  # an earlier bundle of the same process
+        both = trained(partitions, model, **changes)
+        found.append(vote(both, digits[0][-300:], model=model, classes=10)[1])
+    np.testing.assert_array_equal(*found)
+    before = np.random.get_state()[1].copy()
+    trained(parts(digits, 400), model, **changes)
+    np.testing.assert_array_equal(np.random.get_state()[1], before, "the process's own draws are not disturbed")
+
+
 def test_one_class_is_voted_for_and_no_records_abstain_without_the_users_code(digits) -> None:
     inputs, labels = digits
     threes = labels == 3
@@ -146,7 +163,9 @@ def rehearsed(digits, model) -> None:
     rehearse_teachers(model, digits[0][:300], train=train, classes=10, seed=7)
 
 
-@pytest.mark.parametrize("model", [network("build"), estimator("regression"), estimator("tree")], ids=str)
+@pytest.mark.parametrize(
+    "model", [network("build"), network("with_dropout"), estimator("regression"), estimator("tree")], ids=str
+)
 def test_own_parts_that_meet_their_contract_pass_the_rehearsal(digits, model) -> None:
     rehearsed(digits, model)
 
@@ -159,6 +178,7 @@ def test_own_parts_that_meet_their_contract_pass_the_rehearsal(digits, model) ->
         (network("drifting"), "another teacher after others were fitted"),
         (estimator("hoarder"), "another teacher after others were fitted"),
         (estimator("unseeded_forest"), "another teacher after others were fitted"),
+        (estimator("unseeded_tree"), "another teacher after others were fitted"),
         (estimator("neighbours"), "ValueError where it is fitted on 2 inputs, or asked"),
         (estimator("no_estimator"), "object without fit and predict"),
     ],
