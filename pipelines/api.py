@@ -21,6 +21,7 @@ from pipelines.run.label_and_train import label_and_train
 from pipelines.storage.failures import as_public, hooks
 from pipelines.storage.home import Home
 from pipelines.storage.home import home as default_home
+from pipelines.storage.native_output import kept_private
 from pipelines.storage.run_folder import RunFolder
 
 _PREFIX = "student_"
@@ -41,7 +42,7 @@ def run(
     base = default_home() if home is None else Path(home).absolute()
     private = Home(base).private_folder
     failure: PateError | KeyboardInterrupt
-    with hooks(private):
+    with hooks(private), kept_private(base, private):
         try:
             chosen = configuration(config, seed)
             summary = label_and_train(chosen, base=base, progress=Quiet() if quiet else Terminal())

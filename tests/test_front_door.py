@@ -346,6 +346,8 @@ class Dying:
 def work(*_, **__):
     warnings.simplefilter("always")
     warnings.warn({CANARY!r})
+    os.write(1, b"{CANARY}\\n"), os.write(2, b"{CANARY} native\\n")
+    print("of the run itself", file=sys.stderr)
     logging.getLogger("some.library").error({CANARY!r})
     Dying()
     thread = threading.Thread(target=fail)
@@ -365,13 +367,17 @@ try:
 except pate.errors.InternalError as error:
     assert error.__context__ is None
 assert state() == before
+os.write(2, b"native, after the run\\n")
 warnings.warn("of the notebook itself")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert CANARY not in done.stdout + done.stderr
     lines = re.findall(r"internal error \(RuntimeError\) in a (thread|clean-up); see `pate incident \w+`", done.stderr)
     assert sorted(lines) == ["clean-up", "thread"]
+    assert "of the run itself" in done.stderr.splitlines()
+    assert "native, after the run" in done.stderr.splitlines()
     assert done.stderr.splitlines()[-1].endswith("of the notebook itself")
+    assert f"{CANARY} native" in (tmp_path / "private" / "native.log").read_text()
     incidents = [path.read_text() for path in (tmp_path / "private" / "incidents").iterdir()]
     assert len(incidents) == 3
     assert all(CANARY in text for text in incidents)

@@ -10,9 +10,10 @@ import typer
 
 from pate.errors import InputError, InternalError, PateError, QuorumLost
 from pipelines.cli.commands import Commands, add_commands
-from pipelines.cli.egress import give_terminal_back, keep_private
+from pipelines.cli.egress import keep_private
 from pipelines.storage.failures import as_public
 from pipelines.storage.home import Home, home
+from pipelines.storage.native_output import give_terminal_back
 
 STARTS_OTHERS = ("report", "ui")
 """Commands that start a browser or become a server, and read no private records."""

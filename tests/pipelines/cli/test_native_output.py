@@ -25,7 +25,8 @@ from PIL import Image
 from pate.data.files.images import Pixels, read_images
 from pate.data.files.table_file import FileFormat, read_rows
 from pate.errors import InputError
-from pipelines.cli.egress import MOST_LOG_BYTES, NATIVE_LOG
+from pipelines.storage.home import NATIVE_LOG
+from pipelines.storage.native_output import MOST_LOG_BYTES
 
 IMAGES = """
 name: scans
@@ -69,7 +70,8 @@ REFUSED = "pate: error: Expected no partition.label_skew on data that are not a 
 PRIVATE = """
 import faulthandler, os, shutil, subprocess, sys, warnings
 from pathlib import Path
-from pipelines.cli.egress import give_terminal_back, keep_private
+from pipelines.cli.egress import keep_private
+from pipelines.storage.native_output import give_terminal_back
 
 def folder():
     path = Path(os.environ["PATE_HOME"], "private")
