@@ -8,7 +8,7 @@ values, never in keys: trackers restrict their keys.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
@@ -235,6 +235,21 @@ class CategoricalConfig(Section):
     )
     categories: tuple[CategoriesConfig, ...] = Field((), description="default: those that occur in the pool")
     missing: Literal["category", "ignore", "refuse"] = "refuse"
+    most_frequent: Count | None = Field(
+        None, description="only this many categories of the pool become features; all others share one, '(other)'"
+    )
+    prefix: Count | None = Field(
+        None, description="values are compared by this many first characters, such as 3 for the group of an ICD code"
+    )
+    later: ClassVar[frozenset[str]] = frozenset({"most_frequent", "prefix"})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _others_are_known(cls, values: Any) -> Any:
+        """With ``most_frequent`` every value has a feature, so ``unknown`` need not be written."""
+        if isinstance(values, dict) and values.get("most_frequent") is not None:
+            return {"unknown": "ignore", **values}
+        return values
 
 
 class ColumnsConfig(Section):

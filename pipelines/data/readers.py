@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pate.data.categories import CategoricalColumns
 from pate.data.columns import LabelRule
-from pate.data.encoding import CategoricalColumns, Missing, NumericColumns
+from pate.data.encoding import Missing, NumericColumns
 from pate.data.files.images import ImageSource
 from pate.data.files.npz import NpzArrays, NpzFile
 from pate.data.files.table import TableColumns, TableFile
@@ -62,6 +63,8 @@ def table_columns(data: TableData) -> TableColumns:
                 unknown=group.unknown,
                 categories={row.column: row.values for row in group.categories},
                 missing=group.missing,
+                most_frequent=group.most_frequent,
+                prefix=group.prefix,
             )
             for group in data.features.categorical
         ),

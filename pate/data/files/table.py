@@ -12,8 +12,9 @@ import pandas as pd
 
 from pate.arrays import IdArray
 from pate.data.body import UNLABELLED, Body, Split, divide, require_one_spelling, rows_refused
+from pate.data.categories import CategoricalColumns
 from pate.data.columns import LabelRule, canonical, ids
-from pate.data.encoding import CategoricalColumns, ColumnEncoder, NumericColumns, fit_encoder
+from pate.data.encoding import ColumnEncoder, NumericColumns, fit_encoder
 from pate.data.files.table_file import FileFormat, Join, interpret, join_tables, read_rows, read_table
 from pate.data.ids import canonical_ids
 from pate.data.origin import Origin, file_digest, joined, rows_digests
