@@ -6,8 +6,7 @@ Nothing here is ever fitted on private records. Shape legend: ``N`` records, ``F
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Literal, final
 
 import numpy as np
@@ -15,13 +14,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from pate.data.body import rows_refused
-from pate.data.columns import canonical, column, numbers, plain, require_exact
+from pate.data.categories import CategoricalColumns, CategoryCode, encode_categories, fit_categories
+from pate.data.columns import column, numbers
 from pate.data.records import FloatArray
 from pate.errors import expected
-
-MOST_CATEGORIES = 200
-MISSING = "(missing)"
-"""Name of the category of missing values."""
 
 
 @final
@@ -66,30 +62,6 @@ class NumericColumns:
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CategoricalColumns:
-    """Columns of categories that become one feature each (one-hot), treated alike.
-
-    Attributes:
-        columns: their names.
-        unknown: a category that was not declared and does not occur in the pool: ``ignore`` sets all of the
-            column's features to 0, ``refuse`` stops.
-        categories: column -> its categories; columns that are not listed take those of the pool.
-        missing: ``category`` makes missing a category of its own; ``ignore`` sets all features to 0; ``refuse`` stops.
-    """
-
-    columns: tuple[str, ...]
-    unknown: Literal["ignore", "refuse"]
-    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    missing: Literal["category", "ignore", "refuse"] = "refuse"
-
-    def __post_init__(self) -> None:
-        surplus = sorted(set(self.categories) - set(self.columns))
-        if surplus:
-            raise expected("categories of listed columns only", "add them to columns or remove them", surplus=surplus)
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NumericCode:
     """One fitted column of numbers: ``clip((x or fill) - mean) / std``."""
 
@@ -99,17 +71,6 @@ class NumericCode:
     mean: float
     std: float
     clip: float | None
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CategoryCode:
-    """One fitted column of categories."""
-
-    name: str
-    categories: tuple[str, ...]
-    unknown: Literal["ignore", "refuse"]
-    missing: Literal["category", "ignore", "refuse"]
 
 
 @final
@@ -126,12 +87,16 @@ class ColumnEncoder:
         for code in self.numeric:
             found += [code.name, f"{code.name} is missing"] if code.indicator else [code.name]
         for group in self.categorical:
-            found += [f"{group.name} = {value}" for value in _values(group)]
+            found += [f"{group.name} = {value}" for value in group.features()]
         return tuple(found)
 
     def to_json(self) -> str:
         """The fitted encoder as JSON, to encode another table in the same way."""
-        return json.dumps({**asdict(self), "features": self.names()}, indent=1)
+        content = asdict(self)
+        for code, row in zip(self.categorical, content["categorical"], strict=True):
+            for name in code.unused():
+                del row[name]
+        return json.dumps({**content, "features": self.names()}, indent=1)
 
     @staticmethod
     def from_json(text: str) -> ColumnEncoder:
@@ -156,7 +121,7 @@ class ColumnEncoder:
                 is to refuse it; a count in public, rows in the private detail.
         """
         parts = [_encode_numbers(code, table, key) for code in self.numeric]
-        parts += [_encode_categories(code, table, key) for code in self.categorical]
+        parts += [encode_categories(code, table, key) for code in self.categorical]
         with np.errstate(over="ignore"):  # non-finite values are refused later
             return np.concatenate(parts, axis=1).astype(np.float32)
 
@@ -180,7 +145,7 @@ def fit_encoder(
         raise expected("at least one feature column, each declared once", "correct data.features", columns=listed)
     return ColumnEncoder(
         numeric=tuple(_fit_numbers(name, group, pool) for group in numeric for name in group.columns),
-        categorical=tuple(_fit_categories(name, group, pool) for group in categorical for name in group.columns),
+        categorical=tuple(fit_categories(name, group, pool) for group in categorical for name in group.columns),
     )
 
 
@@ -206,19 +171,6 @@ def _fit_numbers(name: str, group: NumericColumns, pool: pd.DataFrame) -> Numeri
     )
 
 
-def _fit_categories(name: str, group: CategoricalColumns, pool: pd.DataFrame) -> CategoryCode:
-    declared = group.categories.get(name)
-    values = canonical(column(pool, name, declared="data.features", key="the pool")).dropna()
-    found = tuple(plain(value) for value in declared) if declared is not None else tuple(sorted(set(values)))
-    if not 1 <= len(found) <= MOST_CATEGORIES:
-        raise expected(
-            f"1 to {MOST_CATEGORIES} categories of {name!r}",
-            "declare data.features.categorical.categories, or leave the column out",
-            found=len(found),
-        )
-    return CategoryCode(name=name, categories=found, unknown=group.unknown, missing=group.missing)
-
-
 def _encode_numbers(code: NumericCode, table: pd.DataFrame, key: str) -> npt.NDArray[np.float64]:
     values_N = numbers(column(table, code.name, declared="data.features", key=key), name=code.name, key=key)
     missing_N = np.isnan(values_N)
@@ -233,34 +185,3 @@ def _encode_numbers(code: NumericCode, table: pd.DataFrame, key: str) -> npt.NDA
     if code.clip is not None:
         scaled_N = np.clip(scaled_N, -code.clip, code.clip)
     return np.stack([scaled_N, missing_N] if code.indicator else [scaled_N], axis=1).astype(np.float64)
-
-
-def _encode_categories(code: CategoryCode, table: pd.DataFrame, key: str) -> npt.NDArray[np.float64]:
-    written = column(table, code.name, declared="data.features", key=key)
-    require_exact(written, name=code.name, key=key)
-    values = canonical(written)
-    missing_N = values.isna().to_numpy()
-    index = {value: position for position, value in enumerate(code.categories)}
-    position_N = values.map(index).fillna(-1).to_numpy().astype(np.int64)
-    unknown_N = (position_N < 0) & ~missing_N
-    refused = [
-        (code.missing == "refuse", missing_N, "a value", "missing: category or ignore"),
-        (code.unknown == "refuse", unknown_N, "a known category", "unknown: ignore, or list it under categories"),
-    ]
-    for stops, bad_N, what, remedy in refused:
-        if stops and bad_N.any():
-            raise rows_refused(
-                f"{what} of {code.name!r} in every record",
-                f"declare data.features.categorical {remedy}",
-                key=key,
-                bad_N=bad_N,
-                found=list(values),
-            )
-    if code.missing == "category":
-        position_N = np.where(missing_N, len(code.categories), position_N)
-    ones: npt.NDArray[np.bool_] = position_N[:, None] == np.arange(len(_values(code)))[None, :]
-    return ones.astype(np.float64)
-
-
-def _values(code: CategoryCode) -> tuple[str, ...]:
-    return (*code.categories, MISSING) if code.missing == "category" else code.categories

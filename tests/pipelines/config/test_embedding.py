@@ -16,8 +16,9 @@ import yaml
 from pate.accounting.events import SanitisedReleaseEvent
 from pate.aggregation import mechanisms
 from pate.data.body import Split
+from pate.data.categories import CategoricalColumns
 from pate.data.columns import LabelRule
-from pate.data.encoding import CategoricalColumns, Missing, NumericColumns
+from pate.data.encoding import Missing, NumericColumns
 from pate.data.files.images import Pixels
 from pate.data.files.table_file import FileFormat, Join
 from pate.features import diffusion, representations

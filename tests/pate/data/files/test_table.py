@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from pate.data.body import Split
+from pate.data.categories import CategoricalColumns
 from pate.data.columns import LabelRule
-from pate.data.encoding import CategoricalColumns, Missing, NumericColumns, fit_encoder
+from pate.data.encoding import Missing, NumericColumns, fit_encoder
 from pate.data.files.table import TableColumns, TableFile, table_study
 from pate.data.files.table_file import FileFormat, read_table
 from pate.data.records import Study
