@@ -35,8 +35,12 @@ def parquet_text(path: Path) -> pd.DataFrame:
     table = table.drop_columns([name for name in table.column_names if _UNNAMED.fullmatch(name)])
     for number, field in enumerate(table.schema):
         table = table.set_column(number, field.name, _exact(table.column(number)))
-    frame = table.to_pandas(ignore_metadata=True)
-    return frame.apply(_text).astype("str")
+    return as_text(table.to_pandas(ignore_metadata=True))
+
+
+def as_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """All columns of a table of typed cells as text, missing values as NaN."""
+    return pd.DataFrame({name: _text(frame[name]) for name in frame.columns}, index=frame.index).astype("str")
 
 
 def _exact(values: pa.ChunkedArray) -> pa.ChunkedArray:
