@@ -1,10 +1,11 @@
 """A trained student as a file that needs neither its Python class nor unpickling.
 
 A network is ``torch.export``'s pt2 archive, boosted trees are xgboost's JSON. The folder holds ``model.pt2`` or
-``trees.json``, ``input_example.npy`` and, written last, ``model.json`` with shapes and hashes. The pt2 archive stores
-weights as raw bytes and the graph as JSON. Its one pickled record, the example input, is replaced by zeros, and
-``load_exported`` opens a folder only if that record passes torch's restricted unpickler: the format's own loader would
-fall back to the unrestricted one. Trees are checked number by number.
+``trees.json``, ``input_example.npy``, ``preprocessing.json`` where raw inputs are known and, written last,
+``model.json`` with shapes and hashes. The pt2 archive stores weights as raw bytes and the graph as JSON. Its one
+pickled record, the example input, is replaced by zeros, and ``load_exported`` opens a folder only if that record passes
+torch's restricted unpickler: the format's own loader would fall back to the unrestricted one. Trees are checked number
+by number.
 
 torch and xgboost are imported when a student is saved or loaded, not before: delivery needs the description only.
 """
@@ -18,7 +19,7 @@ import json
 import re
 import sys
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -27,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pate.errors import InputError, expected
-from pate.files import write_atomically
+from pate.files import bytes_hash, file_hash, write_atomically
 from pate.values import Released, released_value
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ MODEL_FILES = {"pt2": "model.pt2", "xgboost-json": "trees.json"}
 """Format -> name of the file."""
 EXAMPLE_FILE = "input_example.npy"
 SPEC_FILE = "model.json"
+PREPROCESSING_FILE = "preprocessing.json"
+"""From raw records to inputs, as ``pate.scoring`` reads it."""
 
 _WORDS = frozenset({"version", "archive_format", "archive_version", "byteorder", "serialization_id"})
 _WORD = re.compile(rb"[A-Za-z0-9._-]{1,64}\n?")
@@ -58,6 +61,7 @@ class ExportedSpec:
         parameters: number of trainable numbers; of trees, splits and leaves.
         library_version: of torch or xgboost, which wrote the file.
         digest: SHA-256 of the file, hex.
+        preprocessing_digest: likewise of ``preprocessing.json``; ``None`` where there is none.
     """
 
     input_shape: tuple[int, ...]
@@ -68,6 +72,7 @@ class ExportedSpec:
     library_version: str
     digest: str
     format: str = "pt2"
+    preprocessing_digest: str | None = None
 
     @property
     def file(self) -> str:
@@ -78,7 +83,10 @@ class ExportedSpec:
 
 
 def save_exported(
-    network: Released[torch.nn.Module], example: Released[npt.NDArray[np.generic]], folder: Path
+    network: Released[torch.nn.Module],
+    example: Released[npt.NDArray[np.generic]],
+    folder: Path,
+    preprocessing: Released[str] | None = None,
 ) -> ExportedSpec:
     """Export a student, in evaluation mode and on the CPU, for any number of records.
 
@@ -86,6 +94,7 @@ def save_exported(
         network: takes one tensor of N records and returns one tensor of N rows of scores; left as it is.
         example: public records, at least two of them, shape N x record.
         folder: made if it is not there; files of an earlier export are replaced.
+        preprocessing: from raw records to inputs, as JSON (``pate.scoring.preprocessing``).
 
     Raises:
         InputError: the example has fewer than two records, or what was exported does not compute what the network
@@ -102,13 +111,18 @@ def save_exported(
     else:
         content, spec = _exported_network(student, rows)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (SPEC_FILE, *MODEL_FILES.values()):
+    for name in (SPEC_FILE, PREPROCESSING_FILE, *MODEL_FILES.values()):
         (folder / name).unlink(missing_ok=True)
+    if preprocessing is not None:
+        text = released_value(preprocessing).encode()
+        write_atomically(folder / PREPROCESSING_FILE, text)
+        spec = replace(spec, preprocessing_digest=bytes_hash(text))
     numbers = io.BytesIO()
     np.save(numbers, rows, allow_pickle=False)
     write_atomically(folder / spec.file, content)
     write_atomically(folder / EXAMPLE_FILE, numbers.getvalue())
-    write_atomically(folder / SPEC_FILE, json.dumps(asdict(spec), indent=1))
+    described = {name: value for name, value in asdict(spec).items() if value is not None}
+    write_atomically(folder / SPEC_FILE, json.dumps(described, indent=1))
     return spec
 
 
@@ -162,26 +176,37 @@ def _exported_trees(trees: Trees, rows: npt.NDArray[np.generic]) -> tuple[bytes,
     )
 
 
-def read_spec(folder: Path) -> ExportedSpec:
-    """The description of the student in a folder, checked against the file's bytes.
+def read_spec(folder: Path, model_file: Path | None = None) -> ExportedSpec:
+    """The description of the student in a folder, checked against the bytes of its files.
+
+    Args:
+        folder: of the export.
+        model_file: the student's own file, where it lies elsewhere.
 
     Raises:
-        InputError: there is no finished export, or the file is not the one described.
+        InputError: there is no finished export, or a file is not the one described.
     """
     try:
         fields: dict[str, Any] = json.loads((folder / SPEC_FILE).read_text())
         fields |= {key: tuple(fields[key]) for key in ("input_shape", "output_shape")}
         spec = ExportedSpec(**fields)
-        digest = hashlib.sha256((folder / spec.file).read_bytes()).hexdigest()
+        digest = file_hash(model_file or folder / spec.file)
+        preprocessing = spec.preprocessing_digest and file_hash(folder / PREPROCESSING_FILE)
     except FileNotFoundError:
         raise expected("a folder written by save_exported", "export the student first", folder=folder.name) from None
     if spec.digest != digest:
         raise expected("the archive that the description names", "export the student again", digest=digest)
+    if spec.preprocessing_digest != preprocessing:
+        raise expected("the preprocessing that the description names", "restore the file", digest=preprocessing)
     return spec
 
 
-def load_exported(folder: Path) -> torch.nn.Module:
+def load_exported(folder: Path, model_file: Path | None = None) -> torch.nn.Module:
     """The student in a folder, from inputs to scores; nothing in it is unpickled without restriction.
+
+    Args:
+        folder: of the export.
+        model_file: the student's own file, where it lies elsewhere.
 
     Raises:
         InputError: as ``read_spec``; or a record of the archive is neither raw numbers, nor JSON, nor plain tensors; or
@@ -189,13 +214,14 @@ def load_exported(folder: Path) -> torch.nn.Module:
     """
     import torch  # noqa: PLC0415
 
-    spec = read_spec(folder)
+    spec = read_spec(folder, model_file)
+    file = model_file or folder / spec.file
     if spec.format == "xgboost-json":
         from pate.models.boosted_trees import Trees  # noqa: PLC0415
 
-        return Trees((folder / spec.file).read_bytes(), spec.input_shape[0], spec.output_shape[0]).eval()
-    _refuse_pickle(folder / spec.file)
-    module: torch.nn.Module = torch.export.load(folder / spec.file).module()
+        return Trees(file.read_bytes(), spec.input_shape[0], spec.output_shape[0]).eval()
+    _refuse_pickle(file)
+    module: torch.nn.Module = torch.export.load(file).module()
     return module
 
 

@@ -14,6 +14,7 @@ from pate.randomness import derive_seed
 from pate.student import LabeledPool, Student
 from pate.student.export import load_exported, save_exported
 from pate.values import Released
+from pipelines.data.raw_input import preprocessing_of
 from pipelines.outcome.campaign import Campaign
 from pipelines.run.context import Run
 from pipelines.run.features import encoded
@@ -33,7 +34,13 @@ def student(run: Run, campaign: Released[Campaign]) -> Released[Student]:
         if not labelled:
             raise expected("at least one answered query", "lower the threshold or ask more queries", answered=0)
         trained = _train(run, labels_M, labelled)
-        save_exported(Released.public(trained.network), Released.public(pool.inputs[:8]), run.folder.student)
+        raw = preprocessing_of(run.config, run.study)
+        save_exported(
+            Released.public(trained.network),
+            Released.public(pool.inputs[:8]),
+            run.folder.student,
+            None if raw is None else Released.public(raw.to_json()),
+        )
         line = f"{run.config.student.learner} on {labelled} labels and {len(pool)} public inputs"
         return Done(outputs=sorted(run.folder.student.iterdir()), note={}, line=line)
 
