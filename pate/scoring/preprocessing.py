@@ -15,10 +15,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from pate.data.body import rows_refused
+from pate.data.columns import plain
 from pate.data.encoding import ColumnEncoder
+from pate.data.files.file_format import FileFormat
 from pate.data.files.images import Pixels
 from pate.data.files.parquet import as_text
-from pate.data.files.file_format import FileFormat
 from pate.data.files.table_file import interpret
 from pate.data.records import FloatArray
 from pate.errors import InputError, expected
@@ -52,13 +53,14 @@ class TableInput:
         """Name of each column that is needed -> ``number`` or ``category``."""
         return column_kinds(self.encoder)
 
-    def encode(self, rows: pd.DataFrame, *, key: str = ROWS) -> FloatArray:
+    def encode(self, rows: pd.DataFrame, *, key: str = ROWS, style: FileFormat | None = None) -> FloatArray:
         """Features, as in training. Shape ``[N, F]``; other columns are ignored.
 
         Args:
             rows: text as it stands in the study's files, or typed cells; missing ones as ``None``, NaN or as text that
                 is declared to mean it.
             key: name of the rows, for errors.
+            style: format of their text; default: the study's.
 
         Raises:
             InputError: a missing column, text where numbers are declared, or a missing or unknown value whose policy is
@@ -75,8 +77,10 @@ class TableInput:
         own = rows.loc[:, needed]
         if own.shape[1] > len(needed):
             raise expected(f"each column once in {key}", "remove the copies", columns=sorted(set(own.columns)))
-        text = interpret(as_text(own.reset_index(drop=True)), self.style, key=key)
-        features_N = self.encoder.encode(text, key=key)
+        form = style or self.style
+        numeric = [name for name, kind in self.columns().items() if kind == "number"]
+        text = _written(own.reset_index(drop=True), numeric, form.decimal)
+        features_N = self.encoder.encode(interpret(text, form, key=key, numeric=numeric), key=key)
         broken_N = ~np.isfinite(features_N).all(axis=1)
         if broken_N.any():
             raise rows_refused("numbers of single precision", "correct the largest", key=key, bad_N=broken_N)
@@ -216,6 +220,17 @@ def column_kinds(encoder: ColumnEncoder) -> dict[str, str]:
     """Name of each column that an encoder reads -> ``number`` or ``category``."""
     numbers = {code.name: "number" for code in encoder.numeric}
     return numbers | {code.name: "category" for code in encoder.categorical}
+
+
+def _written(rows: pd.DataFrame, numeric: list[str], decimal: str) -> pd.DataFrame:
+    """Rows as text; numbers with the decimal sign of the study's files."""
+    text = as_text(rows)
+    if decimal != ".":
+        for name in numeric:
+            typed_N = ~rows[name].map(lambda cell: isinstance(cell, str)).to_numpy(dtype=bool)
+            signed = text[name].map(lambda number: plain(number).replace(".", decimal), na_action="ignore")
+            text[name] = text[name].mask(typed_N, signed)
+    return text
 
 
 def _tuples(value: Any) -> Any:
