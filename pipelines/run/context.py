@@ -20,6 +20,7 @@ from pipelines.progress import Progress
 from pipelines.run.stages import Done, run_stage
 from pipelines.storage.home import Home
 from pipelines.storage.run_folder import RunFolder
+from pipelines.tracking.cards import without_long
 from pipelines.tracking.destination import Destination
 from pipelines.tracking.tracker import DatasetCard, Tracker
 
@@ -97,7 +98,10 @@ def record_configuration(run: Run) -> None:
     tracker = run.tracker
     settings = run.config.model_dump(mode="json", exclude={"tracking", "ray"})  # addresses are private
     write_atomically(run.folder.settings_file, json.dumps(settings, indent=1))
-    tracker.params(Released.public(run.config.content()))
+    values, shortened = without_long(run.config.content(), file=run.folder.settings_file.name)
+    tracker.params(Released.public(values))
+    if shortened:
+        tracker.artifact(Released.public(run.folder.settings_file.name))
     tracker.tags(Released.public({"environment": versions()}))  # not a parameter: a run may be resumed after an upgrade
     for row in run.public_sets():
         tracker.dataset(

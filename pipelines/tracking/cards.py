@@ -6,6 +6,7 @@ a server accepts every recorded event.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -167,13 +168,35 @@ def to_texts(values: Mapping[str, Any], *, prefix: str = "") -> dict[str, str]:
     return texts
 
 
-def _text(key: str, value: Any) -> str:
+def without_long(values: Mapping[str, Any], *, file: str) -> tuple[dict[str, Any], bool]:
+    """Parameters in which every text that is too long names a file and a hash instead, and ``True`` if there is one.
+
+    Args:
+        values: parameters, which may be nested.
+        file: of the run's public folder, with the whole values.
+    """
+    found: dict[str, Any] = {}
+    shortened = False
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found[key], inside = without_long(value, file=file)
+            shortened |= inside
+        elif len(_written(value)) > MAX_TEXT:
+            digest = hashlib.sha256(_written(value).encode()).hexdigest()
+            found[key], shortened = f"in {file}, {len(_written(value))} characters, SHA-256 {digest}", True
+        else:
+            found[key] = value
+    return found, shortened
+
+
+def _written(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        text = json.dumps(value, default=str)
-    elif value is None or isinstance(value, bool):
-        text = str(value).lower()
-    else:
-        text = str(value)
+        return json.dumps(value, default=str)
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+def _text(key: str, value: Any) -> str:
+    text = _written(value)
     if len(text) > MAX_TEXT:
         raise expected(f"at most {MAX_TEXT} characters", "record a file instead", key=key, length=len(text))
     return text
