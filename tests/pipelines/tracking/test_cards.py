@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 
 import pytest
 
 from pate.errors import InputError
-from pipelines.tracking.cards import DatasetCard, ModelCard, check_key, to_texts
+from pipelines.tracking.cards import DatasetCard, ModelCard, check_key, to_texts, without_long
 
 
 def _model(**changes: object) -> ModelCard:
@@ -47,3 +49,15 @@ def test_a_data_set_needs_a_fingerprint_that_fits() -> None:
     DatasetCard(name="pool", fingerprint="f" * 32, source="digits", rows=3, context="pool")
     with pytest.raises(InputError):
         DatasetCard(name="pool", fingerprint="f" * 37, source="digits", rows=3, context="pool")
+
+
+def test_a_text_too_long_for_a_parameter_names_the_file_and_a_hash() -> None:
+    columns = [f"laboratory_value_{number}" for number in range(400)]
+    values = {"name": "wide", "features": {"columns": columns, "scale": "public"}}
+    short, shortened = without_long(values, file="config.json")
+    assert shortened
+    texts = to_texts(short)
+    digest = hashlib.sha256(json.dumps(columns).encode()).hexdigest()
+    assert texts["features.columns"] == f"in config.json, {len(json.dumps(columns))} characters, SHA-256 {digest}"
+    assert texts["features.scale"] == "public"
+    assert without_long({"a": {"b": None, "c": [1]}}, file="f") == ({"a": {"b": None, "c": [1]}}, False)
