@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, Protocol, final
 
 import numpy as np
 import numpy.typing as npt
@@ -64,10 +64,27 @@ class PublicSource:
             )
 
 
-def fingerprint(*arrays: npt.NDArray[np.generic]) -> str:
+class Streamed(Protocol):
+    """An array that is too large for memory."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+        ...
+
+    def hashed(self, digest: Any) -> Any:
+        """Return a running SHA-256 after its little-endian float32 bytes."""
+        ...
+
+
+def fingerprint(*arrays: npt.NDArray[np.generic] | Streamed) -> str:
     """The first 128 bits, in hex, of SHA-256 over dtype, shape and little-endian bytes of each array."""
     digest = hashlib.sha256()
     for array in arrays:
+        if not isinstance(array, np.ndarray):
+            digest.update(f"<f4{array.shape}".encode())
+            digest = array.hashed(digest)
+            continue
         canonical = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
         digest.update(f"{canonical.dtype.str}{canonical.shape}".encode())
         digest.update(canonical.tobytes())

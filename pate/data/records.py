@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pate.arrays import IdArray, IntArray
+from pate.data.files.stored_images import StoredImages
 from pate.data.ids import match_keys
 from pate.data.origin import FILE_BITS, Origin
 from pate.data.private_side import private_side
@@ -31,14 +32,14 @@ class PrivateRecords(Redacted):
     """Labelled records that must not leave the private side.
 
     Attributes:
-        features: float32, one input per record. Shape ``[N, ...]``.
+        features: float32, one input per record; many images are held in a file. Shape ``[N, ...]``.
         labels_N: class indices. Shape ``[N]``.
         units_N: the privacy unit (patient) of each record, or ``None`` where records carry no ids.
         sites_N: the site (hospital) of each record, or ``None``.
         origin: of each record, or ``None`` where they were made here, in this order.
     """
 
-    features: FloatArray
+    features: FloatArray | StoredImages
     labels_N: IntArray
     units_N: IdArray | None = None
     sites_N: IdArray | None = None
@@ -67,7 +68,7 @@ class PrivateRecords(Redacted):
     def take(self, index: IntArray) -> PrivateRecords:
         """The records at these positions, in this order."""
         return PrivateRecords(
-            features=self.features[index],
+            features=rows_of(self.features, index),
             labels_N=self.labels_N[index],
             units_N=None if self.units_N is None else self.units_N[index],
             sites_N=None if self.sites_N is None else self.sites_N[index],
@@ -111,10 +112,9 @@ class PrivateRecords(Redacted):
 
     def content_keys(self) -> list[bytes]:
         """For each record a digest of its features and label: equal records have equal keys. Length N."""
-        rows = np.ascontiguousarray(self.features)
         return [
             hashlib.sha256(row.tobytes() + int(label).to_bytes(8, "big")).digest()
-            for row, label in zip(rows, self.labels_N, strict=True)
+            for row, label in zip(self.features, self.labels_N, strict=True)
         ]
 
 
@@ -257,11 +257,18 @@ def input_keys(inputs: FloatArray) -> list[bytes]:
     return [head + row.tobytes() for row in canonical]
 
 
-def _require_features(name: str, features: FloatArray, least: int = 1) -> None:
+def rows_of(features: FloatArray | StoredImages, index: IntArray) -> FloatArray | StoredImages:
+    """Inputs at these positions, where the others are held."""
+    return features.take(index) if isinstance(features, StoredImages) else features[index]
+
+
+def _require_features(name: str, features: FloatArray | StoredImages, least: int = 1) -> None:
     if features.ndim < 2 or len(features) < least:
         raise expected(f"at least one record of {name}", "check the source", shape=features.shape)
     if features.dtype != np.float32:
         raise expected(f"{name} as float32", "convert them", dtype=str(features.dtype))
+    if isinstance(features, StoredImages):  # whole numbers
+        return
     broken = int((~np.isfinite(features).all(axis=tuple(range(1, features.ndim)))).sum())
     if broken:
         raise expected(f"finite {name}", "declare how missing values are filled", records_broken=broken)

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from pate.data.body import UNLABELLED, Body, Parts, rows_refused
+from pate.data.files.stored_images import StoredImages
 from pate.data.private_side import private_side
 from pate.data.records import Benchmark, EvaluationSet, FloatArray, PrivateRecords, PublicPool, Study
 from pate.public_sets import PublicSource
 
 Encode: TypeAlias = Callable[[Body, str], FloatArray]
 """(records, configuration key for errors) -> inputs ``[N, ...]``, float32."""
+EncodePrivate: TypeAlias = Callable[[Body, str], FloatArray | StoredImages]
 
 
 def study_of(
@@ -21,6 +23,7 @@ def study_of(
     classes: tuple[str, ...],
     source: PublicSource | None,
     encode: Encode,
+    encode_private: EncodePrivate | None = None,
     encoding: str | None = None,
 ) -> Study:
     """Encode the three sets and give each its type.
@@ -31,6 +34,7 @@ def study_of(
         classes: names of the classes.
         source: proof that the private records are a public benchmark, or ``None``.
         encode: from rows to inputs.
+        encode_private: the same for private records; default: ``encode``.
         encoding: the encoder as JSON, for tables.
 
     Raises:
@@ -42,7 +46,7 @@ def study_of(
     return Study(
         task=task,
         classes=classes,
-        private=None if parts.private is None else records_of(parts.private, encode),
+        private=None if parts.private is None else records_of(parts.private, encode_private or encode),
         pool=PublicPool(inputs=encode(parts.pool, "the pool")),
         evaluation=EvaluationSet(
             inputs=encode(parts.evaluation, "the evaluation set"),
@@ -54,7 +58,7 @@ def study_of(
     )
 
 
-def records_of(body: Body, encode: Encode) -> PrivateRecords:
+def records_of(body: Body, encode: EncodePrivate) -> PrivateRecords:
     """Private records, from those that were read.
 
     Raises:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, final
 
+from pate.arrays import IntArray
+from pate.data.files.stored_images import FloatArray, PackedImages
 from pate.errors import InputError
 from pate.files import file_hash, write_atomically
 from pate.teachers import BundleWeights, TeacherRecords, train_bundle, vote
@@ -25,11 +28,11 @@ class RecordSource(Protocol):
 class SentRecords:
     """Records that travel with their task."""
 
-    records: list[TeacherRecords]
+    records: Sequence[tuple[FloatArray | PackedImages, IntArray]]
 
     def load(self) -> list[TeacherRecords]:
         """Load inputs and labels of each teacher."""
-        return self.records
+        return [(x.unpacked() if isinstance(x, PackedImages) else x, labels) for x, labels in self.records]
 
 
 @final

@@ -16,6 +16,7 @@ from typing import Protocol, final
 import numpy as np
 
 from pate.data import Partition, PrivateRecords
+from pate.data.files.stored_images import StoredImages
 from pate.data.partition import most_partitions
 from pate.data.private_side import private_side
 from pate.ledger.keys import LedgerKey
@@ -84,7 +85,10 @@ class HeldHere(Redacted):
     def source(self, teachers: Sequence[int]) -> SentRecords:
         """See ``Holder``."""
         rows = [self._parts.rows(teacher) for teacher in teachers]
-        return SentRecords(records=[(self._records.features[row], self._records.labels_N[row]) for row in rows])
+        features, labels_N = self._records.features, self._records.labels_N
+        if isinstance(features, StoredImages):
+            return SentRecords(records=[(features.packed(row), labels_N[row]) for row in rows])
+        return SentRecords(records=[(features[row], labels_N[row]) for row in rows])
 
     def units(self, key: LedgerKey) -> Units:
         """See ``Holder``."""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import final
 
 import numpy as np
 import pandas as pd
@@ -14,60 +11,29 @@ import pandas as pd
 from pate.arrays import IdArray
 from pate.data.body import UNLABELLED, Body, Split, divide, require_one_spelling, rows_refused
 from pate.data.columns import LabelRule, ids
-from pate.data.files.table_file import FileFormat, read_table
+from pate.data.files.image_listing import POSITION, ImageSource, ManifestColumns, listing
+from pate.data.files.image_reading import (
+    SUFFIXES,
+    OnDone,
+    in_threads,
+    read_images,
+    read_picture,
+    read_private_images,
+)
+from pate.data.files.picture import Pixels
 from pate.data.origin import FILE_BITS, Origin, file_digest
-from pate.data.pixels import to_inputs
 from pate.data.private_side import private_side
-from pate.data.records import FloatArray, PrivateRecords, Study
-from pate.data.refusal import refused, require_file
+from pate.data.records import PrivateRecords, Study
+from pate.data.refusal import require_file
 from pate.data.study import records_of, study_of
 from pate.errors import expected
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm"})
-COLUMNS = ("path", "label", "unit", "site")
-POSITION = "(position)"
-"""Column of a listing that holds each image's position."""
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageSource:
-    """A folder of images or a manifest.
-
-    Attributes:
-        path: a folder with one folder per class (a pool may hold images without), or a CSV file with the columns
-            ``path`` (relative to the file), ``label``, ``unit`` and ``site``, of which only the first is always needed.
-        site: the site of all its images, unless a column gives it.
-    """
-
-    path: Path
-    site: str | None = None
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pixels:
-    """The shape that every image is converted to.
-
-    Attributes:
-        height: in pixels.
-        width: in pixels.
-        channels: 1 (grey) or 3 (colour).
-    """
-
-    height: int
-    width: int
-    channels: int
-
-    def __post_init__(self) -> None:
-        if min(self.height, self.width) < 1 or self.channels not in (1, 3):
-            raise expected(
-                "data.pixels with height and width >= 1 and 1 or 3 channels",
-                "declare the size and channels to which images are converted",
-                height=self.height,
-                width=self.width,
-                channels=self.channels,
-            )
+__all__ = [
+    "SUFFIXES", "ImageSource", "ManifestColumns", "Pixels", "image_records", "image_study", "read_images",
+    "read_picture",
+]  # fmt: skip
+SEVERAL = "|"
+"""Stands between several findings of one image."""
 
 
 def image_study(
@@ -80,8 +46,13 @@ def image_study(
     pixels: Pixels,
     split: Split,
     sizes: tuple[int, int],
+    on_done: OnDone | None = None,
 ) -> Study:
-    """A study from images; the arguments mean what they mean in ``pate.data.files.table.table_study``."""
+    """A study from images; the arguments mean what they mean in ``pate.data.files.table.table_study``.
+
+    Args:
+        on_done: receives the hundredths of the private images that were read.
+    """
     named = (("private", private), ("pool", pool), ("evaluation", evaluation))
     if not private and not pool:
         raise expected("data.private_files", "name the folders or manifests of the private images")
@@ -95,46 +66,19 @@ def image_study(
         task=task,
         classes=classes,
         source=None,
-        encode=lambda body, key: read_images(list(body.table()["path"]), pixels, key=key),
+        encode=lambda body, key: read_images(_paths(body), pixels, key=key),
+        encode_private=lambda body, key: read_private_images(_paths(body), pixels, key=key, on_done=on_done),
     )
 
 
 def image_records(sources: tuple[ImageSource, ...], *, pixels: Pixels, classes: tuple[str, ...]) -> PrivateRecords:
     """The private images of some folders and manifests, for a study made elsewhere."""
     body = _private(sources, classes)
-    return records_of(body, lambda body, key: read_images(list(body.table()["path"]), pixels, key=key))
+    return records_of(body, lambda body, key: read_private_images(_paths(body), pixels, key=key))
 
 
-def read_images(paths: list[str], pixels: Pixels, *, key: str) -> FloatArray:
-    """Images in one shape. Shape ``[N, channels, height, width]``, float32 in [0, 1].
-
-    Raises:
-        InputError: files that are missing or no images; a count in public, the paths in the private detail.
-    """
-    from PIL import Image  # noqa: PLC0415 - only this loader needs it
-
-    shape = (pixels.height, pixels.width) if pixels.channels == 1 else (pixels.height, pixels.width, 3)
-    images = np.zeros((len(paths), *shape), dtype=np.uint8)
-    broken_N = np.zeros(len(paths), dtype=bool)
-    for number, path in enumerate(paths):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a warning may quote the file
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
-                with Image.open(path) as image:
-                    plain = image.convert("L" if pixels.channels == 1 else "RGB")
-            images[number] = np.asarray(plain.resize((pixels.width, pixels.height), Image.Resampling.BILINEAR))
-        except Exception:  # a decoder's error may quote the file
-            broken_N[number] = True
-    if broken_N.any():
-        raise rows_refused(
-            "readable images",
-            "restore the files, or remove them from the folder or manifest",
-            key=key,
-            bad_N=broken_N,
-            found=paths,
-        )
-    return to_inputs(images, key=key)
+def _paths(body: Body) -> list[str]:
+    return list(body.table()["path"])
 
 
 def _private(sources: tuple[ImageSource, ...], classes: tuple[str, ...]) -> Body:
@@ -153,72 +97,56 @@ def _origin(sources: tuple[ImageSource, ...], body: Body) -> Origin:
 
     The folder of a class is not part of the name, so that an image with another label keeps its position.
     """
-    files = [Path(path) for path in body.table()["path"]]
-    raw = tuple((file_digest(file) if file.is_file() else b"",) for file in files)
+    raw = tuple(in_threads(_digests, _paths(body)))
     manifests = [file_digest(source.path) for source in sources if source.path.is_file()]
     return Origin(positions_N=body.table()[POSITION].to_numpy(dtype=np.int64), raw=raw, files=tuple(manifests))
 
 
+def _digests(path: str) -> tuple[bytes]:
+    file = Path(path)
+    return (file_digest(file) if file.is_file() else b"",)
+
+
 def _body(sources: tuple[ImageSource, ...], classes: tuple[str, ...], name: str) -> Body:
     key = f"data.{name}_files"
-    tables = [_listing(source, f"{key}[{number}]") for number, source in enumerate(sources)]
+    needs = {"private": ("label", "unit", "site"), "evaluation": ("label",)}.get(name, ())
+    tables = [listing(source, key=f"{key}[{number}]", needs=needs) for number, source in enumerate(sources)]
     for number, table in enumerate(tables):
         before = sum(source.site == sources[number].site for source in sources[:number])
         table[POSITION] += before << FILE_BITS
     table = pd.concat(tables, ignore_index=True)
     labels_N = np.full(len(table), UNLABELLED, dtype=np.int64)
     if "label" in table.columns:
+        _require_one_finding(table["label"], classes, key)
         labels_N = LabelRule(column="label", classes=classes).labels(table, classes, key=key)
     if name != "pool" and (labels_N == UNLABELLED).any():
         raise rows_refused(
             "a label for every image", "put it in a folder named after its class", key=key, bad_N=labels_N == UNLABELLED
         )
-    return Body(rows=table, labels_N=labels_N, units_N=_ids(table, "unit", key), sites_N=_ids(table, "site", key))
+    private = name == "private"
+    return Body(
+        rows=table,
+        labels_N=labels_N,
+        units_N=_ids(table, "unit", key, private=private),
+        sites_N=_ids(table, "site", key, private=private),
+    )
 
 
-def _listing(source: ImageSource, key: str) -> pd.DataFrame:
-    """Paths with label, unit and site of each image."""
-    if source.path.is_dir():
-        table = _folder(source.path, key)
-    else:
-        table = read_table(source.path, FileFormat(), key=key)
-        surplus = sorted(set(table.columns) - set(COLUMNS))
-        if "path" not in table.columns or surplus:
-            raise refused(
-                f"columns out of {list(COLUMNS)} and at least path in {key}",
-                "name the columns in the first line",
-                detail=f"{source.path}, columns: {[str(name) for name in table.columns]}",
-            )
-        table[POSITION] = table.index
-        without_N = table["path"].isna().to_numpy()
-        if without_N.any():
-            raise rows_refused("a path for every image", "fill it in, or remove the line", key=key, bad_N=without_N)
-        table["path"] = [str(source.path.parent / path) for path in table["path"]]
-    if source.site is not None and "site" not in table.columns:
-        table["site"] = source.site
-    return table
+def _require_one_finding(labels: pd.Series[str], classes: tuple[str, ...], key: str) -> None:
+    several_N = (labels.str.contains(SEVERAL, regex=False, na=False) & ~labels.isin(classes)).to_numpy()
+    if several_N.any():
+        raise rows_refused(
+            "one class for each image",
+            f"labels such as A{SEVERAL}B are several findings and no class: leave those images out, or write a column "
+            "that says whether the one finding of interest is there",
+            key=key,
+            bad_N=several_N,
+            found=list(labels),
+        )
 
 
-def _folder(root: Path, key: str) -> pd.DataFrame:
-    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not files:
-        raise refused(f"images in {key}", "correct the path, or remove the empty site", detail=f"{root}: none")
-    direct = [path.parent == root for path in files]
-    table = pd.DataFrame({"path": [str(path) for path in files]})
-    if not all(direct):
-        labels = [None if own else path.relative_to(root).parts[0] for path, own in zip(files, direct, strict=True)]
-        table["label"] = pd.Series(labels, dtype="str")
-    above = [root if own else root / path.relative_to(root).parts[0] for path, own in zip(files, direct, strict=True)]
-    names = [path.relative_to(folder) for path, folder in zip(files, above, strict=True)]
-    table[POSITION] = [_position(name.as_posix()) for name in names]
-    return table
-
-
-def _position(name: str) -> int:
-    """Position of a file, from its name alone."""
-    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
-    return int.from_bytes(digest[: FILE_BITS // 8], "big")
-
-
-def _ids(table: pd.DataFrame, name: str, key: str) -> IdArray | None:
-    return ids(table, name, declared=f"data.{name}", key=key) if name in table.columns else None
+def _ids(table: pd.DataFrame, name: str, key: str, *, private: bool) -> IdArray | None:
+    """Return ids; of public images only where all have one."""
+    if name not in table.columns or (not private and table[name].isna().any()):
+        return None
+    return ids(table, name, declared=f"data.{name}", key=key)
