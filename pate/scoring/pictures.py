@@ -54,7 +54,12 @@ def _file_content(picture: Picture) -> bytes | None:
         picture = picture[..., 0]
     if picture.ndim != 2 and (picture.ndim != 3 or picture.shape[-1] != 3):
         return None
-    from PIL import Image  # noqa: PLC0415 - only this form needs it
+    return encoded_picture(picture)
+
+
+def encoded_picture(picture: npt.NDArray[np.generic]) -> bytes:
+    """An array of bytes, ``[H, W]`` or ``[H, W, 3]``, as the content of a PNG file."""
+    from PIL import Image  # noqa: PLC0415 - only images need it
 
     written = io.BytesIO()
     Image.fromarray(picture).save(written, format="PNG")

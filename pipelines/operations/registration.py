@@ -68,7 +68,8 @@ def check(folder: RunFolder, base: Path) -> Registrable:
     if not recorded:
         raise expected("a student on record", "resume it with `pate run` on its configuration", run=folder.run_id)
     body = recorded[-1].body
-    if read_spec(folder.student).digest != body["digest"]:
+    spec = read_spec(folder.student)
+    if (spec.digest, spec.preprocessing_digest) != (body["digest"], body.get("preprocessing")):
         raise expected("the student that was recorded", "restore the run's public folder", run=folder.run_id)
     _check_ledger(folder, base, body["card"])
     return Registrable(run_id=folder.run_id, name=body["card"]["name"], digest=body["digest"], card=body["card"])

@@ -169,7 +169,10 @@ class Tracker:
                 "Expected noise from the operating system's entropy, got insecure=True; a model from seeded noise has "
                 "no guarantee and is not registered"
             )
-        body = {"folder": relative, "digest": read_spec(full).digest, "card": asdict(described)}
+        spec = read_spec(full)
+        body = {"folder": relative, "digest": spec.digest, "card": asdict(described)}
+        if spec.preprocessing_digest is not None:
+            body["preprocessing"] = spec.preprocessing_digest
         if evaluation is not None:
             body["evaluation"] = self._evaluated(released_value(evaluation))
         self._append_once("model", body)

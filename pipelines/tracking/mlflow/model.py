@@ -27,6 +27,7 @@ from mlflow.types import Schema, TensorSpec
 
 from pate.errors import expected
 from pate.student.export import EXAMPLE_FILE, ExportedSpec, read_spec
+from pipelines.tracking.mlflow.raw_model import RAW_PACKAGES, copy_raw_files, pyfunc_fields
 from pipelines.tracking.tracker import DESCRIPTION_TAG
 
 CANDIDATE = "candidate"
@@ -57,7 +58,8 @@ def register_model(
         InputError: the files are not the ones that were recorded.
     """
     card = body["card"]
-    if read_spec(folder).digest != body["digest"]:
+    spec = read_spec(folder)
+    if (spec.digest, spec.preprocessing_digest) != (body["digest"], body.get("preprocessing")):
         raise expected("the exported files that were recorded", "record the new ones", folder=folder.name)
     tags = {DIGEST_TAG: body["digest"], "pate.run_id": run_id}
     tags |= {key: str(card[key]) for key in ("epsilon", "delta", "privacy_unit", "accountant")}
@@ -96,37 +98,56 @@ def register_model(
 def write_model_folder(source: Path, target: Path, *, model_id: str, mlflow_run: str, tags: Mapping[str, str]) -> None:
     """Write the folder for ``mlflow.pyfunc.load_model`` and the flavour's own ``load_model``.
 
-    Its signature has a free batch dimension; the flavour is pytorch in the pt2 format, or xgboost in JSON.
+    The flavour is pytorch in the pt2 format, or xgboost in JSON, of encoded inputs. Where the student has its
+    preprocessing, ``mlflow.pyfunc`` takes raw records; otherwise encoded inputs, with a free batch dimension.
     """
     spec = read_spec(source)
     flavor, data, described = _flavor(spec)
     (target / data).parent.mkdir(exist_ok=True)
     shutil.copyfile(source / spec.file, target / data)
-    rows = np.load(source / EXAMPLE_FILE, allow_pickle=False).tolist()
-    (target / _EXAMPLE).write_text(json.dumps(rows))
-    (target / _SERVING).write_text(json.dumps({"inputs": rows}))
+    raw = None if spec.preprocessing_digest is None else copy_raw_files(source, target)
     _write_environment(target, spec)
     model = Model(
         run_id=mlflow_run,
         model_id=model_id,
         model_uuid=model_id,
-        signature=ModelSignature(
-            inputs=Schema([TensorSpec(np.dtype(spec.input_dtype), (-1, *spec.input_shape))]),
-            outputs=Schema([TensorSpec(np.dtype(spec.output_dtype), (-1, *spec.output_shape))]),
-        ),
-        saved_input_example_info={"artifact_path": _EXAMPLE, "serving_input_path": _SERVING, "type": "ndarray"},
-        metadata=dict(tags),
+        signature=_tensors(spec) if raw is None or raw.signature is None else raw.signature,
+        saved_input_example_info=_write_example(source, target, None if raw is None else raw.example),
+        metadata={**tags, **({} if raw is None else {"raw_inputs": raw.described})},
     )
     model.add_flavor(flavor, **described, code=None)
+    encoded: dict[str, Any] = {"loader_module": f"mlflow.{flavor}", "data": data.partition("/")[0]}
+    if flavor == "pytorch":
+        encoded["model_config"] = {"device": None}
     model.add_flavor(
         "python_function",  # as mlflow.pyfunc.add_to_model would; importing that module takes a second
-        loader_module=f"mlflow.{flavor}",
         python_version=platform.python_version(),
-        data=data.partition("/")[0],
         env={"conda": "conda.yaml", "virtualenv": "python_env.yaml"},
-        **({"model_config": {"device": None}} if flavor == "pytorch" else {}),
+        **(encoded if raw is None else pyfunc_fields()),
     )
     model.save(str(target / "MLmodel"))
+
+
+def _tensors(spec: ExportedSpec) -> ModelSignature:
+    """Signature of encoded inputs."""
+    return ModelSignature(
+        inputs=Schema([TensorSpec(np.dtype(spec.input_dtype), (-1, *spec.input_shape))]),
+        outputs=Schema([TensorSpec(np.dtype(spec.output_dtype), (-1, *spec.output_shape))]),
+    )
+
+
+def _write_example(source: Path, target: Path, table: Mapping[str, Any] | None) -> dict[str, str]:
+    """Write the input example, encoded inputs unless a table is given; returns MLflow's description of it."""
+    described = {"artifact_path": _EXAMPLE, "serving_input_path": _SERVING}
+    if table is None:
+        rows = np.load(source / EXAMPLE_FILE, allow_pickle=False).tolist()
+        example, serving, kind = rows, {"inputs": rows}, {"type": "ndarray"}
+    else:
+        example, serving = table, {"dataframe_split": table}
+        kind = {"type": "dataframe", "pandas_orient": "split"}
+    (target / _EXAMPLE).write_text(json.dumps(example))
+    (target / _SERVING).write_text(json.dumps(serving))
+    return {**described, **kind}
 
 
 def _flavor(spec: ExportedSpec) -> tuple[str, str, dict[str, str]]:
@@ -139,11 +160,14 @@ def _flavor(spec: ExportedSpec) -> tuple[str, str, dict[str, str]]:
 
 def _write_environment(target: Path, spec: ExportedSpec) -> None:
     """The library versions that the model needs, in the three formats that MLflow reads."""
-    requirements = [
-        f"mlflow=={version('mlflow')}",
-        f"{'torch' if spec.format == 'pt2' else 'xgboost-cpu'}=={spec.library_version.partition('+')[0]}",
-        f"numpy=={version('numpy')}",
-    ]
+    needed = {
+        "mlflow": version("mlflow"),
+        "torch" if spec.format == "pt2" else "xgboost-cpu": spec.library_version.partition("+")[0],
+        "numpy": version("numpy"),
+    }
+    if spec.preprocessing_digest is not None:
+        needed |= {name: version(name).partition("+")[0] for name in RAW_PACKAGES if name not in needed}
+    requirements = [f"{name}=={number}" for name, number in needed.items()]
     python = platform.python_version()
     (target / "requirements.txt").write_text("\n".join(requirements) + "\n")
     (target / "python_env.yaml").write_text(
