@@ -15,6 +15,7 @@ from torch.nn import functional
 from pate.errors import expected
 from pate.features.diffusion import Diffusion
 from pate.features.encoder import Encoder
+from pate.features.requirements import require_channels
 from pate.models.specs import Shape
 
 _HEADS = {"resnet18": "fc", "resnet50": "fc"}
@@ -23,8 +24,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 def empty(input_shape: Shape, architecture: str, side: int, diffusion: Diffusion | None) -> Encoder:
     """An encoder of this architecture; see ``pate.features.encoder.Representation``."""
-    if len(input_shape) != 3 or input_shape[0] not in (1, 3):
-        raise expected("images of one or three channels for a backbone", "leave features out", input_shape=input_shape)
+    require_channels(input_shape)
     return Encoder(nn.Sequential(_Prepared(side), _body(architecture)), input_shape, diffusion)
 
 

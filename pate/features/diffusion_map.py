@@ -11,8 +11,8 @@ from scipy.sparse.linalg import eigsh
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pate.errors import expected
 from pate.features.diffusion import Diffusion
+from pate.features.requirements import require_neighbours
 
 _CHUNK = 512
 
@@ -58,12 +58,7 @@ class DiffusionMap(nn.Module):
             InputError: the pool is too small for the neighbours and coordinates that are asked for.
         """
         count = len(features_MD)
-        if count <= max(self.spec.neighbours, self.spec.width) + 1:
-            raise expected(
-                f"a public pool of more than {max(self.spec.neighbours, self.spec.width) + 1} inputs",
-                "use more inputs, or lower features.diffusion.width and neighbours",
-                pool=count,
-            )
+        require_neighbours(self.spec, count)
         self.rotation = _principal(features_MD, self.spec.components)
         self.anchors = _unit(features_MD @ self.rotation)
         similarity_MK, neighbour_MK = _nearest(self.anchors, self.spec.neighbours)

@@ -7,7 +7,7 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from pate.errors import expected
+from pate.features.requirements import require_components
 
 _LEAST = 0.05  # of the features' typical deviation: limits the scaling of a feature that hardly varies over the pool
 
@@ -29,8 +29,7 @@ def principal_components(features_MD: Tensor, count: int) -> Tensor:
         InputError: more components than features or inputs.
     """
     values = features_MD.detach().cpu().numpy().astype(np.float64)
-    if not 1 <= count <= min(values.shape):
-        raise expected(f"1 to {min(values.shape)} components", "ask for fewer, or use a larger pool", components=count)
+    require_components(count, values.shape[1], values.shape[0])
     deviations_D = values.std(axis=0)
     deviations_D += _LEAST * np.sqrt((deviations_D**2).mean()) + np.finfo(np.float32).tiny
     standard = (values - values.mean(axis=0)) / deviations_D

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pate.errors import expected
 from pate.features.diffusion import Diffusion
 from pate.features.encoder import Encoder, in_pieces
 from pate.features.principal import principal_components
+from pate.features.requirements import require_window
 from pate.models.specs import Shape
 
 _FREQUENCY = 3 * np.pi / 4  # of the finest wavelet, radians per pixel
@@ -75,12 +75,7 @@ class LogScattering(nn.Module):
     def __init__(self, input_shape: Shape, scales: int, angles: int) -> None:
         super().__init__()
         window = 2**scales
-        if len(input_shape) != 3 or min(input_shape[1:]) < window:
-            raise expected(
-                f"images of at least {window} pixels a side for scattering",
-                "choose fewer scales, or leave features out for tables",
-                input_shape=input_shape,
-            )
+        require_window(input_shape, scales)
         channels, height, width = input_shape
         self.margin = window  # zeros around the image: filters wrap around its end
         size = (height + 2 * window, width + 2 * window)

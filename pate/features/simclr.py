@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pate.errors import expected
 from pate.features.diffusion import Diffusion
 from pate.features.encoder import Encoder, body_of
+from pate.features.requirements import require_images
 from pate.models.architectures import build
 from pate.models.augmentation import augment
 from pate.models.batches import shuffled_batches
@@ -39,8 +39,7 @@ def fit(
 ) -> Encoder:
     """Train an encoder on the public images ``[M, channels, height, width]``; see ``SimCLR.fit``."""
     shape = tuple(pool_M.shape[1:])
-    if len(shape) != 3:
-        raise expected("images for SimCLR", "leave features out for tables", input_shape=shape)
+    require_images(shape)
     body = body_of(build(model, shape, classes=2, seed=derive_seed(seed, "encoder")))
     encoder = Encoder(body, shape, diffusion)
     network = nn.Sequential(body, _projection(len(encoder.mean), derive_seed(seed, "projection"))).to(device).train()

@@ -8,7 +8,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from pate.errors import expected
+from pate.models.input_shapes import require_input_shape, require_one_for_each
 from pate.models.specs import ModelSpec, Shape, as_tuple
 
 _SMALL_IMAGE = 64  # up to this side, resnet18 starts at full resolution (He et al. 2016, section 4.2)
@@ -26,7 +26,7 @@ def build(spec: ModelSpec, input_shape: Shape, classes: int, seed: int) -> nn.Mo
     Raises:
         InputError: the shape does not suit the network.
     """
-    _check_shape(spec, input_shape, classes)
+    require_input_shape(spec, input_shape, classes)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         match spec.kind:
@@ -57,38 +57,13 @@ class FixedScaling(nn.Module):
     def __init__(self, mean: float | tuple[float, ...], std: float | tuple[float, ...], input_shape: Shape) -> None:
         super().__init__()
         for name, values in (("mean", as_tuple(mean)), ("std", as_tuple(std))):
-            if len(values) not in (1, input_shape[0]):
-                raise expected(
-                    f"one input_{name} or {input_shape[0]} of them",
-                    "give one number, or one per channel or feature",
-                    given=len(values),
-                )
+            require_one_for_each(name, len(values), input_shape)
             constant = torch.tensor(values, dtype=torch.float32).reshape(-1, *[1] * (len(input_shape) - 1))
             self.register_buffer(name, constant, persistent=False)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Scaled inputs, same shape."""
         return (inputs - self.mean) / self.std
-
-
-def _check_shape(spec: ModelSpec, input_shape: Shape, classes: int) -> None:
-    if classes < 2:
-        raise expected("classes >= 2", "count the classes of the task, not of one partition", classes=classes)
-    if len(input_shape) not in (1, 3) or any(size < 1 for size in input_shape):
-        raise expected(
-            "an input shape (channels, height, width) or (features,)", "reshape the inputs", input_shape=input_shape
-        )
-    if spec.kind in ("cnn", "strided_cnn", "resnet18") and len(input_shape) != 3:
-        raise expected(
-            f"images for {spec.kind}", "give (channels, height, width), or choose mlp", input_shape=input_shape
-        )
-    if spec.kind in ("cnn", "strided_cnn") and min(input_shape[1:]) < 2 ** len(spec.widths):
-        raise expected(
-            f"images of at least {2 ** len(spec.widths)} pixels a side",
-            "every block halves the side; give fewer hidden widths",
-            input_shape=input_shape,
-            hidden=spec.widths,
-        )
 
 
 def _dense(input_shape: Shape, widths: tuple[int, ...], classes: int) -> list[nn.Module]:
