@@ -34,7 +34,8 @@ from pipelines.config.infrastructure import TrackingConfig
 from pipelines.config.partition import SiteTeachersConfig
 from pipelines.data.readers import file_format, npz_arrays
 from pipelines.data.shipped_sets import folder_of
-from pipelines.data.sources import load_study, shares
+from pipelines.data.site_shares import shares
+from pipelines.data.sources import load_study
 
 
 @final

@@ -11,7 +11,7 @@ from pate.ledger.keys import LedgerKey
 from pipelines.cluster.job import Job, Lost, Needs
 from pipelines.cluster.session import RaySession
 from pipelines.config.experiment import Config
-from pipelines.data.sources import file_sites, shares
+from pipelines.data.site_shares import file_sites, shares
 from pipelines.teachers.ensemble import limits
 from pipelines.teachers.holders import HeldAtSites
 from pipelines.teachers.site_records import SiteReader, Survey, survey
