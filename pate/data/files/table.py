@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
+from typing import TypeAlias, final
 
 import numpy as np
 import pandas as pd
@@ -69,6 +70,25 @@ class TableColumns:
     categorical: tuple[CategoricalColumns, ...] = ()
 
 
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicTables:
+    """The public tables of a study before they are encoded, and their encoder."""
+
+    pool: Body
+    evaluation: Body
+    encoder: ColumnEncoder
+
+
+OnPublic: TypeAlias = Callable[[PublicTables], None]
+
+
+def shares_a_join(private: tuple[TableFile, ...], public: tuple[TableFile, ...]) -> bool:
+    """Return ``True`` if a joined table holds rows of private and of public records; errors in it are private then."""
+    mine, others = ([join.path for file in files for join in file.join] for files in (private, public))
+    return any(one.exists() and other.exists() and one.samefile(other) for one in mine for other in others)
+
+
 def table_study(
     *,
     task: str,
@@ -78,6 +98,7 @@ def table_study(
     columns: TableColumns,
     split: Split,
     sizes: tuple[int, int],
+    on_public: OnPublic | None = None,
 ) -> Study:
     """A study from files; see ``pate.data.body.divide`` for which files may be left out.
 
@@ -90,6 +111,7 @@ def table_study(
         columns: the roles of columns.
         split: the rule that divides files.
         sizes: inputs of the pool and records of the evaluation set.
+        on_public: receives the public tables.
     """
     if not private and not pool:
         raise expected("data.private_files", "name the files of the private records")
@@ -98,7 +120,7 @@ def table_study(
             "data.label.classes listed", "without public files there is no public label set", classes="public"
         )
     named = (("pool", pool), ("evaluation", evaluation))
-    with private_side() if _share_a_join(private, (*pool, *evaluation)) else nullcontext():
+    with private_side() if shares_a_join(private, (*pool, *evaluation)) else nullcontext():
         public = {name: _read(files, f"data.{name}_files") for name, files in named if files}
     labelled = next((public[name].table for name in ("evaluation", "pool") if name in public), None)
     classes = columns.label.names_of(pd.DataFrame() if labelled is None else labelled)
@@ -114,6 +136,8 @@ def table_study(
         public=source is not None,
     )
     encoder = fit_encoder(parts.pool.table(), columns.numeric, columns.categorical)
+    if on_public is not None:
+        on_public(PublicTables(pool=parts.pool, evaluation=parts.evaluation, encoder=encoder))
     return study_of(
         parts,
         task=task,
@@ -137,12 +161,6 @@ def table_records(
     """
     body = _private(files, columns, classes)
     return records_of(body, lambda body, key: encoder.encode(body.table(), key=key))
-
-
-def _share_a_join(private: tuple[TableFile, ...], public: tuple[TableFile, ...]) -> bool:
-    """Return ``True`` if a joined table holds rows of private and of public records; errors in it are private then."""
-    mine, others = ([join.path for file in files for join in file.join] for files in (private, public))
-    return any(one.exists() and other.exists() and one.samefile(other) for one in mine for other in others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
