@@ -131,14 +131,7 @@ def divide(
     """
     wanted_pool, wanted_evaluation = sizes
     if pool is None:
-        if evaluation is not None:
-            raise expected("data.pool_files with data.evaluation_files", "name the public inputs to query")
-        if not (public or split.records_may_be_published):
-            raise PrivacyViolation(
-                "Expected data.pool_files for data that are not a known public benchmark, got none: a pool drawn from "
-                "the private files would be published; name public files, or declare "
-                "data.split.records_may_be_published: true"
-            )
+        require_drawing(split, evaluation=evaluation is not None, public=public)
         if private is None:
             raise expected("data.pool_files where records stay at their sites", "name the public inputs to query")
         with private_side():
@@ -149,6 +142,24 @@ def divide(
         pool, _ = _drawn(pool, replace(split, by="record"), [wanted_pool])
         evaluation, _ = _drawn(evaluation, replace(split, by="record"), [wanted_evaluation])
     return Parts(private=private, pool=pool, evaluation=evaluation)
+
+
+def require_drawing(split: Split, *, evaluation: bool, public: bool) -> None:
+    """Refuse to draw the pool from private records that may not be published.
+
+    Args:
+        split: the declaration.
+        evaluation: ``True`` if there are files of the evaluation set.
+        public: ``True`` if the records are a known public benchmark.
+    """
+    if evaluation:
+        raise expected("data.pool_files with data.evaluation_files", "name the public inputs to query")
+    if not (public or split.records_may_be_published):
+        raise PrivacyViolation(
+            "Expected data.pool_files for data that are not a known public benchmark, got none: a pool drawn from "
+            "the private files would be published; name public files, or declare "
+            "data.split.records_may_be_published: true"
+        )
 
 
 def groups(body: Body, by: SplitBy) -> IntArray:
