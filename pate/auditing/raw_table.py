@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+import gzip
 from dataclasses import dataclass, field
-from io import BytesIO, StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 from typing import TypeAlias, final
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-from pate.data.files.table_file import FileFormat
+from pate.data.files.delimited import raw_bytes
+from pate.data.files.file_format import UTF_8, FileFormat
 from pate.errors import InputError
 from pate.values import Redacted
 
@@ -61,7 +63,8 @@ class RawTable(Redacted):
     def _text(self, rows: list[Row]) -> bytes:
         text = StringIO()
         csv.writer(text, delimiter=self.style.separator, lineterminator="\n").writerows(rows)
-        return (self.head + text.getvalue()).encode()
+        content = (self.head + text.getvalue()).encode(self.style.encoding)
+        return gzip.compress(content) if self.path.suffix.lower() == ".gz" else content
 
     def _parquet(self, rows: list[Row]) -> bytes:
         columns = {name: [row[n] if row else "" for row in rows] for n, name in enumerate(self.columns)}
@@ -73,7 +76,8 @@ class RawTable(Redacted):
 
 
 def _read_text(path: Path, style: FileFormat) -> RawTable:
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    encoding = "utf-8-sig" if style.encoding == UTF_8 else style.encoding
+    with TextIOWrapper(raw_bytes(path), newline="", encoding=encoding) as file:
         head = "".join(next(file, "") for _ in range(style.skip_rows))
         found = list(csv.reader(file, delimiter=style.separator, skipinitialspace=True))
     columns = style.columns or tuple(found[0])

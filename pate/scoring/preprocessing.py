@@ -125,7 +125,7 @@ class ImageInput:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> ImageInput:
         """Read what ``to_dict`` wrote."""
-        return cls(pixels=Pixels(**content))
+        return cls(pixels=Pixels(**{name: _tuples(value) for name, value in content.items()}))
 
 
 @final

@@ -13,7 +13,8 @@ from typing import final
 import pandas as pd
 
 from pate.data.columns import canonical, column
-from pate.data.files.table_file import FileFormat, read_table
+from pate.data.files.file_format import FileFormat
+from pate.data.files.table_file import read_table
 from pate.errors import expected
 from pate.public_sets import recognise_files
 from pipelines.authoring.first_campaign import first_campaign

@@ -23,7 +23,7 @@ from pate.auditing.record_changes import RawRecords
 from pate.auditing.table_changes import Place, RawTables, Roles
 from pate.data import Study
 from pate.data.files.npz import NpzFile
-from pate.data.files.table_file import FileFormat
+from pate.data.files.file_format import FileFormat
 from pate.data.ids import canonical_ids
 from pate.data.origin import FILE_BITS
 from pate.errors import expected

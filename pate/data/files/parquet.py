@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from pate.data.files.delimited import require_different
 from pate.data.id_text import ROUNDED
 
 if TYPE_CHECKING:
@@ -25,13 +26,12 @@ def parquet_text(path: Path) -> pd.DataFrame:
     whole numbers where one is missing. A named index of pandas is a column; an unnamed one is left out.
 
     Raises:
-        ValueError: two columns of one name.
+        RepeatedColumns: two columns of one name.
     """
     import pyarrow.parquet as pq  # type: ignore[import-untyped]  # noqa: PLC0415 - only this format needs it
 
     table = pq.ParquetFile(path).read()
-    if len(set(table.column_names)) < len(table.column_names):
-        raise ValueError(f"several columns of one name: {table.column_names}")
+    require_different(table.column_names)
     table = table.drop_columns([name for name in table.column_names if _UNNAMED.fullmatch(name)])
     for number, field in enumerate(table.schema):
         table = table.set_column(number, field.name, _exact(table.column(number)))

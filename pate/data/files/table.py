@@ -16,7 +16,8 @@ from pate.data.body import UNLABELLED, Body, Split, divide, require_one_spelling
 from pate.data.categories import CategoricalColumns
 from pate.data.columns import LabelRule, canonical, ids
 from pate.data.encoding import ColumnEncoder, NumericColumns, fit_encoder
-from pate.data.files.table_file import FileFormat, Join, interpret, join_tables, read_rows, read_table
+from pate.data.files.file_format import FileFormat
+from pate.data.files.table_file import Join, interpret, join_tables, read_rows, read_table, signs_of
 from pate.data.ids import canonical_ids
 from pate.data.origin import Origin, file_digest, joined, rows_digests
 from pate.data.private_side import private_side
@@ -68,6 +69,11 @@ class TableColumns:
     site: str | None = None
     numeric: tuple[NumericColumns, ...] = ()
     categorical: tuple[CategoricalColumns, ...] = ()
+
+    def numbers(self) -> frozenset[str]:
+        """Columns whose values are numbers."""
+        found = {name for group in self.numeric for name in group.columns}
+        return frozenset(found if self.label.above is None else found | {self.label.column})
 
 
 @final
@@ -121,7 +127,7 @@ def table_study(
         )
     named = (("pool", pool), ("evaluation", evaluation))
     with private_side() if shares_a_join(private, (*pool, *evaluation)) else nullcontext():
-        public = {name: _read(files, f"data.{name}_files") for name, files in named if files}
+        public = {name: _read(files, f"data.{name}_files", columns.numbers()) for name, files in named if files}
     labelled = next((public[name].table for name in ("evaluation", "pool") if name in public), None)
     classes = columns.label.names_of(pd.DataFrame() if labelled is None else labelled)
     bodies = {name: _body(found, columns, classes, f"data.{name}_files", name) for name, found in public.items()}
@@ -187,22 +193,24 @@ def _private(files: tuple[TableFile, ...], columns: TableColumns, classes: tuple
         for path in file.paths():
             require_file(path, key=f"{key}[{number}]")
     with private_side():
-        body = _body(_read(files, key, columns.label.column), columns, classes, key, "private")
+        body = _body(_read(files, key, columns.numbers(), columns.label.column), columns, classes, key, "private")
         return require_one_spelling(body, key)
 
 
-def _read(files: tuple[TableFile, ...], key: str, label: str | None = None) -> _Read:
-    """All files as one table; with the name of the label's column, its origin too."""
+def _read(files: tuple[TableFile, ...], key: str, numeric: frozenset[str], label: str | None = None) -> _Read:
+    """All files as one table; with the name of the label's column, its origin too: private files."""
     tables: list[pd.DataFrame] = []
     origins: list[Origin] = []
     sites: list[str | None] = []
     for number, file in enumerate(files):
         place = f"{key}[{number}]"
         if label is None:
-            table = join_tables(read_table(file.path, file.format, key=place), file.join, key=place)
+            table = read_table(file.path, file.format, key=place, numeric=numeric, public=True)
         else:
             rows = read_rows(file.path, file.format, key=place)
-            table = join_tables(interpret(rows, file.format, key=place), file.join, key=place)
+            table = interpret(rows, signs_of(file.path, file.format), key=place, numeric=numeric)
+        table = join_tables(table, file.join, key=place, numeric=numeric)
+        if label is not None:
             origins.append(_origin(file, rows.loc[table.index], label))
         if tables and set(table.columns) != set(tables[0].columns):
             raise refused(

@@ -1,10 +1,9 @@
-"""Tables from CSV and Parquet files, with or without a header, joined with others on a declared key."""
+"""Tables from text, Excel and Parquet files, with or without a header, joined with others on a declared key."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, final
 
@@ -14,43 +13,19 @@ import pandas as pd
 
 from pate.data.body import rows_refused
 from pate.data.columns import canonical, column, plain
+from pate.data.files.delimited import RepeatedColumns, delimited_text
+from pate.data.files.excel import excel_text
+from pate.data.files.file_format import FileFormat
 from pate.data.files.parquet import parquet_text
+from pate.data.files.written_numbers import plain_numbers
 from pate.data.ids import match_keys, optional_ids
 from pate.data.refusal import refused, require_file
-from pate.errors import InputError, expected
+from pate.errors import InputError
 
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileFormat:
-    """The format of a table of text.
-
-    Attributes:
-        header: ``True`` if the first line names the columns.
-        columns: names of the columns of a file without a header.
-        separator: between the values of a line.
-        skip_rows: lines before the table begins.
-        missing: texts that mean a missing value, in addition to the empty one.
-        replace: per column, text -> text that replaces it, such as ``"> 89"`` -> ``"90"``.
-    """
-
-    header: bool = True
-    columns: tuple[str, ...] | None = None
-    separator: str = ","
-    skip_rows: int = 0
-    missing: tuple[str, ...] = ()
-    replace: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.header == (self.columns is not None):
-            raise expected(
-                "data.format.columns exactly where data.format.header is false",
-                "name the columns of files without a header",
-                header=self.header,
-                columns=self.columns,
-            )
-        if self.columns is not None and len(set(self.columns)) < len(self.columns):
-            raise expected("different data.format.columns", "give each column its own name", columns=self.columns)
+PARQUET = (".parquet", ".pq")
+EXCEL = (".xlsx", ".xlsm")
+OTHER_KINDS = (".xls", ".xlsb", ".ods", ".zip", ".7z", ".bz2", ".xz", ".zst", ".json", ".sav", ".sas7bdat", ".dta")
+"""Endings of tables in forms that are not read."""
 
 
 @final
@@ -75,46 +50,67 @@ class Join:
     format: FileFormat = field(default_factory=FileFormat)
 
 
-def read_table(path: Path, style: FileFormat, *, key: str) -> pd.DataFrame:
+def read_table(
+    path: Path, style: FileFormat, *, key: str, numeric: Collection[str] = (), public: bool = False
+) -> pd.DataFrame:
     """A table of text with records in it, missing values as NaN; see ``read_rows`` and ``interpret``."""
-    table = read_rows(path, style, key=key)
+    table = read_rows(path, style, key=key, public=public)
     if len(table) == 0:
         raise InputError(
             f"Expected records in {key}, got an empty table; leave the file out or fill it", private_detail=str(path)
         )
-    return interpret(table, style, key=key)
+    return interpret(table, signs_of(path, style), key=key, numeric=numeric)
 
 
-def read_rows(path: Path, style: FileFormat, *, key: str) -> pd.DataFrame:
+def read_rows(path: Path, style: FileFormat, *, key: str, public: bool = False) -> pd.DataFrame:
     """Read a table of text without interpretation; the index holds the number of each row, blank ones left out.
 
     Args:
-        path: ``.parquet``, or text in lines.
+        path: ``.parquet``, ``.xlsx``, or text in lines.
         style: its format.
         key: the configuration key that names the file, for errors.
+        public: ``True`` if errors may name its columns.
 
     Raises:
         InputError: no such file, not a table, or with other columns than declared.
     """
     require_file(path, key=key)
+    if path.suffix.lower() in OTHER_KINDS:
+        raise refused(
+            f"a table as text, Excel (.xlsx) or Parquet at {key}", "save it as one of these", detail=str(path)
+        )
     try:
-        table = parquet_text(path) if path.suffix == ".parquet" else _text(path, style)
+        table = _reader(path)(path, style)
+    except RepeatedColumns as error:
+        named = {"columns": list(error.names)} if public else {}
+        raise refused(
+            f"columns of different names in {key}",
+            "rename or remove those that occur more than once",
+            detail=f"{path}: {error}",
+            **named,
+        ) from None
     except Exception as error:  # a reader's error may quote the file
         raise refused(
             f"a readable table at {key}",
-            "check data.format (separator, header, columns, skip_rows) and the file",
+            "check data.format (encoding, separator, header, columns, skip_rows) and the file",
             detail=f"{path}: {type(error).__name__}: {error}",
         ) from None
     return table
 
 
-def interpret(table: pd.DataFrame, style: FileFormat, *, key: str) -> pd.DataFrame:
-    """Missing values as NaN, and declared texts replaced.
+def signs_of(path: Path, style: FileFormat) -> FileFormat:
+    """The format of the cells of a file: the numbers of a Parquet file have no signs of their own."""
+    return replace(style, decimal=".", thousands=None) if _is_parquet(path) else style
+
+
+def interpret(table: pd.DataFrame, style: FileFormat, *, key: str, numeric: Collection[str] = ()) -> pd.DataFrame:
+    """Missing values as NaN, declared texts replaced, and numbers with a decimal point.
 
     Args:
         table: from ``read_rows``.
         style: the meaning of texts.
         key: the configuration key that names the file, for errors.
+        numeric: columns of numbers, where they are there.
     """
     gone = {"", *(plain(text) for text in style.missing)}
     table = pd.DataFrame({name: table[name].where(~canonical(table[name]).isin(gone)) for name in table.columns})
@@ -122,14 +118,28 @@ def interpret(table: pd.DataFrame, style: FileFormat, *, key: str) -> pd.DataFra
         column(table, name, declared="data.format.replace", key=key)
         swap = {plain(old): new for old, new in style.replace[name].items()}
         table[name] = table[name].map(lambda text, swap=swap: swap.get(plain(text), text), na_action="ignore")
+    for name in table.columns.intersection(list(numeric)):
+        table[name] = plain_numbers(table[name], style, key=key)
     return table
 
 
-def join_tables(table: pd.DataFrame, joins: tuple[Join, ...], *, key: str) -> pd.DataFrame:
+def _reader(path: Path) -> Callable[[Path, FileFormat], pd.DataFrame]:
+    if _is_parquet(path):
+        return lambda path, style: parquet_text(path)
+    return excel_text if path.suffix.lower() in EXCEL else delimited_text
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.lower() in PARQUET
+
+
+def join_tables(
+    table: pd.DataFrame, joins: tuple[Join, ...], *, key: str, numeric: Collection[str] = ()
+) -> pd.DataFrame:
     """Return the table with the columns of others added, one row per record as before, under the same number."""
     for number, join in enumerate(joins):
         place = f"{key}.join[{number}]"
-        other = read_table(join.path, join.format, key=place)
+        other = read_table(join.path, join.format, key=place, numeric=set(numeric) - {join.column})
         for name, wanted in join.where.items():
             other = other[canonical(column(other, name, declared=f"{place}.where", key=place)) == plain(wanted)]
         take = [name for name in (other.columns if join.take is None else join.take) if name != join.column]
@@ -182,34 +192,3 @@ def _partners(table: pd.DataFrame, other: pd.DataFrame, name: str, *, key: str, 
             detail=f"{place}, ids that are there in another writing: {[alone[n] for n in np.flatnonzero(almost)]}",
         )
     return np.where(position_N >= 0, rows_M[position_N] if len(rows_M) else -1, -1)
-
-
-def _text(path: Path, style: FileFormat) -> pd.DataFrame:
-    table = pd.read_csv(
-        path,
-        sep=style.separator,
-        header=0 if style.header else None,
-        names=None if style.columns is None else list(style.columns),
-        index_col=False,
-        skiprows=style.skip_rows,
-        dtype=str,
-        keep_default_na=False,
-        na_filter=False,
-        skipinitialspace=True,
-        on_bad_lines="error",
-        skip_blank_lines=False,
-    )
-    table = table[(table.fillna("") != "").any(axis=1)]  # a blank line keeps its number
-    if style.columns is not None and set(_widths(path, style)) != {len(style.columns)}:
-        raise ValueError(f"expected {len(style.columns)} values in every line")
-    if style.columns is None and max(_widths(path, style), default=0) > len(table.columns):
-        raise ValueError("at most as many values in a line as names in the header")
-    return table
-
-
-def _widths(path: Path, style: FileFormat) -> Iterator[int]:
-    """Yield the number of values of each line; a carriage return inside a line is an error."""
-    with path.open(newline="\n", encoding="utf-8") as file:
-        for _ in range(style.skip_rows):
-            next(file, None)
-        yield from (len(line) for line in csv.reader(file, delimiter=style.separator) if line)
