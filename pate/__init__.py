@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pate import errors
     from pate.aggregation import ConfidentGNMax, ExactNoise, GNMax, LNMax
     from pate.aggregation.release import release
+    from pate.campaign import Campaign
     from pate.ledger import Account, PrivacyLedger
     from pate.report import PrivacyReport
     from pate.run_result import RunResult
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Account",
+    "Campaign",
     "ConfidentGNMax",
     "ExactNoise",
     "GNMax",
@@ -51,6 +53,7 @@ __all__ = [
 _MODULES = {
     "pate.aggregation": ("ConfidentGNMax", "ExactNoise", "GNMax", "LNMax"),
     "pate.aggregation.release": ("release",),
+    "pate.campaign": ("Campaign",),
     "pate.ledger": ("Account", "PrivacyLedger"),
     "pate.report": ("PrivacyReport",),
     "pate.shortcuts": ("audit", "calibrate", "compare", "epsilon", "plan"),
@@ -85,7 +88,16 @@ def run(
     >>> pate.run("digits").epsilon  # doctest: +SKIP
     4.987
     """
-    found: RunResult = import_module("pipelines.api").run(config, seed=seed, home=home, quiet=quiet)
+    try:
+        start = import_module("pipelines.api").run
+    except ModuleNotFoundError as error:
+        if error.name not in {"pipelines", "pipelines.api"}:
+            raise
+        raise import_module("pate.errors").InputError(
+            "Expected the package pipelines of pate-labelling, got another one or none (`pipelines.__path__` names its "
+            "place); take that folder off the path of modules, or install pate-labelling again"
+        ) from error
+    found: RunResult = start(config, seed=seed, home=home, quiet=quiet)
     return found
 
 

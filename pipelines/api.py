@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
 from pate.errors import InputError, PateError, expected
 from pate.run_result import RunResult
+from pate.votes import VoteMatrix
 from pipelines.config import yaml_file
 from pipelines.config.experiment import Config, load
 from pipelines.config.fields import Seed
@@ -17,6 +20,7 @@ from pipelines.config.shipped import find_config
 from pipelines.outcome.campaign import read_labels
 from pipelines.outcome.summary import Summary
 from pipelines.progress import Quiet, Terminal
+from pipelines.results.vote_files import read_numbers
 from pipelines.run.label_and_train import label_and_train
 from pipelines.storage.failures import as_public, hooks
 from pipelines.storage.home import Home
@@ -25,6 +29,7 @@ from pipelines.storage.native_output import kept_private
 from pipelines.storage.run_folder import RunFolder
 
 _PREFIX = "student_"
+Votes: TypeAlias = npt.ArrayLike | VoteMatrix | str | Path
 _SEED: TypeAdapter[int] = TypeAdapter(Seed)
 
 
@@ -34,8 +39,9 @@ def run(
     seed: int | None = None,
     home: str | Path | None = None,
     quiet: bool = False,
+    votes: Votes | None = None,
 ) -> RunResult:
-    """Run an experiment to its end, see ``pate.run``.
+    """Run an experiment to its end, see ``pate.run``; with votes, see ``pate.Campaign``.
 
     An error leaves as one public line: its cause, its context and the frames that it passed may hold private values.
     """
@@ -44,14 +50,23 @@ def run(
     failure: PateError | KeyboardInterrupt
     with hooks(private), kept_private(base, private):
         try:
-            chosen = configuration(config, seed)
-            summary = label_and_train(chosen, base=base, progress=Quiet() if quiet else Terminal())
+            chosen, votes_TM = configuration(config, seed), None if votes is None else read_votes(votes)
+            summary = label_and_train(chosen, base=base, progress=Quiet() if quiet else Terminal(), votes_TM=votes_TM)
             return _result(RunFolder(base, chosen.run_id), summary)
         except KeyboardInterrupt:
             failure = KeyboardInterrupt()
         except Exception as error:
             failure = as_public(error, private)
     raise failure from None  # outside the handler, so that no context is attached
+
+
+def read_votes(votes: Votes) -> npt.NDArray[np.generic]:
+    """Votes as an array, from an array, a matrix or a file; see ``pate.Campaign.from_votes``."""
+    if isinstance(votes, VoteMatrix):
+        return votes.labels_TQ
+    if isinstance(votes, str | Path):
+        return read_numbers(Path(votes), "votes")
+    return np.asarray(votes)
 
 
 def configuration(config: str | Path | Mapping[str, Any] | Config, seed: int | None = None) -> Config:

@@ -21,7 +21,7 @@ from pate.errors import InputError, InternalError, PateError, RecordsRefused
 ROOT = Path(__file__).parents[1]
 NAMES = {
     "GNMax", "LNMax", "ConfidentGNMax", "ExactNoise", "release", "VoteMatrix", "PrivacyLedger", "Account", "epsilon",
-    "plan", "calibrate", "compare", "audit", "PrivacyReport", "run", "errors",
+    "plan", "calibrate", "compare", "audit", "PrivacyReport", "Campaign", "run", "errors",
 }  # fmt: skip
 HEAVY = ("numpy", "scipy", "opendp", "torch", "ray", "mlflow", "pandas", "sklearn", "pydantic", "pipelines")
 EXAMPLE = """

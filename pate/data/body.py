@@ -99,11 +99,13 @@ class Split:
         seed: of the division; independent of the seed of training, so that other seeds train on the same sets.
         records_may_be_published: the owner's declaration that the pool and the evaluation set may be drawn from the
             private files, where these are not a known public benchmark.
+        whole_pool: refuse to draw from a pool of its own, whose records keep their order in the files.
     """
 
     by: SplitBy = "record"
     seed: int = 0
     records_may_be_published: bool = False
+    whole_pool: bool = False
 
 
 def divide(
@@ -139,6 +141,13 @@ def divide(
     elif evaluation is None:
         pool, evaluation, _ = _drawn(pool, split, [wanted_pool, wanted_evaluation])
     else:
+        if split.whole_pool and len(pool) != wanted_pool:
+            raise expected(
+                "all records of data.pool_files in the pool, since votes are given in their order",
+                "set data.pool to their number",
+                pool=wanted_pool,
+                records=len(pool),
+            )
         pool, _ = _drawn(pool, replace(split, by="record"), [wanted_pool])
         evaluation, _ = _drawn(evaluation, replace(split, by="record"), [wanted_evaluation])
     return Parts(private=private, pool=pool, evaluation=evaluation)

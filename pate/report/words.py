@@ -52,7 +52,8 @@ SCHEDULE = (
     "The full cost was charged before the first noise was drawn, and nothing is refunded.",
     "Each input is answered once; the stored answer is returned if it is asked again.",
     "Answers and refusals are released in batches. Vote counts and individual votes are never released.",
-    "The student, its curves and this report are computed from the answers and public data, at no further cost.",
+    "Only these labels, and what is computed from them and public data, are released: the student, its curves and "
+    "this report, at no further cost.",
 )
 SIDE_CHANNELS = (
     "The duration of a batch, of training and of the run is not hidden.",
@@ -77,6 +78,10 @@ OWN_TEACHERS = (
     "Independence of teachers is its author's promise. pate checked that two calls with one seed give equal objects "
     "that share no memory, fitted copies of them alone, and checked on public inputs that a teacher is the same after "
     "others were fitted. It cannot check what else the code keeps, reads or draws."
+)
+GIVEN_VOTES = (
+    "The guarantee rests on the operator's declaration of how many votes one privacy unit's records can change. pate "
+    "has not seen the records that the votes were learned from, and cannot check it."
 )
 AUDIT_MEANING = (
     "The audit ran the real aggregator on synthetic neighbouring votes and computed a lower bound on epsilon from its "
@@ -106,33 +111,6 @@ GLOSSARY = (
     ("Student", "the model that is published; it saw public inputs and released labels only."),
     ("Teacher", "a model trained on private records of its own; it casts one vote on each query."),
 )
-NIST = "NIST SP 800-226, Guidelines for Evaluating Differential Privacy Guarantees"
-NIST_NOTE = (
-    "Sections as named in the initial public draft of December 2023; those of the final text of March 2025 may differ."
-)
-QUESTIONS = (
-    ("2.1 The Promise of Differential Privacy", "What can an attacker learn about one person?", "meaning"),
-    ("2.2 The Privacy Parameter ε", "How large is epsilon?", "guarantee"),
-    ("2.3 Variants of Differential Privacy", "Which variant, and how large is delta?", "guarantee"),
-    ("2.4 The Unit of Privacy", "Who is protected, and which data sets are neighbours?", "whom"),
-    ("2.5 Comparing Differential Privacy Guarantees", "What is needed to compare this with others?", "guarantee"),
-    ("2.6 Mixing Differential Privacy With Other Data Releases", "What else was released from the data?", "spend"),
-    ("3.1 Basic Mechanisms and Common Elements", "Which mechanism, sensitivity and noise?", "mechanism"),
-    ("3.2 Utility and Accuracy", "How accurate is the result?", "student"),
-    ("3.3 Bias", "What is known about unequal accuracy?", "student"),
-    (
-        "3.5 Machine Learning",
-        "Which parts of training used private data, and on what was tuning done?",
-        "student",
-    ),
-    ("4.1 Query Models", "Who asks, how often, and when is it over?", "mechanism"),
-    ("4.2 Threat Models", "Who is trusted with what?", "trust"),
-    ("4.3 Mechanism Implementation Challenges", "Noise source, side channels, tests of the program?", "trust"),
-    ("4.4 Data Security and Access Control", "Who could reach the records?", "trust"),
-    ("4.5 Data Collection Exposure", "What does the guarantee not protect?", "limits"),
-)
-
-
 def neighbours(unit: str, *, ids: bool | None, within_site: bool) -> str:
     """The two data sets that the guarantee compares.
 
@@ -173,28 +151,25 @@ def describe(event: PrivacyEvent) -> str:
 
 
 @describe.register
-def _(event: GNMaxEvent) -> str:
-    noise = f"discrete Gaussian noise of {event.sigma:g} votes"
-    return f"noisy argmax, {noise} on each count{_moved(event.moved_votes)}"
-
-
-@describe.register
-def _(event: LNMaxEvent) -> str:
-    noise = f"discrete Laplace noise of {event.scale:g} votes"
-    return f"noisy argmax, {noise} on each count{_moved(event.moved_votes)}"
+def _(event: GNMaxEvent | LNMaxEvent) -> str:
+    return f"one question, answered by {_most_votes(event)}"
 
 
 @describe.register
 def _(event: ThresholdTestEvent) -> str:
-    return f"threshold test, discrete Gaussian noise of {event.sigma:g} votes{_moved(event.moved_votes)}"
+    return (
+        "one test for agreement: the largest count of votes, with random noise (standard deviation "
+        f"{event.sigma:g} votes), against a threshold{_moved(event.moved_votes)}"
+    )
 
 
 @describe.register
 def _(event: ConfidentGNMaxEvent) -> str:
     return (
-        f"up to {event.max_asked} threshold tests (at {event.threshold:g} votes, discrete Gaussian noise of "
-        f"{event.sigma_threshold:g}), up to {event.max_answered} noisy argmax answers (discrete Gaussian noise of "
-        f"{event.sigma:g} votes on each count){_moved(event.moved_votes)}"
+        f"up to {event.max_asked} questions, each first tested for agreement: the largest count of votes, with random "
+        f"noise (standard deviation {event.sigma_threshold:g} votes), must reach {event.threshold:g}; up to "
+        f"{event.max_answered} of them answered by the class with most votes after random noise (standard deviation "
+        f"{event.sigma:g} votes) was added to every count{_moved(event.moved_votes)}"
     )
 
 
@@ -205,12 +180,19 @@ def _(event: SanitisedReleaseEvent) -> str:
 
 @describe.register
 def _(event: RepeatedEvent) -> str:
+    if isinstance(event.event, GNMaxEvent | LNMaxEvent):
+        return f"{event.count} questions, each answered by {_most_votes(event.event)}"
     return f"{event.count} times: {describe(event.event)}"
 
 
 @describe.register
 def _(event: ComposedEvent) -> str:
     return "; ".join(describe(part) for part in event.events) or "nothing"
+
+
+def _most_votes(event: GNMaxEvent | LNMaxEvent) -> str:
+    noise = f"standard deviation {event.sigma:g} votes" if isinstance(event, GNMaxEvent) else f"Laplace, scale {event.scale:g} votes"
+    return f"the class with most votes after random noise ({noise}) was added to every count{_moved(event.moved_votes)}"
 
 
 def _moved(votes: int) -> str:

@@ -68,6 +68,12 @@ def _experiments() -> list[TyperCommand | Commands]:
     heart = "pate new heart --from patients.csv --public public.csv --label ill --positive yes"
     return [
         Deferred("run", "runs:run", "Run an experiment, or resume an interrupted one.", "pate run digits"),
+        Deferred(
+            "label",
+            "runs:label",
+            "Release labels from votes that were made elsewhere, and train a student.",
+            "pate label votes.npy study.yaml",
+        ),
         Deferred("validate", "runs:validate", "Check a configuration and its maximum cost.", "pate validate digits"),
         Deferred("report", "runs:report", "Show a run's result and privacy report.", "pate report digits-1a2b3c4d"),
         Deferred("new", "authoring:new", "Write a first configuration for your own tables.", heart),
@@ -143,6 +149,12 @@ def _operations() -> list[TyperCommand | Commands]:
             "mlflow:register",
             "Point a registry alias at a run's student, if report, noise source, budget and ledger all check out.",
             f"pate register {run} --alias champion",
+        ),
+        Deferred(
+            "predict",
+            "predict:predict",
+            "Score a file with a run's student: predicted class and probabilities.",
+            f"pate predict {run} patients.csv --output scores.csv",
         ),
         Deferred("sync", "mlflow:sync", "Deliver pending tracking events to MLflow.", f"pate sync {run}"),
         Deferred("ui", "mlflow:ui", "Serve the MLflow UI of PATE_HOME.", "pate ui --port 5000"),

@@ -1,7 +1,8 @@
-"""``pate run | validate | report``."""
+"""``pate run | label | validate | report``."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -30,6 +31,26 @@ def run(
     while fresh and RunFolder(home(), chosen.run_id).exists():
         chosen = load(config, {"seed": chosen.seed + 1})
     _show(label_and_train(chosen, base=home(), progress=Quiet() if quiet or as_json else Terminal()), as_json)
+
+
+def label(
+    votes: Annotated[
+        Path, typer.Argument(metavar="VOTES", help="votes [teachers, inputs of the pool], .npy, .csv or .parquet")
+    ],
+    config: ConfigArgument,
+    seed: Annotated[int | None, typer.Option(min=0, help="replaces the seed of the configuration")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="print the result only")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Release labels from votes that were made elsewhere, train a student and write the report."""
+    from pipelines.config.experiment import load
+    from pipelines.progress import Quiet, Terminal
+    from pipelines.results.vote_files import read_numbers
+    from pipelines.run.label_and_train import label_and_train
+
+    chosen = load(config, {} if seed is None else {"seed": seed})
+    progress = Quiet() if quiet or as_json else Terminal()
+    _show(label_and_train(chosen, base=home(), progress=progress, votes_TM=read_numbers(votes, "VOTES")), as_json)
 
 
 def validate(config: ConfigArgument, as_json: JsonOption = False) -> None:

@@ -12,22 +12,15 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
+from pate.data.files.file_format import known_encoding
 from pate.data.ids import canonical_ids, require_unambiguous
 from pate.data.vision import TRAIN, VisionSet
-from pipelines.config.fields import Count, Name, Positive, Section, Seed
+from pipelines.config.fields import Count, Name, Positive, Section, Seed, Text, Texts
+from pipelines.config.images import ManifestConfig, PixelsConfig
 
-
-def _as_text(value: object) -> object:
-    """Numbers in YAML are as good as quoted ones; true and false are not, since YAML makes them of yes and no."""
-    if isinstance(value, bool):
-        raise ValueError(f"Expected text, got {value}; put it in quotes (YAML reads yes and no as true and false)")
-    return str(value) if isinstance(value, int | float) else value
-
-
-Text: TypeAlias = Annotated[str, BeforeValidator(_as_text)]
-Texts: TypeAlias = tuple[Text, ...]
 SiteName: TypeAlias = Annotated[Text, AfterValidator(lambda name: str(canonical_ids([name], place="the site")[0]))]
 """In the canonical form of sites."""
+Encoding: TypeAlias = Annotated[str, AfterValidator(known_encoding)]
 
 
 class DigitsData(Section):
@@ -89,6 +82,18 @@ class FormatConfig(Section):
     skip_rows: int = Field(0, ge=0, description="lines before the table begins")
     missing: Texts = Field((), description="texts that mean a missing value, in addition to an empty one")
     replace: tuple[ReplaceConfig, ...] = Field((), description="texts to replace")
+    encoding: Encoding = Field("utf-8", description="of text files, such as cp1252 (Windows), latin-1 or utf-16")
+    decimal: Literal[".", ","] = Field(".", description="decimal sign of numbers in text")
+    thousands: Literal[",", ".", " ", "'"] | None = Field(None, description="sign between groups of three digits")
+    sheet: Text | None = Field(None, description="sheet of Excel files; default: the first")
+
+    later: ClassVar[frozenset[str]] = frozenset({"encoding", "decimal", "thousands", "sheet"})
+
+    @model_validator(mode="after")
+    def _signs_differ(self) -> FormatConfig:
+        if self.decimal == self.thousands:
+            raise ValueError(f"Expected thousands that differs from decimal, got {self.decimal!r} as both")
+        return self
 
 
 class WhereConfig(Section):
@@ -132,7 +137,7 @@ class FilesData(Section):
     data_id: Name = Field(description="name of the private data; the budget is kept under it")
     task: str = Field(description="the labelling task; answers are kept per data_id and task")
     set: Name | None = Field(None, description="a shipped public set: paths start at its folder")
-    private_files: Files = Field(exclude=True, min_length=1, description="the records that teachers learn from")
+    private_files: Files = Field((), exclude=True, description="the records that teachers learn from")
     pool_files: Files = Field((), exclude=True, description="public inputs; default: drawn, see split")
     evaluation_files: Files = Field((), exclude=True, description="labelled public records; default: drawn, see split")
     split: SplitConfig = SplitConfig()
@@ -173,33 +178,38 @@ class NpzData(FilesData):
     site_array: str | None = Field(None, description="site of each image")
 
 
-class PixelsConfig(Section):
-    """The shape that every image is converted to."""
-
-    height: Count
-    width: Count
-    channels: Literal[1, 3]
-
-
 class ImagesData(FilesData):
     """Images in folders or manifests."""
 
     source: Literal["images"]
     classes: Texts = Field(min_length=2, description="names of the classes: the folders' or those in the manifests")
     pixels: PixelsConfig
+    manifest: ManifestConfig | None = Field(
+        None, description="default: manifests have no columns but path, label, unit and site"
+    )
+    dicom_unit: Literal["patient", "image"] = Field(
+        "patient", description="privacy unit of DICOM files without a unit in a manifest: their PatientID, or each file"
+    )
+
+    later: ClassVar[frozenset[str]] = frozenset({"manifest", "dicom_unit"})
 
 
 class LabelConfig(Section):
-    """Column of the label; exactly one of positive, above and classes."""
+    """Column of the label; exactly one of positive, contains, above and classes."""
 
     column: Text
     positive: Texts | None = Field(
         None, description="values of the positive class (the second); all others are the first"
     )
+    contains: Text | None = Field(
+        None, description="a finding: labels that list it, such as 'Effusion|Mass', are the positive class (the second)"
+    )
     above: float | None = Field(None, description="numbers above this are the positive class (the second)")
     classes: Texts | Literal["public"] | None = Field(None, description="all values; public: those in evaluation_files")
     names: tuple[Text, Text] = Field(("negative", "positive"), description="of two classes")
     missing: Literal["refuse", "drop"] = Field("refuse", description="treatment of records without a label")
+
+    later: ClassVar[frozenset[str]] = frozenset({"contains"})
 
 
 class MissingConfig(Section):
@@ -260,7 +270,7 @@ class ColumnsConfig(Section):
 
 
 class TableData(FilesData):
-    """Tables in CSV or Parquet files."""
+    """Tables in text, Excel or Parquet files."""
 
     source: Literal["table"]
     format: FormatConfig = FormatConfig()

@@ -7,7 +7,7 @@ what was expected, in one line.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -23,18 +23,19 @@ from pipelines.config import yaml_file
 from pipelines.config.data import DataConfig, DigitsData, FilesData, VisionData
 from pipelines.config.features import FeaturesConfig
 from pipelines.config.fields import Name, Section, Seed
-from pipelines.config.infrastructure import FaultsConfig, RayConfig, TrackingConfig
+from pipelines.config.infrastructure import FaultsConfig, RayConfig, ReportConfig, TrackingConfig
 from pipelines.config.labelling import LabellingConfig
 from pipelines.config.partition import PartitionConfig, SitesConfig
 from pipelines.config.privacy import PrivacyConfig
 from pipelines.config.student import StudentConfig
-from pipelines.config.teachers import TeachersConfig
+from pipelines.config.teachers import GivenVotesModel, TeachersConfig
 
 _NOT_IN_RESULTS: dict[str, Any] = {
     "tracking": True,
     "ray": True,
     "description": True,
     "faults": True,
+    "report": True,
     "privacy": {"retention_days"},
 }
 
@@ -60,6 +61,32 @@ class Config(Section):
         None, description="tasks run where the records are; default: records are sent to the tasks"
     )
     faults: FaultsConfig = FaultsConfig()
+    report: ReportConfig | None = Field(None, description="declarations of the organisation for the privacy report")
+
+    later: ClassVar[frozenset[str]] = frozenset({"report"})
+
+    @model_validator(mode="after")
+    def _records_are_named(self) -> Config:
+        if not isinstance(self.data, FilesData):
+            if self.votes_are_given:
+                raise ValueError(
+                    f"Expected public files with teachers.model.kind: votes, got data.source={self.data.source!r}"
+                )
+            return self
+        if not self.votes_are_given:
+            if not self.data.private_files:
+                raise ValueError("Expected data.private_files, got none; name the files that teachers learn from")
+            return self
+        if self.data.private_files or not self.data.pool_files or not self.data.evaluation_files:
+            raise ValueError(
+                "Expected data.pool_files and data.evaluation_files, without data.private_files, with "
+                "teachers.model.kind: votes; the records that the votes were learned from stay where they are"
+            )
+        if self.sites is not None or self.partition.by != "random" or self.partition.label_skew is not None:
+            raise ValueError(
+                "Expected no sites and only the number of teachers in partition with teachers.model.kind: votes"
+            )
+        return self
 
     @model_validator(mode="after")
     def _sites_are_named(self) -> Config:
@@ -86,6 +113,11 @@ class Config(Section):
         if self.held_at_sites and getattr(self.data, "site", None) is not None:
             raise ValueError("Expected one site for each of data.private_files where sites is given; remove data.site")
         return self
+
+    @property
+    def votes_are_given(self) -> bool:
+        """Return ``True`` if the votes were made elsewhere and are given to the run."""
+        return isinstance(self.teachers.model, GivenVotesModel)
 
     @property
     def held_at_sites(self) -> bool:

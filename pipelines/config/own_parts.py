@@ -22,7 +22,10 @@ def _paths(config: Config) -> list[tuple[str, str, str]]:
 
 
 def own_teachers(config: Config) -> dict[str, str]:
-    """The import path of user-defined teacher code by its role, such as ``teacher model``."""
+    """The import path of user-defined teacher code by its role, such as ``teacher model``; ``votes`` where these were
+    made elsewhere."""
+    if config.votes_are_given:
+        return {"votes": "made elsewhere"}
     return {role: path for role, key, path in _paths(config) if key.startswith("teachers.")}
 
 

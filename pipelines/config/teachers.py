@@ -12,7 +12,14 @@ from pipelines.config.fields import Count, Positive, Section
 
 def _model_tag(value: object) -> str:
     kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
-    return {"boosted-trees": "trees", "custom": "custom", "estimator": "estimator"}.get(str(kind), "network")
+    tags = {"boosted-trees": "trees", "custom": "custom", "estimator": "estimator", "votes": "votes"}
+    return tags.get(str(kind), "network")
+
+
+class GivenVotesModel(Section):
+    """Teachers that were trained, and have voted, outside pate."""
+
+    kind: Literal["votes"] = "votes"
 
 
 NETWORKS = (ModelSpec, CustomModel)
@@ -26,7 +33,8 @@ class TeachersConfig(Section):
         Annotated[ModelSpec, Tag("network")]
         | Annotated[TreesSpec, Tag("trees")]
         | Annotated[CustomModel, Tag("custom")]
-        | Annotated[EstimatorModel, Tag("estimator")],
+        | Annotated[EstimatorModel, Tag("estimator")]
+        | Annotated[GivenVotesModel, Tag("votes")],
         Discriminator(_model_tag),
     ]
     training: TrainSpec | None = Field(None, description="how networks are fitted; other kinds: set in model")
@@ -41,7 +49,7 @@ class TeachersConfig(Section):
     @model_validator(mode="after")
     def _training_of_networks(self) -> TeachersConfig:
         if isinstance(self.model, NETWORKS) == (self.training is None):
-            alone = "estimator" if isinstance(self.model, EstimatorModel) else "boosted-trees"
+            alone = "boosted-trees" if isinstance(self.model, NETWORKS) else self.model.kind
             raise ValueError(
                 f"Expected training with networks and without it for {alone}, got kind={self.model.kind!r}; "
                 f"{'add' if self.training is None else 'remove'} teachers.training"

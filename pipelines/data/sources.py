@@ -7,6 +7,7 @@ from typing import Literal
 from pate.data import Partition, Study, digits_study, partition
 from pate.data.body import Split
 from pate.data.encoding import ColumnEncoder
+from pate.data.files.image_reading import OnDone
 from pate.data.files.images import Pixels, image_records, image_study
 from pate.data.files.npz import npz_records, npz_study
 from pate.data.files.table import table_records, table_study
@@ -22,15 +23,19 @@ from pipelines.data.shipped_sets import folder_of
 from pipelines.data.site_shares import shares
 
 
-def load_study(config: Config) -> Study:
+def load_study(config: Config, on_done: OnDone | None = None) -> Study:
     """The data that the configuration names.
+
+    Args:
+        config: the experiment.
+        on_done: receives the hundredths of the private images that were read.
 
     Raises:
         InputError: one line with the configuration key and the remedy.
         RecordsRefused: private records that cannot be used.
         PrivacyViolation: private files as pool or evaluation set.
     """
-    study = _study(config)
+    study = _study(config, on_done)
     if config.sites is not None and study.private is not None and study.benchmark is None:
         raise expected(
             "data.pool_files where sites is given",
@@ -60,7 +65,7 @@ def load_records(config: Config, *, site: str, encoding: str | None, classes: tu
         return npz_records(npz_files(own.private_files, root), arrays=npz_arrays(own), classes=classes)
     if isinstance(own, ImagesData):
         pixels = Pixels(**own.pixels.model_dump())
-        return image_records(image_sources(own.private_files, root), pixels=pixels, classes=classes)
+        return image_records(image_sources(own.private_files, own, root), pixels=pixels, classes=classes)
     if not isinstance(own, TableData) or encoding is None:
         raise expected("a table with the encoding of its study", "give it", source=data.source)
     encoder = ColumnEncoder.from_json(encoding)
@@ -69,7 +74,7 @@ def load_records(config: Config, *, site: str, encoding: str | None, classes: tu
     )
 
 
-def _study(config: Config) -> Study:
+def _study(config: Config, on_done: OnDone | None) -> Study:
     data = config.data
     if isinstance(data, DigitsData):
         return digits_study(
@@ -83,7 +88,8 @@ def _study(config: Config) -> Study:
     if isinstance(data, VisionData):
         root = folder_of(data.source).parent
         return vision_study(data.source, root, rotation=data.rotation, private=data.private)
-    return _from_files(data, data.private_files if not config.held_at_sites else ())
+    private = data.private_files if not config.held_at_sites else ()
+    return _from_files(data, private, whole_pool=config.votes_are_given, on_done=on_done)
 
 
 def deal(config: Config, study: Study) -> Partition:
@@ -120,12 +126,14 @@ def equal_records(config: Config, *, benchmark: bool) -> Literal["refuse", "diff
     return config.data.equal_records
 
 
-def _from_files(data: NpzData | ImagesData | TableData, private: Files) -> Study:
+def _from_files(
+    data: NpzData | ImagesData | TableData, private: Files, *, whole_pool: bool, on_done: OnDone | None
+) -> Study:
     """The study of some files; without private ones, its public part."""
     root = data.folder if data.set is None else folder_of(data.set)
     if private:
         refuse_shared_files(data, root)
-    split, sizes = Split(**data.split.model_dump()), (data.pool, data.evaluation)
+    split, sizes = Split(**data.split.model_dump(), whole_pool=whole_pool), (data.pool, data.evaluation)
     every = (private, data.pool_files, data.evaluation_files)
     if isinstance(data, NpzData):
         mine, others, held = (npz_files(files, root) for files in every)
@@ -134,10 +142,10 @@ def _from_files(data: NpzData | ImagesData | TableData, private: Files) -> Study
             arrays=npz_arrays(data), split=split, sizes=sizes,
         )  # fmt: skip
     if isinstance(data, ImagesData):
-        own, unlabelled, labelled = (image_sources(files, root) for files in every)
+        own, unlabelled, labelled = (image_sources(files, data, root) for files in every)
         return image_study(
             task=data.task, classes=data.classes, private=own, pool=unlabelled, evaluation=labelled,
-            pixels=Pixels(**data.pixels.model_dump()), split=split, sizes=sizes,
+            pixels=Pixels(**data.pixels.model_dump()), split=split, sizes=sizes, on_done=on_done,
         )  # fmt: skip
     tables, pool, evaluation = (table_files(files, data, root) for files in every)
     return table_study(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from pate.accounting import EpsilonBound
 from pate.plain_text import markdown
 from pate.report.wording import factor, up
-from pate.report.words import OWN_TEACHERS
+from pate.report.words import GIVEN_VOTES, OWN_TEACHERS
 from pate.student.export import ExportedSpec
 from pipelines.config.experiment import Config
 from pipelines.config.own_parts import own_student, own_teachers
 from pipelines.config.relation import neighbours_of
+from pipelines.outcome.metrics import CLASS_METRIC
 from pipelines.tracking.cards import MAX_TEXT
 
 _MOST_CLASSES = 40
@@ -30,6 +32,7 @@ def card_text(
     counts: Mapping[str, int],
     figures: Mapping[str, float],
     evaluation_records: int,
+    student: Mapping[str, Any] = MappingProxyType({}),
     public_data: Sequence[Mapping[str, Any]],
     benchmark: str | None,
     secure: bool,
@@ -44,6 +47,7 @@ def card_text(
         counts: ``asked``, ``answered`` and ``refused``.
         figures: the student's metrics on the evaluation set, by name.
         evaluation_records: size of that set.
+        student: accuracy by class and alarms, from ``pipelines.outcome.metrics.student_facts``.
         public_data: rows of ``name``, ``records`` and ``fingerprint``.
         benchmark: the public set used in place of private data, or ``None``.
         secure: noise came from operating-system entropy.
@@ -61,7 +65,7 @@ def card_text(
         "## Data",
         _data(config, public_data),
         "## Evaluation",
-        _evaluation(figures, evaluation_records),
+        _evaluation(figures, evaluation_records, student),
         "## Limits",
         "The guarantee covers everything that the labels, and everything computed from them, reveal about one "
         f"{markdown(config.privacy.unit)}. It covers neither the correctness of the labels, nor fairness, nor "
@@ -82,7 +86,12 @@ def _privacy(config: Config, cost: EpsilonBound, counts: Mapping[str, int], benc
         f"- mechanism: {', '.join(f'{k} {v}' for k, v in config.labelling.mechanism.model_dump().items())}; "
         f"{counts['asked']} asked, {counts['answered']} answered, {counts['refused']} refused",
     ]
-    lines += [f"- user-defined {role}: {markdown(path)}. {OWN_TEACHERS}" for role, path in own_teachers(config).items()]
+    lines += [
+        f"- votes made elsewhere. {GIVEN_VOTES}"
+        if role == "votes"
+        else f"- user-defined {role}: {markdown(path)}. {OWN_TEACHERS}"
+        for role, path in own_teachers(config).items()
+    ]
     if not secure:
         lines.append("- **insecure, seeded noise: no guarantee**")
     if benchmark is not None:
@@ -111,9 +120,32 @@ def _data(config: Config, public_data: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(rows)
 
 
-def _evaluation(figures: Mapping[str, float], records: int) -> str:
-    head = [f"On {records} labelled public records, used once, at the end:", "", "| metric | value |", "|---|---|"]
-    return "\n".join([*head, *(f"| {name} | {value:.4f} |" for name, value in figures.items())])
+def _evaluation(figures: Mapping[str, float], records: int, student: Mapping[str, Any]) -> str:
+    """Alarms, metrics and accuracy by class; metrics of single classes are in the latter."""
+    alarms = [f"- **ALARM: {markdown(alarm)}**" for alarm in student.get("student_check", {}).get("alarms", [])]
+    said = [*alarms, "", "Alarms are raised from the released labels and the public pool alone.", ""] if alarms else []
+    head = [
+        *said,
+        f"On {records} labelled public records, used once, at the end:",
+        "",
+        "| metric | value |",
+        "|---|---|",
+    ]
+    shown = {name: value for name, value in figures.items() if not name.startswith(CLASS_METRIC)}
+    return "\n".join([*head, *(f"| {name} | {value:.4f} |" for name, value in shown.items()), *_by_class(student)])
+
+
+def _by_class(student: Mapping[str, Any]) -> list[str]:
+    rows = student.get("student_by_class", [])[:_MOST_CLASSES]
+    if not rows:
+        return []
+    cells = [(own["class"], own["records"], own["accuracy"]) for own in rows]
+    return [
+        "",
+        "| class | records | accuracy |",
+        "|---|---|---|",
+        *(f"| {markdown(name)} | {n} | {'' if right is None else f'{right:.1%}'} |" for name, n, right in cells),
+    ]
 
 
 def registered_name(config: Config) -> str:

@@ -18,6 +18,8 @@ from pipelines.outcome.benchmark_metrics import BenchmarkMetrics
 from pipelines.outcome.metrics import words
 from pipelines.storage.run_folder import RunFolder
 
+_SHOWN = 3  # classes
+
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class Summary:
         if self.metrics is not None:
             rows.append(("label accuracy", f"{self.metrics.value.label_accuracy:.1%} of those answered *"))
         rows.append(("student", words(facts, what=" evaluation records")))
+        rows += _classes(facts)
         if self.metrics is not None:
             rows.append(("one teacher", f"{self.metrics.value.single_teacher_accuracy:.1%} on average *"))
             rows.append(("pooled", f"{self.metrics.value.pooled_accuracy:.1%} with all private records, no privacy *"))
@@ -82,8 +85,17 @@ def sanitised_words(shown: Mapping[str, Any]) -> str:
 
 def _teachers(facts: dict[str, Any]) -> str:
     lost = facts.get("teachers_lost", 0)
-    trained = f"{facts['teachers'] - lost} trained"
+    trained = f"{facts['teachers'] - lost} {'voted elsewhere' if facts.get('votes_given') else 'trained'}"
     return f"{trained}, {lost} lost to infrastructure before the roster was frozen" if lost else trained
+
+
+def _classes(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Accuracy of the worst classes, and the alarms; nothing for a summary of an older run."""
+    known = [own for own in facts.get("student_by_class", []) if own["accuracy"] is not None]
+    lowest = sorted(known, key=lambda own: float(own["accuracy"]))[:_SHOWN]
+    shown = ", ".join(f"{own['class']} {own['accuracy']:.0%}" for own in lowest)
+    rows = [("worst classes", f"{shown} correct")] if lowest else []
+    return [*rows, *(("ALARM", alarm) for alarm in facts.get("student_check", {}).get("alarms", []))]
 
 
 def _command(*words: str) -> str:

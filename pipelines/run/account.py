@@ -21,6 +21,10 @@ NO_IDS = (
     "the configuration names no ids of privacy units (data.unit): each record of a person with several is protected "
     "separately, and an altered record is not recognised; name the column if there is one"
 )
+GIVEN_VOTES = (
+    "the votes were made elsewhere: that one privacy unit's records can change at most partition.group_size of the "
+    "votes on each query, and that no other account holds the same records, is your declaration"
+)
 
 
 def account(run: Run, asked: Released[list[int]], holder: Holder) -> None:
@@ -71,8 +75,9 @@ def open_account(ledger: PrivacyLedger, config: Config, study: Study, queries: l
     """
     account = account_of(config, study)
     ledger.register(account, units=() if account.benchmark else units.known_by)
+    given = GIVEN_VOTES if config.votes_are_given else None
     no_ids = NO_IDS if carries_ids(config) is False and not account.benchmark else None
-    for warning in (account.large_delta(config.partition.teachers), no_ids):
+    for warning in (account.large_delta(config.partition.teachers), no_ids, given):
         if warning is not None:
             sys.stderr.write(f"pate: warning: {warning}\n")
     require_affordable(ledger, **request(config, study, queries))

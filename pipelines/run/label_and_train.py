@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, final
+
+import numpy as np
+import numpy.typing as npt
 
 from pate.data import Partition, Study
 from pate.errors import InputError, expected
@@ -22,6 +25,7 @@ from pate.values import Released
 from pate.votes import VoteMatrix
 from pipelines.cluster import session
 from pipelines.cluster.safety import require_safe_ray
+from pipelines.config.data import ImagesData
 from pipelines.config.experiment import Config
 from pipelines.config.own_parts import require_importable
 from pipelines.data.sources import deal, load_study
@@ -43,19 +47,24 @@ from pipelines.run.teachers import teachers
 from pipelines.run.votes import votes
 from pipelines.storage.home import Home
 from pipelines.storage.run_folder import RunFolder
+from pipelines.teachers.given_votes import GivenVotes, missing
 from pipelines.teachers.holders import Holder
 from pipelines.tracking.delivery import BackgroundDelivery
 from pipelines.tracking.destination import Destination, destination, preflight
 from pipelines.tracking.tracker import Tracker
 
 
-def label_and_train(config: Config, *, base: Path, progress: Progress) -> Summary:
+def label_and_train(
+    config: Config, *, base: Path, progress: Progress, votes_TM: npt.NDArray[np.generic] | None = None
+) -> Summary:
     """Run an experiment to its end, or resume one that was interrupted.
 
     Args:
         config: the experiment.
         base: ``PATE_HOME``.
         progress: receives finished stages.
+        votes_TM: votes that were made elsewhere, one for each teacher and input of the pool; with
+            ``teachers.model.kind: votes`` alone. Shape ``[T, M]``.
 
     Raises:
         InputError, Unavailable: found before anything is written or released.
@@ -67,7 +76,7 @@ def label_and_train(config: Config, *, base: Path, progress: Progress) -> Summar
         progress.line("run", f"{config.run_id} finished before")
         return finished
 
-    inputs = _checked(config, base)
+    inputs = _checked(config, base, progress, votes_TM)
     with ExitStack() as stack:
         with _begun(config, base, inputs, progress, stack) as run:
             delivery = _all_stages(
@@ -101,7 +110,7 @@ def votes_before_charge(config: Config, *, base: Path, progress: Progress) -> Vo
     Raises:
         InputError, Unavailable, BudgetExceeded: as ``label_and_train``.
     """
-    inputs = _checked(config, base)
+    inputs = _checked(config, base, progress)
     with (
         ExitStack() as stack,
         _begun(config, base, inputs, progress, stack) as run,
@@ -116,19 +125,30 @@ class _Inputs:
     """The study, the partition of records held here, and the destination of the run's record."""
 
     study: Study
-    parts: Partition | None
+    parts: Partition | GivenVotes | None
     where: Destination
 
 
-def _checked(config: Config, base: Path) -> _Inputs:
+def _checked(
+    config: Config, base: Path, progress: Progress, votes_TM: npt.NDArray[np.generic] | None = None
+) -> _Inputs:
     """The run's inputs; checks precede all writes."""
+    if votes_TM is not None and not config.votes_are_given:
+        raise expected(
+            "teachers.model: {kind: votes} where votes are given",
+            "declare it, or run the experiment with `pate run`",
+            kind=config.teachers.model.kind,
+        )
+    if votes_TM is None and config.votes_are_given and not _kept_votes(RunFolder(base, config.run_id)):
+        raise missing()
     require_importable(config)
     where = destination(config.tracking.uri, home=base, experiment=config.tracking.experiment)
     preflight(where)
     session.preflight(config.ray.address)
     require_safe_ray(config.ray.address, os.environ)
-    study = load_study(config)
-    parts = None if config.sites is not None else deal(config, study)
+    with progress.bar("records", 100) if isinstance(config.data, ImagesData) else nullcontext() as on_done:
+        study = load_study(config, on_done)
+    parts = _parts(config, study, votes_TM)
     noise_of(config, study)
     if config.labelling.max_asked > len(study.pool):
         raise expected(
@@ -137,6 +157,16 @@ def _checked(config: Config, base: Path) -> _Inputs:
             max_asked=config.labelling.max_asked,
         )
     return _Inputs(study, parts, where)
+
+
+def _parts(config: Config, study: Study, votes_TM: npt.NDArray[np.generic] | None) -> Partition | GivenVotes | None:
+    if config.votes_are_given:
+        return GivenVotes(config, votes_TM)
+    return None if config.sites is not None else deal(config, study)
+
+
+def _kept_votes(folder: RunFolder) -> bool:
+    return folder.exists() and folder.stages.was_finished("votes")
 
 
 @contextmanager
@@ -160,7 +190,7 @@ def _begun(config: Config, base: Path, inputs: _Inputs, progress: Progress, stac
 
 
 def _all_stages(
-    run: Run, parts: Partition | None, start_delivery: Callable[[], BackgroundDelivery]
+    run: Run, parts: Partition | GivenVotes | None, start_delivery: Callable[[], BackgroundDelivery]
 ) -> BackgroundDelivery:
     """All stages in order; tracking is delivered in the background once the teachers are done."""
     with session.on_demand(run.config.ray.address, run.config.ray.num_cpus) as ray:
@@ -185,7 +215,7 @@ class _Voted(NamedTuple):
     votes: VoteMatrix
 
 
-def _as_far_as_votes(run: Run, parts: Partition | None, ray: session.OnDemand) -> _Voted:
+def _as_far_as_votes(run: Run, parts: Partition | GivenVotes | None, ray: session.OnDemand) -> _Voted:
     """The stages before the charge."""
     require_same_records(run)
     record_configuration(run)

@@ -9,17 +9,21 @@ from pipelines.run.context import Run
 from pipelines.run.stages import Done
 from pipelines.teachers import enrolment
 from pipelines.teachers.ensemble import JOURNAL
+from pipelines.teachers.given_votes import GivenVotes
 from pipelines.teachers.holders import HeldHere, Holder
 
 
-def partition(run: Run, parts: Partition | None, ray: OnDemand) -> Holder:
+def partition(run: Run, parts: Partition | GivenVotes | None, ray: OnDemand) -> Holder:
     """Record the holder of each teacher's records in a private manifest, by hash.
 
     Args:
         run: the run.
-        parts: the partition of records that this process holds; ``None``: the sites hold them and are surveyed.
+        parts: the partition of records that this process holds; ``None``: the sites hold them and are surveyed;
+            or votes that were made elsewhere, where there is nothing to partition.
         ray: connects to the sites.
     """
+    if isinstance(parts, GivenVotes):
+        return parts
     path = run.folder.made(run.folder.manifest_file)
 
     def work() -> Done:

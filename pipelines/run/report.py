@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 
 from pate.files import write_atomically
@@ -10,7 +11,7 @@ from pate.student.export import read_spec
 from pate.values import Released
 from pipelines.outcome import summary
 from pipelines.outcome.campaign import Campaign
-from pipelines.outcome.metrics import hides_a_class
+from pipelines.outcome.metrics import hides_a_class, student_facts
 from pipelines.outcome.model_card import card_text, registered_name
 from pipelines.run.context import Run
 from pipelines.run.report_facts import report_of
@@ -64,6 +65,7 @@ def _card_text(run: Run, campaign: Campaign, metrics: dict[str, float]) -> str:
         cost=campaign.cost,
         counts={"asked": campaign.asked, "answered": campaign.answered, "refused": campaign.refused},
         figures=metrics,
+        student=_student_facts(run),
         evaluation_records=len(run.study.evaluation),
         public_data=run.public_sets(),
         benchmark=None if benchmark is None else benchmark.source.name,
@@ -103,6 +105,11 @@ def _sanitised_metrics(campaign: Campaign) -> dict[str, float]:
     }
 
 
+def _student_facts(run: Run) -> dict[str, object]:
+    """Accuracy by class and alarms."""
+    return student_facts(json.loads(run.folder.evaluation_file.read_text()), run.study.classes)
+
+
 def _facts(run: Run, campaign: Campaign, metrics: dict[str, float]) -> dict[str, object]:
     config = run.config
     cost = asdict(campaign.cost)
@@ -112,6 +119,7 @@ def _facts(run: Run, campaign: Campaign, metrics: dict[str, float]) -> dict[str,
         "seed": config.seed,
         "teachers": config.partition.teachers,
         "teachers_lost": teachers_lost(run),
+        **({"votes_given": True} if config.votes_are_given else {}),
         "asked": campaign.asked,
         "answered": campaign.answered,
         "refused": campaign.refused,
@@ -120,6 +128,7 @@ def _facts(run: Run, campaign: Campaign, metrics: dict[str, float]) -> dict[str,
         "unit": config.privacy.unit,
         "budget": config.privacy.epsilon,
         **metrics,
+        **_student_facts(run),
         "rare_class": hides_a_class(run.study.evaluation, len(run.study.classes)),
         "evaluation_records": len(run.study.evaluation),
         "secure_noise": run.secure,

@@ -30,6 +30,11 @@ PARTITION = {
 
 def _partition(config: Config) -> str:
     """The rule of assignment, and the machines that read the records."""
+    if config.votes_are_given:
+        return (
+            f"votes were made outside pate; the operator declares that the records of one {config.privacy.unit} could "
+            f"change at most {config.partition.group_size} of the votes on each query"
+        )
     whole = config.sites is not None and config.sites.protects == "site"
     dealt = "each site is one privacy unit and one teacher" if whole else PARTITION[config.partition.by]
     return f"{dealt}; records are read on their site's machines alone" if config.held_at_sites else dealt

@@ -15,7 +15,9 @@ from pipelines.teachers.roster import Roster
 
 
 def teachers(run: Run, holder: Holder, ray: OnDemand) -> None:
-    """Train the teachers and freeze the roster of those that will vote."""
+    """Train the teachers and freeze the roster of those that will vote; there are none where votes were given."""
+    if run.config.votes_are_given:
+        return
     team = ensemble_of(run, holder)
 
     def work() -> Done:
@@ -43,4 +45,6 @@ def ensemble_of(run: Run, holder: Holder) -> Ensemble:
 
 def teachers_lost(run: Run) -> int:
     """Number of teachers that the infrastructure lost before the roster was frozen."""
+    if run.config.votes_are_given:
+        return 0
     return len(Roster.load(run.folder.teachers / ROSTER).lost)

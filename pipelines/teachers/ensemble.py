@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, final
 
 from pate.data import Study
+from pate.errors import expected
 from pate.teachers import suffix_of
 from pipelines.cluster.job import Job, Limits, Lost, Needs
 from pipelines.cluster.session import RaySession
 from pipelines.config.experiment import Config
+from pipelines.config.teachers import GivenVotesModel
 from pipelines.teachers.bundles import StoredBundle
 from pipelines.teachers.holders import Holder
 from pipelines.teachers.roster import Plan
@@ -60,7 +62,10 @@ class Ensemble:
         return StoredBundle(path=self.folder / self._name(number))
 
     def _name(self, number: int) -> str:
-        return f"bundle-{number:04d}.{suffix_of(self.config.teachers.model)}"
+        model = self.config.teachers.model
+        if isinstance(model, GivenVotesModel):
+            raise expected("teachers trained by pate", "votes made elsewhere have no teachers here", kind=model.kind)
+        return f"bundle-{number:04d}.{suffix_of(model)}"
 
     def is_trained(self, number: int) -> bool:
         """Return ``True`` if a bundle was finished before."""
