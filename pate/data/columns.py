@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -18,6 +20,11 @@ from pate.data.refusal import refused
 from pate.errors import expected
 
 _WHOLE = re.compile(r"(-?\d+)\.0*")
+_BETWEEN_FINDINGS = re.compile("[|;,]")
+MOST_NUMBERS = 20
+"""Most different decimal numbers that can be classes."""
+LISTED = 8
+"""Most public labels that an error names."""
 
 
 @final
@@ -25,30 +32,32 @@ _WHOLE = re.compile(r"(-?\d+)\.0*")
 class LabelRule:
     """The column of the label, and the rule that maps its values to classes.
 
-    Exactly one of ``positive``, ``above`` and ``classes`` is given. Values are compared as text; whole numbers
-    are the same with and without ``.0``.
+    Exactly one of ``positive``, ``contains``, ``above`` and ``classes`` is given. Values are compared as text; whole
+    numbers are the same with and without ``.0``.
 
     Attributes:
         column: its name.
         positive: values of the positive class (index 1); every other value is the negative class.
+        contains: a finding; labels that list it (``A|B|C``, or with ``;`` or ``,``) are the positive class (index 1).
         above: numbers above this are the positive class (index 1), the others the negative class.
         classes: all values, in the order of class indices; ``public``: those of the evaluation set, sorted.
-        names: names of the two classes, where ``positive`` or ``above`` makes them.
+        names: names of the two classes, where ``positive``, ``contains`` or ``above`` makes them.
         missing: the treatment of records without a label.
     """
 
     column: str
     positive: tuple[str, ...] | None = None
+    contains: str | None = None
     above: float | None = None
     classes: tuple[str, ...] | Literal["public"] | None = None
     names: tuple[str, str] = ("negative", "positive")
     missing: Literal["refuse", "drop"] = "refuse"
 
     def __post_init__(self) -> None:
-        given = [name for name in ("positive", "above", "classes") if getattr(self, name) is not None]
+        given = [name for name in ("positive", "contains", "above", "classes") if getattr(self, name) is not None]
         if len(given) != 1:
             raise expected(
-                "exactly one of data.label.positive, above and classes",
+                "exactly one of data.label.positive, contains, above and classes",
                 "choose one rule that maps values to classes",
                 given=given,
             )
@@ -66,7 +75,39 @@ class LabelRule:
         found = sorted(set(canonical(public[self.column]).dropna()))
         if len(found) < 2:
             raise expected("two or more classes in the public labels", "declare data.label.classes", found=len(found))
+        if are_measurements(found):
+            raise expected(
+                "classes in the public labels",
+                f"{self.column!r} is a measurement: declare data.label.above: NUMBER for two classes",
+                different_numbers=len(found),
+            )
         return tuple(found)
+
+    def require_positive(self, tables: Sequence[pd.DataFrame]) -> None:
+        """Refuse a positive class that no label in public tables has; without public labels there is nothing to check.
+
+        Raises:
+            InputError: the error names public labels.
+        """
+        if self.positive is None and self.contains is None:
+            return
+        values = [canonical(table[self.column]).dropna() for table in tables if self.column in table.columns]
+        seen = Counter(value for column in values for value in column)
+        if seen and not any(self._is_positive(value) for value in seen):
+            name = "positive" if self.contains is None else "contains"
+            listed = ", ".join(f"{value!r} ({count})" for value, count in seen.most_common(LISTED))
+            more = f" and {len(seen) - LISTED} more" if len(seen) > LISTED else ""
+            raise expected(
+                f"a public label that data.label.{name} makes positive",
+                f"correct it; public labels are {listed}{more}",
+                **{name: self.contains or list(self.positive or ())},
+            )
+
+    def _is_positive(self, value: str) -> bool:
+        """Return ``True`` if ``positive`` or ``contains`` maps a value in canonical form to the positive class."""
+        if self.contains is not None:
+            return plain(self.contains) in findings(value)
+        return value in {plain(text) for text in self.positive or ()}
 
     def labels(self, table: pd.DataFrame, names: tuple[str, ...], *, key: str) -> IntArray:
         """Class index of each record, -1 where the value is missing. Shape ``[N]``.
@@ -84,8 +125,9 @@ class LabelRule:
             require_exact(written, name=self.column, key=key)
         values = canonical(written)
         missing_N = values.isna().to_numpy()
-        if self.positive is not None:
-            labels_N = values.isin([plain(value) for value in self.positive]).to_numpy().astype(np.int64)
+        if self.positive is not None or self.contains is not None:
+            positive = [value for value in values.dropna().unique() if self._is_positive(value)]
+            labels_N = values.isin(positive).to_numpy().astype(np.int64)
         elif self.above is not None:
             numbers_N = numbers(values, name=self.column, key=key)
             labels_N = (numbers_N > self.above).astype(np.int64)
@@ -102,6 +144,21 @@ class LabelRule:
                     found=list(values),
                 )
         return np.where(missing_N, UNLABELLED, labels_N)
+
+
+def findings(value: str) -> tuple[str, ...]:
+    """Return the findings that a label lists, as text for comparison.
+
+    >>> findings("Effusion|No Finding")
+    ('Effusion', 'No Finding')
+    """
+    return tuple(plain(part) for part in _BETWEEN_FINDINGS.split(value))
+
+
+def are_measurements(values: Sequence[str]) -> bool:
+    """Return ``True`` for different numbers that are too many for classes, some with decimals."""
+    parsed = pd.to_numeric(pd.Series(values, dtype="str"), errors="coerce")
+    return len(values) > MOST_NUMBERS and bool(parsed.notna().all()) and bool((parsed % 1 != 0).any())
 
 
 def column(table: pd.DataFrame, name: str, *, declared: str, key: str) -> pd.Series[str]:

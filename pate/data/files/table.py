@@ -130,6 +130,7 @@ def table_study(
         public = {name: _read(files, f"data.{name}_files", columns.numbers()) for name, files in named if files}
     labelled = next((public[name].table for name in ("evaluation", "pool") if name in public), None)
     classes = columns.label.names_of(pd.DataFrame() if labelled is None else labelled)
+    columns.label.require_positive([found.table for found in public.values()])
     bodies = {name: _body(found, columns, classes, f"data.{name}_files", name) for name, found in public.items()}
     mine = _private(private, columns, classes) if private else None
     source = recognise_files([path for file in private for path in file.paths()]) if private else None
