@@ -15,7 +15,7 @@ from pate.student.export import ExportedSpec
 from pipelines.config.experiment import Config
 from pipelines.config.own_parts import own_student, own_teachers
 from pipelines.config.relation import neighbours_of
-from pipelines.outcome.metrics import CLASS_METRIC
+from pipelines.outcome.metrics import CLASS_METRIC, alarms_of
 from pipelines.tracking.cards import MAX_TEXT
 
 _MOST_CLASSES = 40
@@ -122,7 +122,7 @@ def _data(config: Config, public_data: Sequence[Mapping[str, Any]]) -> str:
 
 def _evaluation(figures: Mapping[str, float], records: int, student: Mapping[str, Any]) -> str:
     """Alarms, metrics and accuracy by class; metrics of single classes are in the latter."""
-    alarms = [f"- **ALARM: {markdown(alarm)}**" for alarm in student.get("student_check", {}).get("alarms", [])]
+    alarms = [f"- **ALARM: {markdown(alarm)}**" for alarm in alarms_of(student)]
     said = [*alarms, "", "Alarms are raised from the released labels and the public pool alone.", ""] if alarms else []
     head = [
         *said,

@@ -15,7 +15,7 @@ from pate.files import write_atomically
 from pate.values import BenchmarkOnly, Released, released_value
 from pipelines.outcome import benchmark_metrics
 from pipelines.outcome.benchmark_metrics import BenchmarkMetrics
-from pipelines.outcome.metrics import words
+from pipelines.outcome.metrics import alarms_of, words
 from pipelines.storage.run_folder import RunFolder
 
 _SHOWN = 3  # classes
@@ -95,7 +95,7 @@ def _classes(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     lowest = sorted(known, key=lambda own: float(own["accuracy"]))[:_SHOWN]
     shown = ", ".join(f"{own['class']} {own['accuracy']:.0%}" for own in lowest)
     rows = [("worst classes", f"{shown} correct")] if lowest else []
-    return [*rows, *(("ALARM", alarm) for alarm in facts.get("student_check", {}).get("alarms", []))]
+    return [*rows, *(("ALARM", alarm) for alarm in alarms_of(facts))]
 
 
 def _command(*words: str) -> str:

@@ -1,4 +1,7 @@
-"""Stage ``evaluation``: the student's metrics on the public evaluation set, used only here."""
+"""Stage ``evaluation``: the student's metrics on the public evaluation set, used only here.
+
+Alarms beside them come from the released labels and the public pool alone (``pate.student.check``).
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,16 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from pate.data import EvaluationSet
 from pate.files import write_atomically
-from pate.student import Student, evaluate
+from pate.student import LabeledPool, Student, evaluate
+from pate.student.check import check_student
 from pate.student.metrics import class_metrics
 from pate.values import Released, released_value
-from pipelines.outcome.metrics import metrics_of
+from pipelines.outcome.campaign import read_labels
+from pipelines.outcome.metrics import metrics_of, worst_class
 from pipelines.run.context import Run
 from pipelines.run.stages import Done
 
@@ -24,14 +31,25 @@ def evaluation(run: Run, student: Released[Student]) -> Released[dict[str, float
     path = run.folder.evaluation_file
 
     def work() -> Done:
-        content = measure(student, run.study.evaluation)
+        checked = check(run, student)
+        content = measure(student, run.study.evaluation).map(lambda own: {**own, "check": checked.value})
         write_atomically(path, json.dumps(content.value, indent=1))
         found = metrics_of(content).value
-        return Done(outputs=[path], note=found, line=f"student accuracy {found['student_accuracy']:.1%}")
+        line = f"student accuracy {found['student_accuracy']:.1%}, of its worst class {worst_class(found)}"
+        return Done(outputs=[path], note=found, line=line)
 
     metrics: Released[dict[str, float]] = Released.public(run.stage("evaluation", work))
     run.tracker.metrics(metrics)
     return metrics
+
+
+def check(run: Run, student: Released[Student]) -> Released[dict[str, Any]]:
+    """Problems of the student that the released labels and the public pool show, as plain JSON."""
+    queries_Q, labels_Q = read_labels(run.folder.labels_file)
+    labels_M = np.full(len(run.study.pool), -1, dtype=np.int64)
+    labels_M[queries_Q] = np.maximum(labels_Q, -1)
+    pool = LabeledPool.of(run.study.pool.inputs, labels_M, len(run.study.classes))
+    return Released.public(check_student(released_value(student), pool).to_dict(run.study.classes))
 
 
 def measure(student: Released[Student], evaluation: EvaluationSet) -> Released[dict[str, Any]]:

@@ -76,3 +76,17 @@ def test_user_defined_teacher_code_is_named_with_the_guarantee_and_the_learner_w
     assert "student learner: user-defined (mine:learner)" in model
     assert "mine:build" not in model
     assert "user-defined" not in card()
+
+
+def test_alarms_stand_before_the_metrics_and_every_class_has_its_accuracy() -> None:
+    rows = [{"class": "a", "records": 3, "accuracy": 0.25}, {"class": "b", "records": 0, "accuracy": None}]
+    alarms = [f"class {number} is never predicted" for number in range(10)]
+    text = card(
+        student={"student_by_class": rows, "student_check": {"alarms": alarms}},
+        figures={"student_accuracy": 0.75, "student_accuracy_class_0": 0.25},
+    )
+    assert text.index("ALARM: class 0 is never predicted") < text.index("student_accuracy | 0.7500")
+    assert "ALARM: 2 more classes" in text
+    assert "| a | 3 | 25.0% |\n| b | 0 |  |" in text
+    assert "student_accuracy_class_0" not in text, "it is in the table of classes"
+    assert "ALARM" not in card()

@@ -36,3 +36,14 @@ def test_a_student_of_insecure_noise_is_not_offered_for_use() -> None:
     found = lines(secure_noise=False)
     assert "next" not in found
     assert "no guarantee" in found["warning"]
+
+
+def test_an_alarm_and_the_worst_classes_are_on_the_screen() -> None:
+    shares = {"a": 0.9, "b": 0.0, "c": None, "d": 0.5, "e": 0.7}
+    rows = [{"class": name, "records": 3, "accuracy": own} for name, own in shares.items()]
+    alarms = ["class b is never predicted on the public pool; 3 of 40 released labels name it"]
+    facts = {**FACTS, "student_by_class": rows, "student_check": {"alarms": alarms}}
+    found = Summary(released=Released.public(facts), metrics=None).lines()
+    assert ("worst classes", "b 0%, d 50%, e 70% correct") in found
+    assert ("ALARM", alarms[0]) in found
+    assert "ALARM" not in lines(), "a summary of an older run"

@@ -12,9 +12,10 @@ from torch import nn
 from pate.data import EvaluationSet
 from pate.errors import PrivacyViolation
 from pate.student import Student
+from pate.student.check import check_predictions
 from pate.student.metrics import class_metrics
 from pate.values import Private, Released
-from pipelines.outcome.metrics import hides_a_class, metrics_of, words
+from pipelines.outcome.metrics import MOST_CLASSES, hides_a_class, metrics_of, student_facts, words
 from pipelines.run.evaluation import SEED, measure
 
 ROWS = np.random.default_rng(0).normal(size=(120, 3)).astype(np.float32)
@@ -53,7 +54,12 @@ def test_figures_are_those_of_the_library_with_a_public_seed(units: bool) -> Non
     assert figures["student_auroc_low"] == measured.auroc.low
     assert figures["student_balanced_accuracy_high"] == measured.balanced_accuracy.high
     assert content.value["intervals_over"] == ("units" if units else "records")
-    assert set(figures) == {"student_log_loss"} | {
+    by_class = {f"student_accuracy_class_{number}": own for number, own in enumerate(content.value["class_accuracy"])}
+    assert {name: figures[name] for name in by_class} == by_class
+    assert figures["student_worst_class_accuracy"] == min(by_class.values())
+    assert figures["student_majority_share"] == np.bincount(held.labels_E).max() / 120
+    known = {"student_log_loss", "student_worst_class_accuracy", "student_majority_share", *by_class}
+    assert set(figures) == known | {
         f"student_{name}{end}" for name in ("accuracy", "balanced_accuracy", "auroc") for end in ("", "_low", "_high")
     }
     assert metrics_of(Released.public(json.loads(json.dumps(content.value)))).value == figures
@@ -86,9 +92,32 @@ def test_words_give_auroc_and_balance_for_two_classes_or_a_rare_one() -> None:
     assert words(facts, what=" records") == "89.2% [87.9, 90.3] of 1000 records"
     two = {**facts, "student_auroc": 0.8312, "student_auroc_low": 0.8, "student_auroc_high": 0.86}
     assert words(two, strong="**") == "**89.2%** [87.9, 90.3] of 1000, AUROC 0.831 [0.800, 0.860], balanced 70.0%"
+    assert words({**facts, "student_majority_share": 0.913}) == "89.2% [87.9, 90.3] of 1000, largest class 91.3%"
     assert words({"student_accuracy": 0.5, "evaluation_records": 8}) == "50.0% of 8", "a summary of an older run"
 
 
 def test_a_private_student_is_not_evaluated_in_public() -> None:
     with pytest.raises(PrivacyViolation):
         measure(Private(student(2).value), labelled(2))  # type: ignore[arg-type]
+
+
+def test_a_class_that_does_not_occur_has_no_accuracy_and_many_classes_no_metric_each() -> None:
+    content = measure(student(3), EvaluationSet(inputs=ROWS[:6], labels_E=np.array([0, 0, 0, 0, 1, 1])))
+    figures = metrics_of(content).value
+    assert "student_accuracy_class_1" in figures
+    assert "student_accuracy_class_2" not in figures
+    assert [own["accuracy"] is None for own in student_facts(content.value, "abc")["student_by_class"]] == [0, 0, 1]
+    many = {**content.value, "class_accuracy": [0.5] * (MOST_CLASSES + 1)}
+    assert not any("_class_" in name.replace("worst_class", "") for name in metrics_of(Released.public(many)).value)
+
+
+def test_problems_of_the_check_are_metrics_and_facts() -> None:
+    predicted, labels = np.array([0, 0, 1, 1, 0, 1]), np.array([0, 2, 1, 2, -1, 2])
+    checked = check_predictions(predicted, labels, 3).to_dict(["red", "green", "blue"])
+    content = {**measure(student(3), labelled(3)).value, "check": checked}
+    figures = metrics_of(Released.public(content)).value
+    assert (figures["student_classes_never_predicted"], figures["student_alarms"]) == (1, 1)
+    (alarm,) = student_facts(content, ["red", "green", "blue"])["student_check"]["alarms"]
+    assert alarm == "class blue is never predicted on the public pool; 3 of 5 released labels name it"
+    older = student_facts(measure(student(3), labelled(3)).value, ["red", "green", "blue"])
+    assert "student_check" not in older
