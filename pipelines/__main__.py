@@ -1,5 +1,5 @@
 """``python -m pipelines`` is ``pate``."""
 
-from pipelines.cli import main
+from pate_labelling import main
 
 main()

@@ -18,7 +18,7 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 ROOT = Path(__file__).parents[1]
-SOURCES = ("pate", "pipelines", "configs", "pyproject.toml", "README.md", "LICENSE")
+SOURCES = ("pate", "pipelines", "configs", "pate_labelling.py", "pyproject.toml", "README.md", "LICENSE")
 EXAMPLE = """
 import numpy as np, pate
 from pathlib import Path
@@ -52,7 +52,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             shutil.copy(ROOT / name, copy / name)
     run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", copy / "dist", copy, cwd=copy)
-    (built,) = (copy / "dist").glob("pate-*.whl")
+    (built,) = (copy / "dist").glob("pate_labelling-*.whl")
     return built
 
 
@@ -83,7 +83,9 @@ def test_the_wheel_holds_the_shipped_configurations_and_the_parts_of_the_report(
     assert shipped
     assert names >= shipped | {"pate/py.typed"}
     assert names >= {f"pate/report/report.{end}" for end in ("css", "html.j2", "schema.json")}
-    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"pate", "pipelines"}
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {
+        "pate", "pipelines", "pate_labelling.py",
+    }  # fmt: skip
 
 
 def test_every_module_is_in_the_wheel(wheel: Path) -> None:
@@ -93,7 +95,7 @@ def test_every_module_is_in_the_wheel(wheel: Path) -> None:
     modules = {
         path.relative_to(ROOT).as_posix() for top in ("pate", "pipelines") for path in (ROOT / top).rglob("*.py")
     }
-    assert {name for name in names if name.endswith(".py")} == modules
+    assert {name for name in names if name.endswith(".py")} == modules | {"pate_labelling.py"}
 
 
 def test_help_and_names_of_configurations(installed: Path) -> None:
@@ -118,3 +120,21 @@ def test_the_package_from_python(installed: Path) -> None:
     assert lines[1].startswith(str(installed / "venv"))
     assert lines[1].endswith("worst_case")
     assert lines[2].startswith("smoke-")
+
+
+def test_the_distribution_has_a_name_of_its_own(installed: Path) -> None:
+    code = "from importlib.metadata import metadata; found = metadata('pate-labelling'); print(found['Version'])"
+    version = run(installed / "venv" / "bin" / "python", "-c", code, cwd=installed).strip()
+    assert pate(installed, "--version") == f"pate {version}\n"
+
+
+def test_another_package_of_the_same_name_is_named_in_one_line(installed: Path, tmp_path: Path) -> None:
+    other = tmp_path / "pipelines" / "__init__.py"
+    other.parent.mkdir()
+    other.touch()
+    done = subprocess.run(
+        [installed / "venv" / "bin" / "pate", "configs"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert str(other) in done.stderr

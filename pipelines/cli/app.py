@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+import pate
 from pate.errors import InputError, InternalError, PateError, QuorumLost
 from pipelines.cli.commands import Commands, add_commands
 from pipelines.cli.egress import keep_private
@@ -29,9 +30,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        print(f"pate {version('pate')}")
+        print(f"pate {pate.__version__}")
         raise typer.Exit
 
 

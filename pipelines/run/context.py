@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, final
 
+import pate
 from pate.data import Study
 from pate.errors import RecordsRefused
 from pate.features import PackedEncoder
@@ -24,7 +25,7 @@ from pipelines.tracking.cards import without_long
 from pipelines.tracking.destination import Destination
 from pipelines.tracking.tracker import DatasetCard, Tracker
 
-PACKAGES = ("pate", "torch", "torchvision", "ray", "mlflow", "numpy", "scipy", "opendp")
+PACKAGES = ("torch", "torchvision", "ray", "mlflow", "numpy", "scipy", "opendp")
 
 
 @final
@@ -119,4 +120,4 @@ def record_configuration(run: Run) -> None:
 
 def versions() -> dict[str, str]:
     """Versions of the software that the guarantee depends on."""
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    return {"python": platform.python_version(), "pate": pate.__version__, **{name: version(name) for name in PACKAGES}}

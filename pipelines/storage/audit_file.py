@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pate
 from pate.files import write_atomically
 
 AUDIT_FILE = "audit.json"
@@ -25,7 +25,7 @@ def keep_audit(base: Path, findings: list[dict[str, Any]]) -> dict[str, Any]:
     """
     base.mkdir(parents=True, exist_ok=True)
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    content = {"created": created, "pate": version("pate"), "findings": findings}
+    content = {"created": created, "pate": pate.__version__, "findings": findings}
     write_atomically(base / AUDIT_FILE, json.dumps(content, indent=1))
     return content
 
