@@ -74,7 +74,12 @@ def _experiments() -> list[TyperCommand | Commands]:
             "Release labels from votes that were made elsewhere, and train a student.",
             "pate label votes.npy study.yaml",
         ),
-        Deferred("validate", "runs:validate", "Check a configuration and its maximum cost.", "pate validate digits"),
+        Deferred(
+            "validate",
+            "operations:validate",
+            "Check a configuration, its public data and its maximum cost.",
+            "pate validate digits",
+        ),
         Deferred("report", "runs:report", "Show a run's result and privacy report.", "pate report digits-1a2b3c4d"),
         Deferred("new", "authoring:new", "Write a first configuration for your own tables.", heart),
         Deferred(

@@ -1,4 +1,4 @@
-"""``pate doctor | purge | incident``."""
+"""``pate validate | doctor | purge | incident``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,35 @@ from typing import Annotated
 import typer
 
 from pate.errors import expected
-from pipelines.cli.arguments import JsonOption, OptionalConfig, RunArgument
-from pipelines.cli.output import print_json
+from pipelines.cli.arguments import ConfigArgument, JsonOption, OptionalConfig, RunArgument
+from pipelines.cli.output import print_facts, print_json
+from pipelines.config.shipped import shown
 from pipelines.storage.home import Home, home
+
+
+def validate(
+    config: ConfigArgument,
+    no_data: Annotated[bool, typer.Option("--no-data", help="check the configuration alone, and open no file")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a configuration and its public data, look at these, and print its maximum cost."""
+    from pate.accounting.rounding import up
+    from pipelines.config.experiment import load
+    from pipelines.operations.public_look import check, lines
+
+    chosen = load(config)
+    look = check(chosen, home(), os.environ, data=not no_data)
+    bound = chosen.campaign_epsilon()
+    if as_json:
+        cost = {"epsilon": bound.epsilon, "delta": bound.delta, "accountant": bound.accountant}
+        print_json({"run_id": chosen.run_id, **cost, "budget": chosen.privacy.epsilon, "public": look.to_dict()})
+        return
+    here = "valid" if look.fetch is None else f"valid, but the data are not here: `pate data fetch {look.fetch}`"
+    print(
+        f"{shown(config)}: {here}. Run {chosen.run_id} costs at most epsilon {up(bound.epsilon)} at delta "
+        f"{bound.delta:g} ({bound.accountant}); budget {chosen.privacy.epsilon:g}."
+    )
+    print_facts(list(lines(look)))
 
 
 def doctor(config: OptionalConfig = None, as_json: JsonOption = False) -> int:

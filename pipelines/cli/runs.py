@@ -10,7 +10,6 @@ import typer
 from pate.errors import Unavailable, expected
 from pipelines.cli.arguments import ConfigArgument, JsonOption, RunArgument
 from pipelines.cli.output import print_facts, print_json
-from pipelines.config.shipped import shown
 from pipelines.storage.home import Home, home
 from pipelines.storage.run_folder import RunFolder
 
@@ -51,32 +50,6 @@ def label(
     chosen = load(config, {} if seed is None else {"seed": seed})
     progress = Quiet() if quiet or as_json else Terminal()
     _show(label_and_train(chosen, base=home(), progress=progress, votes_TM=read_numbers(votes, "VOTES")), as_json)
-
-
-def validate(config: ConfigArgument, as_json: JsonOption = False) -> None:
-    """Check a configuration and print its maximum cost."""
-    from pate.accounting.rounding import up
-    from pipelines.config.experiment import load
-    from pipelines.config.own_parts import require_importable
-
-    chosen = load(config)
-    require_importable(chosen)
-    bound = chosen.campaign_epsilon()
-    if as_json:
-        print_json(
-            {
-                "run_id": chosen.run_id,
-                "epsilon": bound.epsilon,
-                "delta": bound.delta,
-                "accountant": bound.accountant,
-                "budget": chosen.privacy.epsilon,
-            }
-        )
-        return
-    print(
-        f"{shown(config)}: valid. Run {chosen.run_id} costs at most epsilon {up(bound.epsilon)} at delta "
-        f"{bound.delta:g} ({bound.accountant}); budget {chosen.privacy.epsilon:g}."
-    )
 
 
 def report(

@@ -116,18 +116,24 @@ def preflight(where: Destination, *, allow_plain_http: bool = False, timeout_s: 
     if where.local:
         _check_writable(where)
         return
-    parts = urlsplit(where.uri)
-    if parts.scheme == "http" and not allow_plain_http and not is_loopback(parts.hostname or ""):
-        raise expected(
-            "tracking.uri to use https to another machine",
-            "put TLS before the server, or allow plain HTTP explicitly",
-            server=where.shown,
-        )
+    if not allow_plain_http:
+        require_encrypted(where)
     reason = _health(where, timeout_s)
     if reason is not None:
         raise Unavailable(
             f"Expected an MLflow server at tracking.uri={where.shown}, got {reason}; "
             "start the server, correct tracking.uri, or leave it out to track locally"
+        )
+
+
+def require_encrypted(where: Destination) -> None:
+    """Refuse plain HTTP to another machine, without contacting it."""
+    parts = urlsplit(where.uri)
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise expected(
+            "tracking.uri to use https to another machine",
+            "put TLS before the server, or allow plain HTTP explicitly",
+            server=where.shown,
         )
 
 
