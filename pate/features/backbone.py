@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import final
 
@@ -15,7 +14,7 @@ from torch.nn import functional
 from pate.errors import expected
 from pate.features.diffusion import Diffusion
 from pate.features.encoder import Encoder
-from pate.features.requirements import require_channels
+from pate.features.requirements import read_weights, require_channels
 from pate.models.specs import Shape
 
 _HEADS = {"resnet18": "fc", "resnet50": "fc"}
@@ -56,14 +55,7 @@ def _body(architecture: str) -> nn.Module:
 
 
 def _load(body: nn.Module, architecture: str, weights: Path, sha256: str) -> None:
-    try:
-        content = weights.read_bytes()
-    except OSError as error:
-        raise expected(
-            "a readable file at features.weights", "check the path", error=error.strerror or "unreadable"
-        ) from error
-    if hashlib.sha256(content).hexdigest() != sha256.lower():
-        raise expected("features.weights with the declared SHA-256", "correct features.sha256 or the file")
+    content = read_weights(weights, sha256)
     try:
         tensors = load(content)
     except SafetensorError as error:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pate.errors import expected
 from pate.features.diffusion import Diffusion
+from pate.files import bytes_hash
 from pate.models.specs import Shape
 
 
@@ -34,7 +37,8 @@ def scattering_width(input_shape: Shape, scales: int, angles: int) -> int:
     """Number of coefficients of one image."""
     channels, height, width = input_shape
     maps = 1 + scales * angles + scales * (scales - 1) // 2 * angles**2
-    return channels * maps * (height // 2**scales) * (width // 2**scales)
+    window = 1 << scales
+    return channels * maps * (height // window) * (width // window)
 
 
 def require_components(count: int, features: int, pool: int) -> None:
@@ -49,6 +53,19 @@ def require_channels(input_shape: Shape) -> None:
     """Refuse inputs that a backbone cannot take."""
     if len(input_shape) != 3 or input_shape[0] not in (1, 3):
         raise expected("images of one or three channels for a backbone", "leave features out", input_shape=input_shape)
+
+
+def read_weights(weights: Path, sha256: str) -> bytes:
+    """The content of a file of weights, which must be the declared one."""
+    try:
+        content = weights.read_bytes()
+    except OSError as error:
+        raise expected(
+            "a readable file at features.weights", "check the path", error=error.strerror or "unreadable"
+        ) from error
+    if bytes_hash(content) != sha256.lower():
+        raise expected("features.weights with the declared SHA-256", "correct features.sha256 or the file")
+    return content
 
 
 def require_neighbours(diffusion: Diffusion, pool: int) -> None:
