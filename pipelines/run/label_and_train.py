@@ -28,6 +28,7 @@ from pipelines.cluster.safety import require_safe_ray
 from pipelines.config.data import ImagesData
 from pipelines.config.experiment import Config
 from pipelines.config.own_parts import require_importable
+from pipelines.data.public_checks import require_benchmark, require_declared, require_public
 from pipelines.data.sources import deal, load_study
 from pipelines.outcome.summary import Summary
 from pipelines.outcome.summary import load as load_summary
@@ -146,16 +147,13 @@ def _checked(
     preflight(where)
     session.preflight(config.ray.address)
     require_safe_ray(config.ray.address, os.environ)
+    require_declared(config)
     with progress.bar("records", 100) if isinstance(config.data, ImagesData) else nullcontext() as on_done:
         study = load_study(config, on_done)
+    require_benchmark(config, benchmark=study.benchmark is not None)
+    require_public(config, study)
     parts = _parts(config, study, votes_TM)
     noise_of(config, study)
-    if config.labelling.max_asked > len(study.pool):
-        raise expected(
-            f"labelling.max_asked <= {len(study.pool)}, the size of the public pool",
-            "lower labelling.max_asked or use a larger pool",
-            max_asked=config.labelling.max_asked,
-        )
     return _Inputs(study, parts, where)
 
 
