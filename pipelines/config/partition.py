@@ -9,8 +9,8 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from pate.data.partition import site_shares
-from pipelines.config.data import SiteName, Texts
-from pipelines.config.fields import Count, Positive, Section
+from pipelines.config.data import SiteName
+from pipelines.config.fields import Count, Positive, Section, Texts
 
 
 class SiteTeachersConfig(Section):

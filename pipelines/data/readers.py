@@ -7,11 +7,12 @@ from pathlib import Path
 from pate.data.categories import CategoricalColumns
 from pate.data.columns import LabelRule
 from pate.data.encoding import Missing, NumericColumns
-from pate.data.files.images import ImageSource
+from pate.data.files.file_format import FileFormat
+from pate.data.files.images import ImageSource, ManifestColumns
 from pate.data.files.npz import NpzArrays, NpzFile
 from pate.data.files.table import TableColumns, TableFile
-from pate.data.files.table_file import FileFormat, Join
-from pipelines.config.data import Files, FormatConfig, JoinConfig, LabelConfig, NpzData, TableData
+from pate.data.files.table_file import Join
+from pipelines.config.data import Files, FormatConfig, ImagesData, JoinConfig, LabelConfig, NpzData, TableData
 
 
 def npz_files(files: Files, root: Path) -> tuple[NpzFile, ...]:
@@ -24,9 +25,17 @@ def npz_arrays(data: NpzData) -> NpzArrays:
     return NpzArrays(images=data.image_array, labels=data.label_array, unit=data.unit_array, site=data.site_array)
 
 
-def image_sources(files: Files, root: Path) -> tuple[ImageSource, ...]:
+def image_sources(files: Files, data: ImagesData, root: Path) -> tuple[ImageSource, ...]:
     """Folders and manifests of images, for their reader."""
-    return tuple(ImageSource(path=root / file.path, site=file.site) for file in files)
+    found = data.manifest
+    columns = None
+    if found is not None:
+        folder = None if found.folder is None else root / found.folder
+        columns = ManifestColumns(**found.model_dump(), folder=folder)
+    return tuple(
+        ImageSource(path=root / file.path, site=file.site, columns=columns, dicom_unit=data.dicom_unit)
+        for file in files
+    )
 
 
 def table_files(files: Files, data: TableData, root: Path) -> tuple[TableFile, ...]:

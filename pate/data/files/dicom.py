@@ -89,7 +89,7 @@ def _require_one_picture(found: Dataset) -> None:
     syntax = found.file_meta.get("TransferSyntaxUID") if hasattr(found, "file_meta") else None
     if syntax is None or not syntax.is_compressed:
         return
-    from pydicom.pixels.decoders import get_decoder  # noqa: PLC0415
+    from pydicom.pixels.decoders.base import get_decoder  # noqa: PLC0415
 
     try:
         known = get_decoder(syntax).is_available
