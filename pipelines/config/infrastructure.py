@@ -1,14 +1,18 @@
-"""The sections of a configuration that change no result: tracking, Ray and faults."""
+"""The sections of a configuration that change no result: tracking, Ray, faults and the report's declarations."""
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
+from typing import Annotated, TypeAlias
 
-from pydantic import Field, field_validator
+from pydantic import Field, StringConstraints, field_validator
 
 from pipelines.config.fields import Count, Positive, Section
 from pipelines.tracking.cards import check_experiment, check_name
 from pipelines.tracking.destination import destination
+
+Line: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
 class TrackingConfig(Section):
@@ -58,3 +62,19 @@ class FaultsConfig(Section):
     patience_seconds: Positive = Field(60.0, description="time that a site may be without a node before it is given up")
     quorum_teachers: Count | None = Field(None, description="fewest teachers that must take part; default: all")
     quorum_sites: Count | None = Field(None, description="fewest sites that must take part; default: all")
+
+
+class ReportConfig(Section):
+    """Declarations of the organisation that the privacy report repeats. They are public."""
+
+    controller: Line | None = Field(None, description="organisation that is responsible for the private data")
+    contact: Line | None = Field(None, description="address for questions and objections")
+    dpia: Line | None = Field(None, description="reference of the data-protection impact assessment")
+    delete_by: date | None = Field(None, description="date by which the private records are deleted, YYYY-MM-DD")
+    largest_epsilon: Positive | None = Field(
+        None, description="the organisation's own limit on epsilon of everything charged to these data"
+    )
+    largest_delta: float | None = Field(None, gt=0, lt=1, description="the organisation's own limit on delta")
+    declared_units: Count | None = Field(
+        None, description="number of privacy units as already made public, for comparison with delta; never a count"
+    )

@@ -204,3 +204,32 @@ def test_charging_for_a_larger_group_costs_more(tmp_path: Path) -> None:
     one = load(write(tmp_path, privacy__epsilon=1000)).campaign_epsilon().epsilon
     two = load(write(tmp_path, privacy__epsilon=1000, partition__group_size=2)).campaign_epsilon().epsilon
     assert two > 1.9 * one
+
+
+def test_declarations_for_the_report_change_neither_content_nor_run_id(tmp_path: Path) -> None:
+    plain = load(write(tmp_path))
+    declared = load(
+        write(
+            tmp_path,
+            report={"controller": " Ward 7 ", "delete_by": "2031-01-31", "largest_epsilon": 12, "declared_units": 800},
+        )
+    )
+    assert declared.report is not None
+    assert declared.report.controller == "Ward 7"
+    assert (declared.content(), declared.run_id) == (plain.content(), plain.run_id)
+    assert "report" not in plain.model_dump(mode="json")
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ({"controler": "x"}, "report.controler"),
+        ({"delete_by": "soon"}, "report.delete_by"),
+        ({"controller": "  "}, "report.controller"),
+        ({"largest_epsilon": 0}, "report.largest_epsilon"),
+        ({"declared_units": 0}, "report.declared_units"),
+    ],
+)
+def test_a_wrong_declaration_is_named(tmp_path: Path, section: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        load(write(tmp_path, report=section))
