@@ -19,6 +19,8 @@ from pate.data.ids import canonical_ids
 from pate.data.refusal import refused
 from pate.errors import expected
 
+_PRINTED = r"[!-~](?:[ -~]*[!-~])?"
+"""ASCII without white space at the ends; ``plain`` changes only whole numbers among these."""
 _WHOLE = re.compile(r"(-?\d+)\.0*")
 _BETWEEN_FINDINGS = re.compile("[|;,]")
 MOST_NUMBERS = 20
@@ -221,7 +223,14 @@ def numbers(values: pd.Series[str], *, name: str, key: str) -> npt.NDArray[np.fl
 
 def canonical(values: pd.Series[str]) -> pd.Series[str]:
     """Values for comparison as text: stripped, composed, whole numbers without ``.0``; missing ones stay missing."""
-    return values.map(plain, na_action="ignore")
+    if not isinstance(values.dtype, pd.StringDtype):
+        return values.map(plain, na_action="ignore")
+    settled_N = values.str.fullmatch(_PRINTED) & ~values.str.fullmatch(_WHOLE.pattern) & (values != "-0")
+    other_N = ~settled_N.astype(bool) & values.notna()
+    if not other_N.any():
+        return values
+    plain_of = {value: plain(value) for value in values[other_N].unique()}
+    return values.mask(other_N, values[other_N].map(plain_of))
 
 
 def plain(value: str) -> str:
