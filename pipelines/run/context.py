@@ -23,6 +23,7 @@ from pipelines.storage.home import Home
 from pipelines.storage.run_folder import RunFolder
 from pipelines.tracking.cards import without_long
 from pipelines.tracking.destination import Destination
+from pipelines.tracking.source import source_tags
 from pipelines.tracking.tracker import DatasetCard, Tracker
 
 PACKAGES = ("torch", "torchvision", "ray", "mlflow", "numpy", "scipy", "opendp")
@@ -103,6 +104,7 @@ def record_configuration(run: Run) -> None:
     tracker.params(Released.public(values))
     if shortened:
         tracker.artifact(Released.public(run.folder.settings_file.name))
+    tracker.tags(Released.public(source_tags(run.config.name)))
     tracker.tags(Released.public({"environment": versions()}))  # not a parameter: a run may be resumed after an upgrade
     for row in run.public_sets():
         tracker.dataset(

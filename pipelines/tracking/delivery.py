@@ -78,15 +78,21 @@ def pending(public_folder: Path, where: Destination) -> int:
     return len(read_events(public_folder / TRACKING_FOLDER, after=Cursor.read(public_folder, where).sequence))
 
 
-def runs_page(base: Path, where: Destination) -> str:
-    """Return the path of MLflow's list of the runs of ``base``, below its address; empty before the first delivery.
+VIEW_KEY = "pate"
+"""Key of the shared view of campaigns (``pipelines.tracking.mlflow.view``)."""
 
-    The address declares an experiment that trains models; without it, MLflow shows pages for language models.
+
+def runs_page(base: Path, where: Destination) -> str:
+    """Return the path of MLflow's list of the campaigns of ``base``, below its address; empty before the first
+    delivery.
+
+    The address declares an experiment that trains models, since MLflow else shows pages for language models, and names
+    the view of campaigns with cost and accuracy.
     """
     for run in Home(base).runs():
         experiment = Cursor.read(run.public, where).experiment_id
         if experiment is not None:
-            return f"/#/experiments/{experiment}/runs?workflowType=machine_learning"
+            return f"/#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey={VIEW_KEY}"
     return ""
 
 

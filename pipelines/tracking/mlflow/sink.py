@@ -33,6 +33,7 @@ from pipelines.tracking.delivery import Cursor, Delivery, pending
 from pipelines.tracking.destination import Destination
 from pipelines.tracking.mlflow.events import INSECURE_TAG, PHASE_TAG, RUN_ID_TAG, Apply
 from pipelines.tracking.mlflow.store import StoreFault, fault_of, have_store
+from pipelines.tracking.mlflow.view import VIEW_TAG, view_state
 from pipelines.tracking.outbox import Event, read_events
 from pipelines.tracking.tracker import CAMPAIGN, ROOTS, TRACKING_FOLDER
 
@@ -140,14 +141,14 @@ class MlflowSink:
 
     def _experiment_id(self) -> str:
         known = self._client.get_experiment_by_name(self._where.experiment)
+        tags = {_KIND_TAG: _KIND, VIEW_TAG: view_state()}
         if known is not None:
-            if _KIND_TAG not in known.tags:
+            for key in (key for key, value in tags.items() if known.tags.get(key) != value):
                 with suppress(MlflowException):  # a user who may not change the experiment may still add runs to it
-                    self._client.set_experiment_tag(known.experiment_id, _KIND_TAG, _KIND)
+                    self._client.set_experiment_tag(known.experiment_id, key, tags[key])
             return str(known.experiment_id)
         folder = self._where.artifacts
         location = None if folder is None else folder.as_uri()
-        tags = {_KIND_TAG: _KIND}
         try:
             return str(self._client.create_experiment(self._where.experiment, artifact_location=location, tags=tags))
         except MlflowException:  # another run may have created it in the meantime
