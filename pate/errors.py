@@ -7,6 +7,8 @@ private paths; they go into ``private_detail``, which the pipeline writes to the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class PateError(Exception):
     """Base of every error that pate raises on purpose.
@@ -41,6 +43,17 @@ class RecordsRefused(InputError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(self.SENTENCE, private_detail=reason)
+
+
+class ConfigurationFaults(InputError):
+    """Several faults of a configuration.
+
+    Args:
+        lines: a title, and one line for each fault.
+    """
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("\n".join(lines))
 
 
 class PrivacyViolation(PateError, TypeError):

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter, ValidationError
 
-from pate.errors import InputError, PateError, expected
+from pate.errors import PateError, expected
 from pate.run_result import RunResult
 from pate.votes import VoteMatrix
-from pipelines.config import yaml_file
-from pipelines.config.experiment import Config, load
+from pipelines.config.experiment import Config, json_schema, load
+from pipelines.config.faults import refusal
 from pipelines.config.fields import Seed
 from pipelines.config.shipped import find_config
 from pipelines.outcome.campaign import read_labels
@@ -89,7 +89,7 @@ def _validated(content: dict[str, Any]) -> Config:
     try:
         return Config.model_validate(content, context={"folder": Path.cwd()})
     except ValidationError as error:
-        raise InputError(yaml_file.one_line(Path("configuration"), content, error.errors())) from error
+        raise refusal(Path("configuration"), content, error.errors(), json_schema) from error
 
 
 def _with_seed(config: Config, seed: int) -> Config:

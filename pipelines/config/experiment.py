@@ -17,10 +17,10 @@ from pate.accounting.events import SanitisedReleaseEvent
 from pate.accounting.rounding import up
 from pate.accounting.sanitised.gap_sensitivity import require_teachers
 from pate.aggregation import campaign_event
-from pate.errors import InputError
 from pate.files import content_hash
 from pipelines.config import yaml_file
 from pipelines.config.data import DataConfig, DigitsData, FilesData, VisionData
+from pipelines.config.faults import refusal
 from pipelines.config.features import FeaturesConfig
 from pipelines.config.fields import Name, Section, Seed
 from pipelines.config.infrastructure import FaultsConfig, RayConfig, ReportConfig, TrackingConfig
@@ -248,13 +248,13 @@ def load(path: Path, overrides: dict[str, Any] | None = None) -> Config:
         overrides: keys that replace the file's, such as ``seed``; within a section, only those that are named.
 
     Raises:
-        InputError: one line that names file, key path, value and what was expected; further faults are counted.
+        InputError: one line for each fault, with key path, value and what was expected.
     """
     content = _merged(yaml_file.read(path), overrides or {})
     try:
         return Config.model_validate(content, context={"folder": path.absolute().parent})
     except ValidationError as error:
-        raise InputError(yaml_file.one_line(path, content, error.errors())) from error
+        raise refusal(path, content, error.errors(), json_schema) from error
 
 
 def _merged(content: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:

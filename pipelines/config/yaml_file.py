@@ -1,4 +1,4 @@
-"""YAML file of a configuration, and its faults in one line."""
+"""YAML file of a configuration."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic_core import ErrorDetails
 
 from pate.errors import InputError
-from pipelines.config.fields import Section
 
 MOST_CHARACTERS = 1_000_000
 """Largest size of a file, and of its content with all aliases expanded."""
 _MOST_LEVELS = 50
-_MOST_SHOWN = 200
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -43,50 +40,6 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"Expected keys and values in {path}, got {type(content).__name__}; see configs/ for examples")
     return content
-
-
-def one_line(path: Path, content: dict[str, Any], faults: list[ErrorDetails]) -> str:
-    """The first fault: file, key path, value and what was expected; further ones are counted.
-
-    Args:
-        path: of the file.
-        content: what was validated.
-        faults: of pydantic's ``ValidationError``.
-    """
-    first = faults[0]
-    key = ".".join(_keys(content, first))
-    message = " ".join(first["msg"].split()).removeprefix("Value error, ")
-    more = f" ({len(faults) - 1} more faults)" if len(faults) > 1 else ""
-    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{path}: unknown key {key}={_shown(first['input'])}; remove it or correct its spelling{more}"
-    if first["type"] == "missing":
-        return f"{path}: missing key {key}; add it, see `pate schema` for its meaning{more}"
-    if first["type"] == "value_error":
-        return f"{path}: {key + ': ' if key else ''}{message}{more}"
-    got = "" if isinstance(first["input"], dict | Section) else f"={_shown(first['input'])}"
-    return f"{path}: {key}{got}: {message}; correct the value{more}"
-
-
-def _keys(content: Any, fault: ErrorDetails) -> list[str]:
-    """The keys that lead to a fault, without the name of a chosen kind, which pydantic lists as a key."""
-    keys: list[str] = []
-    for part in fault["loc"]:
-        try:
-            content = content[part]
-        except (KeyError, IndexError, TypeError):
-            if fault["type"] != "missing" or part != fault["loc"][-1]:
-                continue
-        keys.append(str(part))
-    return keys
-
-
-def _shown(value: object) -> str:
-    """A value in an error, cut short where it is long."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python does not print numbers of thousands of digits
-        return "a number of thousands of digits"
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 class _Loader(yaml.SafeLoader):

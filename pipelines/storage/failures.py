@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from pate.errors import InputError, InternalError, PateError
+from pate.errors import ConfigurationFaults, InputError, InternalError, PateError
 from pate.plain_text import printable
 from pipelines.storage.incidents import write_incident
 
@@ -29,12 +29,18 @@ def as_public(error: Exception, folder: Callable[[], Path]) -> PateError:
     """
     if not isinstance(error, PateError):
         return _internal(error, folder)
-    text = " ".join(str(error).split())
+    lines = str(error).splitlines() if isinstance(error, ConfigurationFaults) else [str(error)]
+    text = "\n".join(printable(_one_line(line)) for line in lines)
     if error.private_detail is not None:
         text += f" ({_kept(error.private_detail, folder)})"
     public = type(error).__new__(type(error))
-    PateError.__init__(public, printable(text))
+    PateError.__init__(public, text)
     return public
+
+
+def _one_line(text: str) -> str:
+    indent = text[: len(text) - len(text.lstrip(" "))]
+    return indent + " ".join(text.split())
 
 
 def _internal(error: Exception, folder: Callable[[], Path]) -> PateError:
