@@ -65,6 +65,10 @@ def read_dicom(path: Path, pixels: Pixels) -> Values | npt.NDArray[np.uint8]:
     found = dcmread(path, force=True, specific_tags=_TAGS)
     _require_one_picture(found)
     colours = str(found.PhotometricInterpretation)
+    if int(found.SamplesPerPixel) == 1 and colours not in ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"):
+        raise Unreadable("DICOM of an unknown photometric interpretation", "convert it to MONOCHROME2")
+    if int(found.PixelRepresentation) == 0:  # bits that are not stored must be empty: checked below
+        found.pixel_array_options(correct_unused_bits=False)
     stored = found.pixel_array
     if colours == "PALETTE COLOR":
         return _palette(stored, found)
@@ -72,8 +76,6 @@ def read_dicom(path: Path, pixels: Pixels) -> Values | npt.NDArray[np.uint8]:
         if stored.dtype != np.uint8:
             raise Unreadable("DICOM of 16 bits for each channel of a colour", "convert them to 8 bits")
         return stored.astype(np.uint8)
-    if colours not in ("MONOCHROME1", "MONOCHROME2"):
-        raise Unreadable("DICOM of an unknown photometric interpretation", "convert it to MONOCHROME2")
     values = _shown(stored, found, pixels)
     return 1 - values if colours == "MONOCHROME1" else values
 
