@@ -129,7 +129,7 @@ class Meanings:
         self._schema: dict[str, Any] | None = None
 
     def of_key(self, location: tuple[int | str, ...]) -> str | None:
-        """The key that was meant by the last part of a location: one of the same section, or the same word elsewhere."""
+        """The key that the last part of a location means: one of its section, or the same word in another."""
         *path, last = location
         if self._schema is None:
             self._schema = self._make()
