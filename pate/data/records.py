@@ -121,13 +121,24 @@ class PrivateRecords(Redacted):
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicPool:
-    """Unlabelled public inputs: the queries are chosen from them, and the student may see them. Shape ``[M, ...]``."""
+    """Unlabelled public inputs: the queries are chosen from them, and the student may see them.
+
+    Attributes:
+        inputs: shape ``[M, ...]``.
+        positions_M: the position of each in its file, as ``Origin.positions_N``; ``None`` where unknown. Shape ``[M]``.
+        paths: the file of each, where each has its own. Length M.
+    """
 
     inputs: FloatArray
+    positions_M: IntArray | None = None
+    paths: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         _refuse_private("public pool", self.inputs)
         _require_features("pool inputs", self.inputs)
+        for name, found in (("position", self.positions_M), ("path", self.paths)):
+            if found is not None and len(found) != len(self.inputs):
+                raise expected(f"one {name} per pool input", "check the source", found=len(found))
 
     def __len__(self) -> int:
         return len(self.inputs)

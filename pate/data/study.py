@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+import numpy as np
+
 from pate.data.body import UNLABELLED, Body, Parts, rows_refused
+from pate.data.files.image_listing import POSITION
 from pate.data.files.stored_images import StoredImages
 from pate.data.private_side import private_side
 from pate.data.records import Benchmark, EvaluationSet, FloatArray, PrivateRecords, PublicPool, Study
@@ -47,7 +50,7 @@ def study_of(
         task=task,
         classes=classes,
         private=None if parts.private is None else records_of(parts.private, encode_private or encode),
-        pool=PublicPool(inputs=encode(parts.pool, "the pool")),
+        pool=_pool(parts.pool, encode(parts.pool, "the pool")),
         evaluation=EvaluationSet(
             inputs=encode(parts.evaluation, "the evaluation set"),
             labels_E=parts.evaluation.labels_N,
@@ -56,6 +59,15 @@ def study_of(
         benchmark=Benchmark(source=source, pool_labels_M=parts.pool.labels_N) if source is not None and known else None,
         encoding=encoding,
     )
+
+
+def _pool(body: Body, inputs: FloatArray) -> PublicPool:
+    """The pool with the places of its records in files."""
+    if isinstance(body.rows, np.ndarray):
+        return PublicPool(inputs=inputs, positions_M=None if body.origin is None else body.origin.positions_N)
+    if POSITION in body.rows.columns:
+        return PublicPool(inputs=inputs, paths=tuple(body.rows["path"]))
+    return PublicPool(inputs=inputs, positions_M=body.rows.index.to_numpy(dtype=np.int64))
 
 
 def records_of(body: Body, encode: EncodePrivate) -> PrivateRecords:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from pate.arrays import IntArray
 from pate.files import write_atomically
 from pate.values import Released
 from pipelines.config.experiment import Config
+
+PlaceOf: TypeAlias = Callable[[int], dict[str, str | int]]
 
 
 @final
@@ -96,11 +98,20 @@ class Campaign(Counted):
         )
 
 
-def write_labels(path: Path, campaign: Released[Campaign], classes: tuple[str, ...]) -> None:
-    """Save the released labels as text."""
+def write_labels(
+    path: Path, campaign: Released[Campaign], classes: tuple[str, ...], places: PlaceOf = lambda _: {}
+) -> None:
+    """Save the released labels as text.
+
+    Args:
+        path: of the file.
+        campaign: with the labels.
+        classes: their names.
+        places: from a position in the pool to the public file and row.
+    """
     queries, labels = campaign.value.queries_Q.tolist(), campaign.value.labels_Q.tolist()
     rows = [
-        {"input": position, "label": label, "class": classes[label] if label >= 0 else None}
+        {"input": position, **places(position), "label": label, "class": classes[label] if label >= 0 else None}
         for position, label in zip(queries, labels, strict=True)
         if label != NOT_ASKED
     ]

@@ -12,6 +12,7 @@ from pate.ledger import PrivacyLedger
 from pate.values import Released
 from pate.votes import VoteMatrix
 from pipelines.config.experiment import Config
+from pipelines.data.pool_places import place_in_pool
 from pipelines.outcome.campaign import Campaign, write_labels
 from pipelines.outcome.spend import cost_of, spend_curve, track_spend
 from pipelines.progress import Progress
@@ -28,7 +29,7 @@ def labels(run: Run, votes: VoteMatrix, asked: Released[list[int]]) -> Released[
         with run.home.ledger() as ledger:
             answers = charge_and_answer(ledger, run.config, run.study, votes, asked.value, run.progress)
             campaign = _campaign(run, ledger, answers, asked)
-        write_labels(path, campaign, run.study.classes)
+        write_labels(path, campaign, run.study.classes, lambda position: place_in_pool(run.config, run.study, position))
         track_spend(run.tracker, run.config, answers)
         found = campaign.value
         line = (

@@ -19,7 +19,7 @@ from pate.data.encoding import ColumnEncoder, NumericColumns, fit_encoder
 from pate.data.files.file_format import FileFormat
 from pate.data.files.table_file import Join, interpret, join_tables, read_rows, read_table, signs_of
 from pate.data.ids import canonical_ids
-from pate.data.origin import Origin, file_digest, joined, rows_digests
+from pate.data.origin import FILE_BITS, Origin, file_digest, joined, rows_digests
 from pate.data.private_side import private_side
 from pate.data.records import PrivateRecords, Study
 from pate.data.refusal import refused, require_file
@@ -223,7 +223,11 @@ def _read(files: tuple[TableFile, ...], key: str, numeric: frozenset[str], label
         sites += [file.site] * len(table)
     origin = joined(origins, [file.site for file in files]) if origins else None
     sited = all(file.site is not None for file in files)
-    return _Read(table=pd.concat(tables, ignore_index=True), sites=sites, sited=sited, origin=origin)
+    positions = [table.index.to_numpy(dtype=np.int64) + (number << FILE_BITS) for number, table in enumerate(tables)]
+    whole = pd.concat(tables, ignore_index=True)
+    if label is None:  # a public record is found again by its place
+        whole.index = pd.Index(np.concatenate(positions))
+    return _Read(table=whole, sites=sites, sited=sited, origin=origin)
 
 
 def _origin(file: TableFile, rows: pd.DataFrame, label: str) -> Origin:

@@ -1,0 +1,37 @@
+"""The public file and row of an input of the pool, as released labels name them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pate.data import PublicPool, Study
+from pate.data.origin import FILE_BITS
+from pipelines.config.data import Files, FilesData
+from pipelines.config.experiment import Config
+
+
+def place_in_pool(config: Config, study: Study, position: int) -> dict[str, str | int]:
+    """File and row of one input: ``{"file": "pool.csv", "row": 17}``, rows from 0 without the header.
+
+    Nothing is named where the pool was drawn from private files. A file is named as in the configuration; of a path
+    from the root of the disk only the last part.
+    """
+    data = config.data
+    if not isinstance(data, FilesData) or not data.pool_files:
+        return {}
+    return _place(study.pool, data.pool_files, data.folder, position)
+
+
+def _place(pool: PublicPool, files: Files, folder: Path, position: int) -> dict[str, str | int]:
+    if pool.paths is not None:
+        return {"file": _shown(Path(pool.paths[position]), folder)}
+    if pool.positions_M is None:
+        return {}
+    number, row = divmod(int(pool.positions_M[position]), 1 << FILE_BITS)
+    return {"file": _shown(files[number].path, folder), "row": row}
+
+
+def _shown(path: Path, folder: Path) -> str:
+    if path.is_absolute():
+        path = path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name)
+    return path.as_posix()
