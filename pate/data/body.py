@@ -87,6 +87,7 @@ class Parts(Redacted):
     private: Body | None
     pool: Body
     evaluation: Body
+    public_units: tuple[str, ...] = ()  # keys of the units whose private records are not used
 
 
 @final
@@ -100,12 +101,14 @@ class Split:
         records_may_be_published: the owner's declaration that the pool and the evaluation set may be drawn from the
             private files, where these are not a known public benchmark.
         whole_pool: refuse to draw from a pool of its own, whose records keep their order in the files.
+        shared_units: treatment of private records whose unit stands in public files.
     """
 
     by: SplitBy = "record"
     seed: int = 0
     records_may_be_published: bool = False
     whole_pool: bool = False
+    shared_units: Literal["leave_out", "keep"] = "leave_out"
 
 
 def divide(
@@ -132,6 +135,7 @@ def divide(
         public: ``True`` if the private body is a known public benchmark.
     """
     wanted_pool, wanted_evaluation = sizes
+    apart = pool is not None and split.shared_units == "leave_out"
     if pool is None:
         require_drawing(split, evaluation=evaluation is not None, public=public)
         if private is None:
@@ -150,7 +154,9 @@ def divide(
             )
         pool, _ = _drawn(pool, replace(split, by="record"), [wanted_pool])
         evaluation, _ = _drawn(evaluation, replace(split, by="record"), [wanted_evaluation])
-    return Parts(private=private, pool=pool, evaluation=evaluation)
+    listed = [ids for ids in (pool.units_N, evaluation.units_N) if apart and ids is not None]
+    units = sorted({key for ids in listed for key in match_keys(ids).tolist()})
+    return Parts(private=private, pool=pool, evaluation=evaluation, public_units=tuple(units))
 
 
 def require_drawing(split: Split, *, evaluation: bool, public: bool) -> None:

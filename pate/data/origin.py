@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, final
 
@@ -37,16 +37,18 @@ class Origin(Redacted):
             number of the file among those of its site in the bits above ``FILE_BITS``. Shape ``[N]``.
         raw: digests of each record as it was read; the first is of the whole record. Length N.
         files: digests of the files.
+        left_out: ids of the units whose records are not used, since they stand in the public files.
     """
 
     positions_N: npt.NDArray[np.int64]
     raw: tuple[Digests, ...]
     files: Digests = ()
+    left_out: tuple[str, ...] = ()
 
     def take(self, index: npt.NDArray[np.int64]) -> Origin:
         """The origin of the records at these positions, in this order."""
-        return Origin(
-            positions_N=self.positions_N[index], raw=tuple(self.raw[row] for row in index.tolist()), files=self.files
+        return replace(
+            self, positions_N=self.positions_N[index], raw=tuple(self.raw[row] for row in index.tolist())
         )
 
 

@@ -200,6 +200,7 @@ class Study:
         benchmark: true labels, only where the data are on the shipped list of public sets.
         encoding: for tables: how columns became features, as JSON; made from the configuration and the public
             pool, so it may be published with the student, who needs it.
+        public_units: keys of the units of the public files, whose private records are not used.
     """
 
     task: str
@@ -209,6 +210,7 @@ class Study:
     evaluation: EvaluationSet
     benchmark: Benchmark | None = None
     encoding: str | None = None
+    public_units: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require_classes("evaluation", self.evaluation.labels_E, len(self.classes))

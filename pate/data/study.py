@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from pate.data.body import UNLABELLED, Body, Parts, rows_refused
 from pate.data.files.image_listing import POSITION
 from pate.data.files.stored_images import StoredImages
+from pate.data.ids import match_keys
 from pate.data.private_side import private_side
 from pate.data.records import Benchmark, EvaluationSet, FloatArray, PrivateRecords, PublicPool, Study
 from pate.public_sets import PublicSource
@@ -49,7 +51,9 @@ def study_of(
     return Study(
         task=task,
         classes=classes,
-        private=None if parts.private is None else records_of(parts.private, encode_private or encode),
+        private=None
+        if parts.private is None
+        else without_units(records_of(parts.private, encode_private or encode), parts.public_units),
         pool=_pool(parts.pool, encode(parts.pool, "the pool")),
         evaluation=EvaluationSet(
             inputs=encode(parts.evaluation, "the evaluation set"),
@@ -58,6 +62,7 @@ def study_of(
         ),
         benchmark=Benchmark(source=source, pool_labels_M=parts.pool.labels_N) if source is not None and known else None,
         encoding=encoding,
+        public_units=parts.public_units,
     )
 
 
@@ -84,6 +89,34 @@ def records_of(body: Body, encode: EncodePrivate) -> PrivateRecords:
             units_N=body.units_N,
             sites_N=body.sites_N,
             origin=body.origin,
+        )
+
+
+def without_units(records: PrivateRecords, keys: Collection[str]) -> PrivateRecords:
+    """The records without those of some units; which they are is kept in their origin.
+
+    Whether a record is used follows from its own id and from public ids.
+
+    Args:
+        records: as read.
+        keys: of units, as ``match_keys`` gives them.
+    """
+    if records.units_N is None or records.origin is None or not keys:
+        return records
+    with private_side():
+        shared_N = np.isin(match_keys(records.units_N), list(keys))
+        if not shared_N.any():
+            return records
+        rows = np.flatnonzero(~shared_N)
+        stored = records.features
+        return PrivateRecords(
+            features=stored.take(rows) if isinstance(stored, StoredImages) else stored[rows],
+            labels_N=records.labels_N[rows],
+            units_N=records.units_N[rows],
+            sites_N=None if records.sites_N is None else records.sites_N[rows],
+            origin=replace(
+                records.origin.take(rows), left_out=tuple(np.unique(records.units_N[shared_N]).tolist())
+            ),
         )
 
 

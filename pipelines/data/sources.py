@@ -13,6 +13,7 @@ from pate.data.files.npz import npz_records, npz_study
 from pate.data.files.table import table_records, table_study
 from pate.data.private_side import private_side
 from pate.data.records import PrivateRecords
+from pate.data.study import without_units
 from pate.data.vision import vision_study
 from pate.errors import expected
 from pipelines.config.data import DigitsData, Files, FilesData, ImagesData, NpzData, TableData, VisionData
@@ -44,18 +45,25 @@ def load_study(config: Config, on_done: OnDone | None = None) -> Study:
     return study
 
 
-def load_records(config: Config, *, site: str, encoding: str | None, classes: tuple[str, ...]) -> PrivateRecords:
-    """The records of one site, on a node of that site.
+def load_records(
+    config: Config, *, site: str, encoding: str | None, classes: tuple[str, ...], public_units: tuple[str, ...] = ()
+) -> PrivateRecords:
+    """The records of one site, on a node of that site, without those of units in the public files.
 
     Args:
         config: the experiment.
         site: the site.
         encoding: of the study, for tables.
         classes: of the study.
+        public_units: of the study.
 
     Raises:
         InputError: as ``load_study``.
     """
+    return without_units(_site_records(config, site, encoding, classes), public_units)
+
+
+def _site_records(config: Config, site: str, encoding: str | None, classes: tuple[str, ...]) -> PrivateRecords:
     data = config.data
     if not isinstance(data, FilesData):
         raise expected("data in files", "declare them", source=data.source)

@@ -36,6 +36,7 @@ def site_readers(config: Config, study: Study) -> list[SiteReader]:
             classes=study.classes,
             input_shape=study.input_shape,
             encoding=study.encoding,
+            public_units=study.public_units,
             shares=found[number :: len(names)],
             rehearsal=not config.held_at_sites,
         )

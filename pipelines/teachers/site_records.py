@@ -23,6 +23,7 @@ from pate.teachers import TeacherRecords
 from pipelines.config.experiment import Config
 from pipelines.data.fingerprints import fingerprint_with_positions
 from pipelines.data.sources import equal_records, load_records, load_study
+from pipelines.storage.incidents import write_shared_units
 
 _found: dict[str, tuple[PrivateRecords, IntArray]] = {}
 """Cache of the records that this worker has read, and the teacher of each, by their salted fingerprint."""
@@ -41,6 +42,7 @@ class SiteReader:
         encoding: for tables, how columns become features.
         shares: the teachers of the hospitals of this site.
         rehearsal: ``True`` if the site represents hospitals of a public set; else its files are those of one hospital.
+        public_units: keys of the units of the public files, whose records are not used.
     """
 
     site: str
@@ -50,6 +52,7 @@ class SiteReader:
     encoding: str | None
     shares: tuple[SiteShare, ...]
     rehearsal: bool = False
+    public_units: tuple[str, ...] = ()
 
     def read(self) -> PrivateRecords:
         """Return the records, with the units that are protected.
@@ -74,7 +77,13 @@ class SiteReader:
             if self.rehearsal:
                 found = _only(load_study(self.config).held_here, [share.site for share in self.shares])
             else:
-                found = load_records(self.config, site=self.site, encoding=self.encoding, classes=self.classes)
+                found = load_records(
+                    self.config,
+                    site=self.site,
+                    encoding=self.encoding,
+                    classes=self.classes,
+                    public_units=self.public_units,
+                )
             require_fitting(found, self.input_shape, len(self.classes))
             return replace(found, sites_N=_hospitals(found))
 
@@ -173,6 +182,9 @@ def survey(reader: SiteReader, key: bytes, salt: bytes) -> Survey:
         salt: of the fingerprint.
     """
     found = reader.found()
+    if reader.config.sites is not None and reader.public_units:
+        left_out = () if found.origin is None else found.origin.left_out
+        write_shared_units(reader.config.sites.folder, reader.config.run_id, left_out)
     records = reader.protected(found)
     teacher_N = reader.deal(records)
     apart = equal_records(reader.config, benchmark=reader.rehearsal) == "different_units"
