@@ -63,7 +63,7 @@ class SplitConfig(Section):
     records_may_be_published: bool = Field(
         False, description="confirms that pool and evaluation set may be drawn from the private files"
     )
-    shared_units: Literal["leave_out", "keep"] = Field("leave_out", description="private records of units in public files")
+    shared_units: Literal["leave_out", "keep"] = Field("leave_out", description="units in public files, too")
     later: ClassVar[frozenset[str]] = frozenset({"shared_units"})
 
 

@@ -21,7 +21,7 @@ def write_incident(folder: Path, text: str) -> str:
 
 
 def write_shared_units(folder: Path, run_id: str, ids: Sequence[str]) -> None:
-    """Tell the operator, and nobody else, which private units stand in the public files; written where there are none too.
+    """Tell the operator, and nobody else, which private units stand in the public files, if any.
 
     Args:
         folder: a private folder; ``pate incident`` shows the file by its name.
