@@ -10,7 +10,7 @@ from typing import final
 import numpy as np
 
 from pate.auditing.record_changes import Files, Kind, pick
-from pate.data.files.images import SUFFIXES
+from pate.data.files.image_listing import image_files
 from pate.data.origin import file_digest
 from pate.values import Redacted
 
@@ -28,7 +28,7 @@ class RawFolders(Redacted):
     def __init__(self, roots: Sequence[Path], held: Collection[bytes] | None = None, *, grows: bool = True) -> None:
         self._files: list[tuple[Path, Path]] = []
         for root in roots:
-            found = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES)
+            found, _ = image_files(root)
             self._files += [(root, path) for path in found if held is None or file_digest(path) in held]
         self._grows = grows
 

@@ -40,4 +40,7 @@ class ManifestConfig(Section):
     label: Text | None = Field(None, description="of the class; default: label")
     unit: Text | None = Field(None, description="of the privacy unit's id; default: unit, if there is one")
     site: Text | None = Field(None, description="of the site; default: site, if there is one")
+    contains: Text | None = Field(
+        None, description="finding; images whose label lists it, such as A|B, are of the second class, others the first"
+    )
     folder: Path | None = Field(None, exclude=True, description="where relative paths start; default: at the manifest")

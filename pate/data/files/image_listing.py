@@ -43,6 +43,7 @@ class ManifestColumns:
         label: the class.
         unit: the privacy unit's id.
         site: the site.
+        contains: a finding; labels that list it (``A|B``) are the second class, all others the first.
         folder: where relative paths start; ``None``: at the manifest.
     """
 
@@ -50,6 +51,7 @@ class ManifestColumns:
     label: str | None = None
     unit: str | None = None
     site: str | None = None
+    contains: str | None = None
     folder: Path | None = None
 
 

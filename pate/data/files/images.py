@@ -53,6 +53,7 @@ def image_study(
     Args:
         on_done: receives the hundredths of the private images that were read.
     """
+    _rule((*private, *pool, *evaluation), classes)
     named = (("private", private), ("pool", pool), ("evaluation", evaluation))
     if not private and not pool:
         raise expected("data.private_files", "name the folders or manifests of the private images")
@@ -73,12 +74,31 @@ def image_study(
 
 def image_records(sources: tuple[ImageSource, ...], *, pixels: Pixels, classes: tuple[str, ...]) -> PrivateRecords:
     """The private images of some folders and manifests, for a study made elsewhere."""
+    _rule(sources, classes)
     body = _private(sources, classes)
     return records_of(body, lambda body, key: read_private_images(_paths(body), pixels, key=key))
 
 
 def _paths(body: Body) -> list[str]:
     return list(body.table()["path"])
+
+
+def _rule(sources: tuple[ImageSource, ...], classes: tuple[str, ...]) -> LabelRule:
+    """Return the rule from labels to classes.
+
+    Raises:
+        InputError: a finding without a class for each answer.
+    """
+    findings = {source.columns.contains for source in sources if source.columns is not None} - {None}
+    if not findings:
+        return LabelRule(column="label", classes=classes)
+    if len(classes) != 2 or len(findings) != 1:
+        raise expected(
+            "two data.classes with data.manifest.contains",
+            "name the class of images without the finding, and that of images with it",
+            classes=classes,
+        )
+    return LabelRule(column="label", contains=findings.pop(), names=(classes[0], classes[1]))
 
 
 def _private(sources: tuple[ImageSource, ...], classes: tuple[str, ...]) -> Body:
@@ -117,8 +137,10 @@ def _body(sources: tuple[ImageSource, ...], classes: tuple[str, ...], name: str)
     table = pd.concat(tables, ignore_index=True)
     labels_N = np.full(len(table), UNLABELLED, dtype=np.int64)
     if "label" in table.columns:
-        _require_one_finding(table["label"], classes, key)
-        labels_N = LabelRule(column="label", classes=classes).labels(table, classes, key=key)
+        rule = _rule(sources, classes)
+        if rule.contains is None:
+            _require_one_finding(table["label"], classes, key)
+        labels_N = rule.labels(table, classes, key=key)
     if name != "pool" and (labels_N == UNLABELLED).any():
         raise rows_refused(
             "a label for every image", "put it in a folder named after its class", key=key, bad_N=labels_N == UNLABELLED
@@ -137,8 +159,8 @@ def _require_one_finding(labels: pd.Series[str], classes: tuple[str, ...], key: 
     if several_N.any():
         raise rows_refused(
             "one class for each image",
-            f"labels such as A{SEVERAL}B are several findings and no class: leave those images out, or write a column "
-            "that says whether the one finding of interest is there",
+            f"labels such as A{SEVERAL}B are several findings and no class: declare the one of interest by "
+            "data.manifest.contains, or leave those images out",
             key=key,
             bad_N=several_N,
             found=list(labels),
