@@ -21,13 +21,15 @@ from pate.accounting.data_independent.account_rule import AccountRule, accountan
 from pate.accounting.data_independent.worst_case_rdp import worst_case_rdp
 from pate.accounting.events import to_dict
 from pate.report import meaning, words
+from pate.report.answers import answers
 from pate.report.facts import PrivacyReport
+from pate.report.first_page import own_limits
 
 FORMAT = "pate-privacy-report-1"
 DELTAS = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 ORDERS = (1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 64.0, 128.0)
 PRIORS = (0.5, 0.01)
-ALARMS = (0.0, 0.001, 0.002, 0.005, 0.01, *(step / 50 for step in range(1, 51)))
+ALARMS = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04, meaning.FALSE_ALARM, *(step / 50 for step in range(3, 51)))
 GROUPS = (2, 3, 4)
 MOST_CHARGES = 12
 """Charges shown individually; earlier ones are summed in the first row."""
@@ -42,7 +44,7 @@ def content_of(report: PrivacyReport) -> dict[str, Any]:
     """Content of the report, ready for JSON."""
     total = _total_of(report)
     curve = meaning.curve_through(lambda delta: total(report.charges, delta))
-    return {
+    content: dict[str, Any] = {
         "format": FORMAT,
         **{name: getattr(report, name) for name in _COPIED},
         "classes": list(report.classes),
@@ -75,8 +77,11 @@ def content_of(report: PrivacyReport) -> dict[str, Any]:
         "tuning": list(report.tuning),
         "audit": None if report.audit is None else dict(report.audit),
         "versions": dict(report.versions),
-        "questions": [{"section": s, "question": q, "answered_in": a} for s, q, a in words.QUESTIONS],
+        "commit": report.commit,
+        "alarms": list(report.alarms),
+        "declared": dict(report.declared),
     }
+    return {**content, "own_limits": own_limits(content), "questions": answers(content)}
 
 
 def _bound(bound: EpsilonBound) -> dict[str, Any]:
@@ -156,6 +161,7 @@ def _meaning(curve: meaning.GuaranteeCurve, total: EpsilonBound) -> dict[str, An
         "best_guess": [
             {"prior": prior, "without": 1 - prior, "with": meaning.best_guess(curve, prior)} for prior in PRIORS
         ],
+        "attack": meaning.attack(curve),
         "trade_off": [
             {"false_positive": alarm, "false_negative": float(miss)} for alarm, miss in zip(ALARMS, missed, strict=True)
         ],

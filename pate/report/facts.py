@@ -55,6 +55,10 @@ class PrivacyReport:
         versions: software.
         own_parts: user-defined teacher code, the import path by its role; empty if pate's own is used.
         sanitised: the campaign's noisy data-dependent estimate, or ``None``; not a guarantee.
+        alarms: released findings about the student that a reader must not overlook, one sentence each.
+        declared: declarations of the organisation, by name: ``controller``, ``contact``, ``dpia``, ``delete_by``,
+            ``largest_epsilon``, ``largest_delta`` and ``declared_units``; all of them optional.
+        commit: git commit of the code; ``None`` if it was installed.
     """
 
     run_id: str
@@ -96,6 +100,9 @@ class PrivacyReport:
     sanitised: SanitisedEpsilon | None = None
     left: float | None = None
     own_parts: Mapping[str, str] = field(default_factory=dict)
+    alarms: Sequence[str] = ()
+    declared: Mapping[str, Any] = field(default_factory=dict)
+    commit: str | None = None
 
     def __post_init__(self) -> None:
         for bound in (self.campaign, self.total):

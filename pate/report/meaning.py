@@ -19,6 +19,8 @@ from pate.arrays import FloatArray
 from pate.errors import expected
 
 DELTAS: tuple[float, ...] = (*np.geomspace(1e-16, 1e-2, 141).tolist(), *np.linspace(0.02, 0.99, 98).tolist())
+FALSE_ALARM = 0.05
+"""False-positive rate at which reports, cards and notebooks state an attacker's success."""
 _LARGEST = 700.0  # e to this power is still a float
 
 
@@ -76,6 +78,12 @@ def false_negatives(curve: GuaranteeCurve, false_positive_N: FloatArray) -> Floa
     shallow = np.exp(-eps_K) * (1 - curve.delta_K - a_N1)
     missed_N: FloatArray = np.maximum(steep, shallow).max(axis=1).clip(0.0, 1.0)
     return missed_N
+
+
+def attack(curve: GuaranteeCurve, false_positive: float = FALSE_ALARM) -> dict[str, float]:
+    """The largest ``true_positive`` rate of an attacker at a ``false_positive`` rate."""
+    missed = float(false_negatives(curve, np.array([false_positive]))[0])
+    return {"false_positive": false_positive, "true_positive": 1 - missed}
 
 
 def largest_log_odds(curve: GuaranteeCurve, failure: float) -> float:

@@ -9,12 +9,14 @@ from importlib import resources
 from typing import Any
 
 import jinja2
+import numpy as np
 from markupsafe import Markup
 
 from pate.errors import expected
 from pate.plain_text import printable
-from pate.report import wording, words
+from pate.report import answers, first_page, meaning, wording, words
 from pate.report.content import FORMAT, content_of
+from pate.report.deployments import rows_around
 from pate.report.facts import PrivacyReport
 from pate.report.figures import figures_of
 from pate.values import Released, released_value
@@ -61,7 +63,25 @@ def _as_json(content: Mapping[str, Any]) -> str:
 
 
 def _as_page(content: Mapping[str, Any]) -> str:
-    return _template().render(r=content, figures=figures_of(content), words=words, style=Markup(_file("report.css")))  # noqa: S704 - our own file
+    shown = _completed(content)
+    return _template().render(
+        r=shown,
+        figures=figures_of(shown),
+        deployments=rows_around(shown),
+        first_page=first_page,
+        nist=answers,
+        words=words,
+        style=Markup(_file("report.css")),  # noqa: S704 - our own file
+    )
+
+
+def _completed(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The content with an attack's success, which is computed from the stored curve of an older report."""
+    if "attack" in content["meaning"]:
+        return content
+    points = np.array([(row["epsilon"], row["delta"]) for row in content["privacy_curve"]], dtype=np.float64)
+    attack = meaning.attack(meaning.GuaranteeCurve(points[:, 0], points[:, 1]))
+    return {**content, "meaning": {**content["meaning"], "attack": attack}}
 
 
 @lru_cache(maxsize=1)
@@ -75,7 +95,7 @@ def _template() -> jinja2.Template:
     )
     environment.filters |= {
         name: getattr(wording, name)
-        for name in ("up", "down", "percent", "percent_up", "percent_down", "factor", "small", "one_in")
+        for name in ("up", "down", "percent", "percent_up", "percent_down", "factor", "small", "one_in", "css_text")
     }
     return environment.from_string(_file("report.html.j2"))
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
+from markupsafe import Markup
+
 from pate.accounting import rounding
 from pate.accounting.rounding import down
 
-__all__ = ["down", "factor", "one_in", "percent", "percent_down", "percent_up", "small", "up"]
+__all__ = ["css_text", "down", "factor", "one_in", "percent", "percent_down", "percent_up", "small", "up"]
 
 
 def up(value: float | None, digits: int = 3) -> str:
@@ -49,6 +51,14 @@ def small(value: float) -> str:
 def one_in(value: float) -> str:
     """A small probability in words: ``1 in 100,000``."""
     return f"1 in {math.floor(1 / value + 1e-6):,}" if 0 < value < 1 else "never"
+
+
+def css_text(text: str) -> Markup:
+    """A text inside a CSS string: all but letters, digits, spaces and ``_.-`` is escaped."""
+    shown = "".join(
+        each if each.isascii() and (each.isalnum() or each in " _.-") else f"\\{ord(each):x} " for each in text
+    )
+    return Markup(shown)  # noqa: S704 - nothing but escapes is left of markup
 
 
 def _digits(part: float) -> int:

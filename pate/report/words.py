@@ -111,6 +111,8 @@ GLOSSARY = (
     ("Student", "the model that is published; it saw public inputs and released labels only."),
     ("Teacher", "a model trained on private records of its own; it casts one vote on each query."),
 )
+
+
 def neighbours(unit: str, *, ids: bool | None, within_site: bool) -> str:
     """The two data sets that the guarantee compares.
 
@@ -191,7 +193,11 @@ def _(event: ComposedEvent) -> str:
 
 
 def _most_votes(event: GNMaxEvent | LNMaxEvent) -> str:
-    noise = f"standard deviation {event.sigma:g} votes" if isinstance(event, GNMaxEvent) else f"Laplace, scale {event.scale:g} votes"
+    noise = (
+        f"standard deviation {event.sigma:g} votes"
+        if isinstance(event, GNMaxEvent)
+        else f"Laplace, scale {event.scale:g} votes"
+    )
     return f"the class with most votes after random noise ({noise}) was added to every count{_moved(event.moved_votes)}"
 
 

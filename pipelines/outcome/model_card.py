@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from pate.accounting import EpsilonBound
 from pate.plain_text import markdown
-from pate.report.wording import factor, up
+from pate.report.first_page import on_average, worst_outcome
+from pate.report.wording import up
 from pate.report.words import GIVEN_VOTES, OWN_TEACHERS
 from pate.student.export import ExportedSpec
 from pipelines.config.experiment import Config
@@ -18,9 +18,8 @@ from pipelines.config.relation import neighbours_of
 from pipelines.outcome.metrics import CLASS_METRIC, alarms_of
 from pipelines.tracking.cards import MAX_TEXT
 
-_MOST_CLASSES = 40
+_MOST_CLASSES = 32
 _CUT = "\n\n(shortened)\n"
-_LARGEST = 700.0  # e to this power is still a float
 
 
 def card_text(
@@ -29,6 +28,7 @@ def card_text(
     *,
     classes: Sequence[str],
     cost: EpsilonBound,
+    meaning: Mapping[str, Any],
     counts: Mapping[str, int],
     figures: Mapping[str, float],
     evaluation_records: int,
@@ -44,6 +44,7 @@ def card_text(
         spec: of the exported student.
         classes: names, in the order of the student's outputs.
         cost: the campaign's bound.
+        meaning: bounds on an attacker, as in the privacy report, for everything charged to the data.
         counts: ``asked``, ``answered`` and ``refused``.
         figures: the student's metrics on the evaluation set, by name.
         evaluation_records: size of that set.
@@ -59,7 +60,7 @@ def card_text(
         f"private records, voted on under differential privacy, and on public inputs. "
         f"{markdown(config.description)}".strip(),
         "## Privacy",
-        _privacy(config, cost, counts, benchmark, secure),
+        _privacy(config, cost, meaning, counts, benchmark, secure),
         "## Model",
         _model(config, spec, classes),
         "## Data",
@@ -76,13 +77,20 @@ def card_text(
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - len(_CUT)] + _CUT
 
 
-def _privacy(config: Config, cost: EpsilonBound, counts: Mapping[str, int], benchmark: str | None, secure: bool) -> str:
+def _privacy(
+    config: Config,
+    cost: EpsilonBound,
+    meaning: Mapping[str, Any],
+    counts: Mapping[str, int],
+    benchmark: str | None,
+    secure: bool,
+) -> str:
     unit = markdown(config.privacy.unit)
     lines = [
         f"- epsilon {up(cost.epsilon)} at delta {cost.delta:g} per {unit}, {cost.kind}, accountant "
         f"`{cost.accountant}`; budget of the data: {config.privacy.epsilon:g}",
-        f"- meaning: participation of one {unit} changes the probability of any outcome by a factor "
-        f"of at most {factor(math.exp(min(cost.epsilon, _LARGEST)))}, plus delta",
+        f"- meaning, for everything charged to the data: {on_average(unit, meaning)}",
+        f"- worst single outcome: {worst_outcome(unit, meaning)}",
         f"- mechanism: {', '.join(f'{k} {v}' for k, v in config.labelling.mechanism.model_dump().items())}; "
         f"{counts['asked']} asked, {counts['answered']} answered, {counts['refused']} refused",
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 from pate.files import write_atomically
 from pate.report import to_html, to_json
@@ -27,8 +28,9 @@ def report(run: Run, released: Released[Campaign], metrics: Released[dict[str, f
     def work() -> Done:
         content = Released.public(report_of(run, campaign))
         write_atomically(folder.report_html, to_html(content))
-        write_atomically(folder.report_json, to_json(content))
-        write_atomically(folder.model_card, _card_text(run, campaign, metrics.value))
+        plain = to_json(content)
+        write_atomically(folder.report_json, plain)
+        write_atomically(folder.model_card, _card_text(run, campaign, metrics.value, json.loads(plain)["meaning"]))
         outputs = [folder.report_html, folder.report_json, folder.model_card]
         return Done(outputs=outputs, note={}, line="privacy report and model card written")
 
@@ -56,13 +58,14 @@ def _tags(run: Run, campaign: Campaign) -> dict[str, object]:
     }
 
 
-def _card_text(run: Run, campaign: Campaign, metrics: dict[str, float]) -> str:
+def _card_text(run: Run, campaign: Campaign, metrics: dict[str, float], meaning: dict[str, Any]) -> str:
     benchmark = run.study.benchmark
     return card_text(
         run.config,
         read_spec(run.folder.student),
         classes=run.study.classes,
         cost=campaign.cost,
+        meaning=meaning,
         counts={"asked": campaign.asked, "answered": campaign.answered, "refused": campaign.refused},
         figures=metrics,
         student=_student_facts(run),

@@ -19,6 +19,7 @@ from pipelines.outcome.campaign import Campaign
 from pipelines.run.context import Run, versions
 from pipelines.run.teachers import teachers_lost
 from pipelines.storage.audit_file import read_audit
+from pipelines.storage.code_commit import code_commit
 from pipelines.storage.home import Home
 
 PARTITION = {
@@ -87,7 +88,16 @@ def report_of(run: Run, campaign: Campaign) -> PrivacyReport:
         sanitised=campaign.sanitised,
         left=campaign.left,
         own_parts=own_teachers(config),
+        alarms=_alarms(run),
+        declared={} if config.report is None else config.report.model_dump(mode="json", exclude_none=True),
+        commit=code_commit(),
     )
+
+
+def _alarms(run: Run) -> list[str]:
+    """Problems of the student that released labels and public pool show; none for evaluations of older runs."""
+    found = json.loads(run.folder.evaluation_file.read_text())
+    return [str(text) for text in found.get("check", {}).get("alarms", [])]
 
 
 def comparable_runs(home: Home, config: Config) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from pate.errors import InputError
 from pate.report.meaning import (
     DELTAS,
     GuaranteeCurve,
+    attack,
     best_guess,
     curve_through,
     false_negatives,
@@ -48,6 +49,13 @@ def test_the_trade_off_never_rises_and_is_never_above_blind_guessing(gaussian: G
     assert (np.diff(missed) <= 0).all()
     assert (missed <= 1 - alarms + 1e-12).all()
     assert missed[-1] == 0
+
+
+def test_an_attack_finds_no_more_than_the_best_test(gaussian: GuaranteeCurve) -> None:
+    found = attack(gaussian)
+    exact = norm.sf(norm.ppf(0.95) - MU)
+    assert found["false_positive"] == 0.05
+    assert exact <= found["true_positive"] <= exact + 1e-4
 
 
 def test_the_best_guess_is_that_of_the_likelier_law(gaussian: GuaranteeCurve) -> None:

@@ -11,14 +11,20 @@ from typing import Any
 import jsonschema
 import pytest
 
-from pate.accounting import EpsilonBound, GNMaxEvent, RepeatedEvent
+from pate.accounting import EpsilonBound, GNMaxEvent, LNMaxEvent, PrivacyEvent, RepeatedEvent
 from pate.accounting.data_independent.account_rule import AccountRule
 from pate.errors import InputError, PrivacyViolation
 from pate.report import PrivacyReport, json_schema, to_html, to_json, with_audit
 from pate.report.content import MOST_CHARGES, content_of
+from pate.report.deployments import rows_around
 from pate.report.figures import figures_of
 from pate.report.wording import down, factor, one_in, percent_down, percent_up, small, up
+from pate.report.words import describe
 from pate.values import Private, Released
+
+LATER = ("own_parts", "alarms", "declared", "own_limits", "commit")
+"""Names that reports of earlier versions lack."""
+JUMP = "document.getElementById('{}').scrollIntoView();return location.protocol!=='blob:'"
 
 
 class Page(HTMLParser):
@@ -78,7 +84,7 @@ def test_the_json_is_what_the_schema_says(report: PrivacyReport) -> None:
     jsonschema.Draft202012Validator.check_schema(json_schema())
     content = json.loads(to_json(Released.public(report)))
     assert problems(content) == []
-    assert set(content) == set(json_schema()["properties"]) == {*json_schema()["required"], "own_parts"}
+    assert set(content) == set(json_schema()["properties"]) == {*json_schema()["required"], *LATER}
     assert problems({**content, "votes": [1, 2]}), "a name that is not foreseen is found"
     assert problems({**content, "campaign": {**content["campaign"], "kind": "private"}})
 
@@ -127,6 +133,9 @@ def test_the_page_refers_to_nothing_outside_itself_and_its_own_references_hold(p
         for name in ("aria-labelledby", "aria-describedby"):
             assert set(str(attributes.get(name) or "").split()) <= set(page.ids)
     assert not {"script", "link", "img", "iframe", "object"} & {tag for tag, _ in page.tags}
+    for tag, attributes in page.tags:
+        handlers = {name: said for name, said in attributes.items() if name.startswith("on")}
+        assert handlers == ({"onclick": JUMP.format(str(attributes["href"])[1:])} if tag == "a" else {})
 
 
 def test_headings_go_down_one_level_at_a_time_and_tables_have_captions_and_heads(page: Page) -> None:
@@ -143,6 +152,7 @@ def test_every_question_is_answered_in_a_section_of_the_page(report: PrivacyRepo
     for row in content_of(report)["questions"]:
         assert row["answered_in"] in page.ids
         assert row["section"] in page.text
+        assert " ".join(row["answer"].split()) in page.text
 
 
 def test_the_page_says_loudly_what_is_not_as_it_should_be(full: PrivacyReport, bare: PrivacyReport) -> None:
@@ -251,10 +261,137 @@ def test_user_defined_teacher_code_stands_in_the_section_of_the_guarantee(full: 
     assert "User-defined teacher code" not in to_html(Released.public(full))
 
 
-def test_a_report_of_before_user_defined_code_still_renders_and_is_valid(full: PrivacyReport) -> None:
+def test_a_report_of_an_earlier_version_still_renders_and_is_valid(full: PrivacyReport) -> None:
     content = json.loads(to_json(Released.public(full)))
-    del content["own_parts"]
+    found = percent_up(content["meaning"].pop("attack")["true_positive"])
+    for name in LATER:
+        del content[name]
+    for row in content["questions"]:
+        del row["answer"]
     assert problems(content) == []
     written, page = with_audit(json.dumps(content), Released.public(content["audit"]))
     assert json.loads(written) == content
     assert Page(page).open == []
+    assert f"finds them in at most {found}" in page, "from the curve that it keeps"
+
+
+DECLARED = {
+    "controller": "General Hospital", "contact": "privacy@example.org", "dpia": "DPIA-14", "delete_by": "2031-01-31",
+    "declared_units": 12_000,
+}  # fmt: skip
+
+
+def summary_of(page: str) -> str:
+    """Everything before the second section, as text."""
+    return Page(page[: page.index('<h2 id="whom">')]).text
+
+
+def test_the_first_page_states_release_guarantee_student_and_declarations(full: PrivacyReport) -> None:
+    report = replace(full, declared={**DECLARED, "largest_epsilon": 8.0, "largest_delta": 1e-6}, commit="c0ffee")
+    html = to_html(Released.public(report))
+    said, meaning = summary_of(html), content_of(report)["meaning"]
+    for words in (
+        "240 noisy majority votes are released as labels", "each patient, with all records together",
+        f"ε = {up(full.total.epsilon)}, δ = 1e-5", percent_up(meaning["best_guess"][0]["with"]),
+        percent_up(meaning["attack"]["true_positive"]), factor(meaning["largest_odds_factor"]),
+        "worst class mild, 60.0", "always naming healthy would give 75.0", "PASS", "FAIL: 1e-5 is above 1e-6",
+        "Delta is 1e-5, above the organisation's own limit of 1e-6.", "General Hospital", "privacy@example.org",
+        "DPIA-14", "2031-01-31",
+    ):  # fmt: skip
+        assert words.replace("\u00a0", " ") in said, words
+    assert "c0ffee" in html
+    assert problems(json.loads(to_json(Released.public(report)))) == []
+    plain = summary_of(to_html(Released.public(full)))
+    assert plain.count("not declared") == 4
+    assert "none declared" in plain
+
+
+def test_alarms_stand_before_the_summary_and_only_if_there_are_any(full: PrivacyReport) -> None:
+    calm = to_html(Released.public(replace(full, evaluation={**full.evaluation, "accuracy": 0.76})))
+    assert "Read before the student is used" not in calm
+    classes = [
+        {"class": "healthy", "count": 300, "right": 0.99},
+        {"class": "mild", "count": 60, "right": 0.2},
+        {"class": "severe", "count": 40, "right": 0.0},
+    ]
+    found = replace(
+        full, evaluation={**full.evaluation, "classes": classes, "accuracy": 0.74},
+        alarms=["class severe is never predicted"], declared={"declared_units": 100_000},
+    )  # fmt: skip
+    page = to_html(Released.public(found))
+    box = Page(page[: page.index('<h2 id="summary">')]).text
+    for words in (
+        "4 alarms.", "Class severe is never predicted.", "none of the 40 evaluation records of class “severe”",
+        "no better than always naming “healthy”", "not below one over the 100,000 units",
+    ):  # fmt: skip
+        assert words in box
+    many = replace(full, alarms=[f"class {number} is never predicted" for number in range(20)])
+    page = to_html(Released.public(many))
+    assert "15 more; see" in page, "and one about its accuracy"
+    assert Page(page).text.count("Class 19 is never predicted.") == 1
+
+
+def test_delta_is_compared_with_public_numbers_alone(full: PrivacyReport) -> None:
+    assert "Declared number of units" not in to_html(Released.public(full))
+    text = Page(to_html(Released.public(replace(full, declared=DECLARED)))).text
+    assert "Teachers enrolled 250 0.0025" in text
+    assert "Declared number of units (patient) 12,000 0.12" in text
+
+
+def test_the_average_leads_and_the_odds_are_called_the_worst_outcome(page: Page) -> None:
+    assert page.text.index("Probability that the best guess is correct") < page.text.index(
+        "Change of a probability in the worst single outcome"
+    )
+
+
+def test_known_deployments_are_sorted_with_the_report_in_its_place(full: PrivacyReport) -> None:
+    rows = rows_around(content_of(full))
+    largest = [float(row[1].split(" to ")[-1]) for row in rows]
+    assert largest == sorted(largest)
+    assert [row[0] for row in rows].count("This report") == 1
+    assert all(row[-1] for row in rows), "each names its source"
+    assert "not comparable units" in to_html(Released.public(full))
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (
+            RepeatedEvent(event=GNMaxEvent(sigma=8.0), count=60),
+            "60 questions, each answered by the class with most votes after random noise (standard deviation 8 votes) "
+            "was added to every count",
+        ),
+        (
+            RepeatedEvent(event=LNMaxEvent(scale=3.0, moved_votes=2), count=5),
+            "5 questions, each answered by the class with most votes after random noise (Laplace, scale 3 votes) was "
+            "added to every count, one unit changes up to 2 votes",
+        ),
+    ],
+)
+def test_a_campaign_is_described_as_questions(event: PrivacyEvent, said: str) -> None:
+    assert describe(event) == said
+
+
+def test_sentences_are_plain(page: Page) -> None:
+    for words in (
+        "Side channels the guarantee does not cover", "except with probability 1 in 100,000",
+        "Each of these limits can fail, with probability at most 1e-5",
+        "Only these labels, and what is computed from them and public data, are released",
+        "These numbers do not decide for you", "Teachers that may have seen one patient\u2019s records 1",
+    ):  # fmt: skip
+        assert words in page.text
+    for words in (
+        "Excluded side channels",
+        "Partitions that may",
+        "No number decides",
+        "Right by class",
+        "noisy argmax",
+    ):
+        assert words not in page.text
+
+
+def test_the_run_id_on_every_printed_page_cannot_leave_its_css_string(bare: PrivacyReport) -> None:
+    page = to_html(Released.public(replace(bare, run_id='a"; } </style><script>alert(1)</script>')))
+    assert "<script>" not in page
+    assert page.count("</style>") == 1
+    assert r"Privacy report: a\22 \3b  \7d  \3c \2f style\3e " in page

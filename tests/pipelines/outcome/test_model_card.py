@@ -17,12 +17,17 @@ SPEC = ExportedSpec(
     input_shape=(1, 8, 8), input_dtype="float32", output_shape=(10,), output_dtype="float32", parameters=650,
     library_version="2", digest="0" * 64,
 )  # fmt: skip
+MEANING = {
+    "failure": 1e-5, "largest_odds_factor": 2.71829, "best_guess": [{"prior": 0.5, "without": 0.5, "with": 0.71601}],
+    "attack": {"false_positive": 0.05, "true_positive": 0.29401},
+}  # fmt: skip
 
 
 def card(**changes: Any) -> str:
     facts: dict[str, Any] = {
         "classes": [str(digit) for digit in range(10)],
         "cost": EpsilonBound(epsilon=1.00001, delta=1e-5, kind="data-independent", accountant="gaussian"),
+        "meaning": MEANING,
         "counts": {"asked": 40, "answered": 30, "refused": 10},
         "figures": {"student_accuracy": 0.75},
         "evaluation_records": 200,
@@ -46,7 +51,14 @@ def test_a_card_states_guarantee_data_figures_and_limits() -> None:
 
 def test_a_privacy_loss_is_never_rounded_down() -> None:
     assert "epsilon 1.001 at" in card()
-    assert "by a factor of at most 2.8, plus delta" in card()
+    said = card().replace("\u00a0", " ")
+    assert "by a factor of at most 2.8, except with probability 1 in 100,000" in said
+    assert "picks the right one in at most 71.7 % of cases, instead of 50 %" in said
+    assert "with 5 % false alarms finds them in at most 29.5 % of cases" in said
+
+
+def test_a_bound_that_is_not_finite_is_said_to_be_none() -> None:
+    assert "no finite bound at this delta" in card(meaning={**MEANING, "largest_odds_factor": None})
 
 
 def test_insecure_noise_and_simulations_are_said() -> None:
