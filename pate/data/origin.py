@@ -47,9 +47,7 @@ class Origin(Redacted):
 
     def take(self, index: npt.NDArray[np.int64]) -> Origin:
         """The origin of the records at these positions, in this order."""
-        return replace(
-            self, positions_N=self.positions_N[index], raw=tuple(self.raw[row] for row in index.tolist())
-        )
+        return replace(self, positions_N=self.positions_N[index], raw=tuple(self.raw[row] for row in index.tolist()))
 
 
 def joined(origins: Sequence[Origin], sites: Sequence[str | None]) -> Origin:

@@ -114,9 +114,7 @@ def without_units(records: PrivateRecords, keys: Collection[str]) -> PrivateReco
             labels_N=records.labels_N[rows],
             units_N=records.units_N[rows],
             sites_N=None if records.sites_N is None else records.sites_N[rows],
-            origin=replace(
-                records.origin.take(rows), left_out=tuple(np.unique(records.units_N[shared_N]).tolist())
-            ),
+            origin=replace(records.origin.take(rows), left_out=tuple(np.unique(records.units_N[shared_N]).tolist())),
         )
 
 
