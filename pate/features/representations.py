@@ -178,6 +178,8 @@ class SimCLR:
             raise expected("temperature > 0", "0.1 to 0.5 are usual", temperature=self.temperature)
         if self.train.batch_size < 2:
             raise expected("batch_size >= 2", "256 is usual", batch_size=self.train.batch_size)
+        if self.train.balanced:
+            raise expected("balanced: false", "an encoder learns without labels", balanced=True)
 
     def empty(self, input_shape: Shape) -> Encoder:
         """An encoder of this kind; see ``pate.features.encoder.Representation``."""

@@ -29,7 +29,7 @@ from pate.models.dense_stack import DenseStack
 from pate.models.slot_optimiser import SlotOptimiser
 from pate.models.slots import updates
 from pate.models.specs import TrainSpec
-from pate.models.training import Loss, Records
+from pate.models.training import Loss, Records, class_weights
 
 CACHE_BYTES = 8 * 2**20
 """Parameters, gradients and moments of the models stepped together on a CPU: more would not stay in its cache."""
@@ -131,13 +131,21 @@ def _fit_stack(
 ) -> None:
     stack: Stack = (DenseStack if DenseStack.suits(models[0]) else MappedStack)(models, device)
     inputs_R, labels_R = _laid_out(stack, records, device)
+    balance_R = _balance(records, device) if spec.balanced else None
     optimiser = SlotOptimiser(stack.parameters, spec)
     for update in updates([len(own.labels) for own in records], spec, seeds, device):
         rows_TB = update.rows_TB
         batch = inputs_R.index_select(0, rows_TB.flatten()).view(*rows_TB.shape, *inputs_R.shape[1:])
-        stack.gradients(batch, labels_R[rows_TB], update.weight_TB, loss)
+        weight_TB = update.weight_TB if balance_R is None else update.weight_TB * balance_R[rows_TB]
+        stack.gradients(batch, labels_R[rows_TB], weight_TB, loss)
         optimiser.step(update.rate_T)
         stack.write_back(update.last)
+
+
+def _balance(records: Sequence[Records], device: torch.device) -> Tensor:
+    """Weights of all models' records ``[R]``, each model's from its own labels, in the order of ``_laid_out``."""
+    own = [class_weights(own.labels, int(own.labels.max()) + 1)[own.labels] for own in records]
+    return torch.cat([torch.zeros(1), *own]).to(device)
 
 
 def _laid_out(stack: Stack, records: Sequence[Records], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -105,6 +105,7 @@ class TrainSpec:
         optimiser: ``adamw`` (Loshchilov, Hutter 2019) or ``sgd`` (Nesterov momentum 0.9).
         schedule: ``constant``, or ``cosine`` from the learning rate down to 0 at the last update.
         label_smoothing: mass that cross-entropy spreads over all classes (Szegedy et al. 2016).
+        balanced: ``True`` gives all classes that occur the same total weight.
     """
 
     epochs: int | None = None
@@ -115,6 +116,7 @@ class TrainSpec:
     optimiser: Literal["adamw", "sgd"] = "adamw"
     schedule: Literal["constant", "cosine"] = "cosine"
     label_smoothing: float = 0.0
+    balanced: bool = False
 
     def __post_init__(self) -> None:
         if (self.epochs is None) == (self.steps is None):

@@ -70,6 +70,24 @@ def loss_of(spec: TrainSpec) -> Loss:
     )
 
 
+def class_weights(labels: Tensor, classes: int) -> Tensor:
+    """Weight of one record of each class ``[C]``: classes that occur have equal total weights, a record 1 on average.
+
+    Args:
+        labels: of one model's own records.
+        classes: C.
+    """
+    counts_C = torch.bincount(labels, minlength=classes)
+    seen_C = counts_C > 0
+    equal = len(labels) / seen_C.sum()
+    return torch.where(seen_C, equal / counts_C.clamp(min=1), torch.ones(()))
+
+
+def record_weights(labels: Tensor, spec: TrainSpec) -> Tensor | None:
+    """Weight of each record ``[N]`` of one model, from its own labels; ``None`` where all weigh the same."""
+    return class_weights(labels, int(labels.max()) + 1)[labels] if spec.balanced else None
+
+
 def optimiser_of(parameters: Iterable[Tensor], spec: TrainSpec) -> torch.optim.Optimizer:
     """A fresh optimiser; both kinds work element by element."""
     if spec.optimiser == "adamw":
@@ -112,13 +130,16 @@ def fit(
     model.to(device).train()
     _lay_out(model, torch.channels_last)
     inputs, labels = records.inputs.to(device), records.labels.to(device)
+    weights = record_weights(records.labels, spec)
+    weights = None if weights is None else weights.to(device)
     steps = spec.updates(len(labels))
     optimiser = optimiser_of(model.parameters(), spec)
     order = shuffled_batches(len(labels), spec.batch_size, steps, derive_seed(seed, "batches"))
     for step, index in enumerate(order):
         batch = index.to(device)
         set_rate(optimiser, spec.rate(step, steps))
-        value = per_record(model(inputs[batch]), labels[batch]).mean()
+        losses = per_record(model(inputs[batch]), labels[batch])
+        value = (losses if weights is None else losses * weights[batch]).mean()
         optimiser.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

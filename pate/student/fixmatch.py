@@ -12,9 +12,10 @@ from pate.errors import expected
 from pate.models.augmentation import augment
 from pate.models.specs import Augmentation
 from pate.randomness import derive_seed
-from pate.student.generalised_cross_entropy import GeneralisedCrossEntropy
+from pate.student.label_loss import LabelLoss
 from pate.student.learning import Batch, Objective
 from pate.student.pool import LabeledPool
+from pate.student.specs import StudentSpec
 
 
 def objective(
@@ -26,14 +27,14 @@ def objective(
     unlabelled_ratio: int,
     weight: float,
     alignment: bool,
-    robustness: float,
+    spec: StudentSpec,
     seed: int,
     device: str | torch.device,
 ) -> Objective:
     """Loss of ``pate.student.learners.FixMatch``."""
     if len(pool.input_shape) != 3:
         raise expected("images for FixMatch", "choose PseudoLabel for tabular inputs", input_shape=pool.input_shape)
-    criterion = GeneralisedCrossEntropy(robustness)
+    criterion = LabelLoss(spec, pool, device)
     generator = torch.Generator().manual_seed(derive_seed(seed, "augmentation"))
     align = _Alignment.of(pool, device) if alignment else None
 
@@ -47,7 +48,7 @@ def objective(
         confidence, pseudo_labels = (probs if align is None else align(probs)).max(dim=1)
         used = (confidence >= threshold).float()
         cross_entropy = functional.cross_entropy(logits_strong, pseudo_labels, reduction="none")
-        return criterion(logits, batch.labels).mean() + weight * (used * cross_entropy).mean(), used.mean()
+        return criterion(logits, batch.labels, batch.progress) + weight * (used * cross_entropy).mean(), used.mean()
 
     return Objective(batch_loss, unlabelled_ratio)
 

@@ -113,7 +113,7 @@ class Supervised(NetworkLearner):
         return objective(
             pool,
             augmentation=self.augmentation,
-            robustness=self.spec.robustness,
+            spec=self.spec,
             seed=seed,
             device=device,
         )
@@ -176,7 +176,7 @@ class PseudoLabel(NetworkLearner):
             weight_at=self.unlabelled_weight,
             threshold=self.threshold,
             unlabelled_ratio=self.unlabelled_ratio,
-            robustness=self.spec.robustness,
+            spec=self.spec,
             seed=seed,
             device=device,
         )
@@ -225,7 +225,7 @@ class FixMatch(NetworkLearner):
             unlabelled_ratio=self.unlabelled_ratio,
             weight=self.weight,
             alignment=self.alignment,
-            robustness=self.spec.robustness,
+            spec=self.spec,
             seed=seed,
             device=device,
         )

@@ -18,6 +18,7 @@ class StudentSpec:
         model: the network.
         train: how to fit; ``epochs`` count passes over the labelled part.
         robustness: ``q`` of the generalised cross-entropy on released labels; 0 is cross-entropy.
+        warm_up: fraction of training in which released labels have cross-entropy, before the robust loss.
         ema_decay: of the averaged weights that become the student; 0 keeps the last weights.
         held_out: fraction of the released labels used to select the best point of training, not to train on; 0
             takes the last point.
@@ -30,9 +31,10 @@ class StudentSpec:
     ema_decay: float = 0.0
     held_out: float = 0.0
     report_every: int = 50
+    warm_up: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("ema_decay", "held_out"):
+        for name in ("ema_decay", "held_out", "warm_up"):
             value = getattr(self, name)
             if not 0 <= value < 1:
                 raise expected(f"0 <= {name} < 1", "0 turns it off", **{name: value})

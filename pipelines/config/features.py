@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import Field, PrivateAttr
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 class RepresentationConfig(Embedding):
     """Keys of every representation."""
+
+    later_inside: ClassVar[Mapping[str, object]] = MappingProxyType({"train.balanced": False})
 
     kind: str
     threads: Threads = Field(1, description="torch threads")

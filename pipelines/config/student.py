@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Literal, TypeAlias
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -54,6 +56,8 @@ class LearnerConfig(Embedding):
 
 class NetworkConfig(LearnerConfig):
     """A student that is a network."""
+
+    later_inside: ClassVar[Mapping[str, object]] = MappingProxyType({"spec.warm_up": 0.0, "spec.train.balanced": False})
 
     spec: StudentSpec
 

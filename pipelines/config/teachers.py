@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -28,6 +30,8 @@ NETWORKS = (ModelSpec, CustomModel)
 
 class TeachersConfig(Section):
     """Training of the teachers, and their number in one Ray task."""
+
+    later_inside: ClassVar[Mapping[str, object]] = MappingProxyType({"training.balanced": False})
 
     model: Annotated[
         Annotated[ModelSpec, Tag("network")]
