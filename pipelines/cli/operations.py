@@ -53,7 +53,7 @@ def doctor(config: OptionalConfig = None, as_json: JsonOption = False) -> int:
         for finding in findings:
             print(f"{finding.about}: {finding.text}\n  fix: {finding.fix}")
         if not findings:
-            checked = "modes, ledger, Ray" + ("" if config is None else ", tracking, settings")
+            checked = "modes, ledger, Ray" + ("" if config is None else ", tracking, settings, public data")
             print(f"nothing unsafe found ({checked})")
     return 2 if findings else 0
 
