@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from pate.errors import PateError
 from pipelines.cluster.safety import Finding, ray
 from pipelines.config.experiment import Config
+from pipelines.config.own_parts import require_importable
+from pipelines.operations.public_look import look_at_public
 from pipelines.storage.home import Home
 from pipelines.tracking.destination import is_loopback
 
@@ -26,7 +28,7 @@ def examine(base: Path, config: Config | None, environment: Mapping[str, str]) -
     address = environment.get("RAY_ADDRESS") or None
     findings = [*modes(base), *ledger(base)]
     if config is not None:
-        findings += [*tracking(config.tracking.uri, environment), *settings(config)]
+        findings += [*tracking(config.tracking.uri, environment), *settings(config), *public(config)]
         address = config.ray.address or address
     return [*findings, *ray(address, environment)]
 
@@ -90,3 +92,13 @@ def settings(config: Config) -> Iterator[Finding]:
     if config.privacy.retention_days is None:
         text = "no retention is declared for votes, weights and incidents"
         yield Finding(about="settings", text=text, fix="add privacy.retention_days, and run `pate purge` then")
+
+
+def public(config: Config) -> Iterator[Finding]:
+    """Yield what a run would refuse because of its parts and its public data."""
+    try:
+        require_importable(config)
+        look_at_public(config)
+    except PateError as error:
+        fix = "correct it; `pate validate` shows the public data"
+        yield Finding(about="public data", text=str(error), fix=fix)
