@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pate.report.words import neighbours
 from pipelines.config.data import ImagesData, NpzData, TableData
 from pipelines.config.experiment import Config
 
@@ -24,6 +23,8 @@ def carries_ids(config: Config) -> bool | None:
 
 def neighbours_of(config: Config) -> str:
     """The neighbouring relation in words, for report and card."""
+    from pate.report.words import neighbours  # noqa: PLC0415 - loads the template engine
+
     if config.votes_are_given:
         return (
             f"Two tables of votes are neighbours if they differ in at most {config.partition.group_size} of the votes "
