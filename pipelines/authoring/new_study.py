@@ -7,110 +7,32 @@ or categories comes from public files or the user: one private cell could decide
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import final
+from typing import Literal, final
 
 import pandas as pd
 
-from pate.data.columns import canonical, column
+from pate.data.columns import column
 from pate.data.files.file_format import FileFormat
 from pate.data.files.table_file import read_table
+from pate.data.refusal import require_file
 from pate.errors import expected
 from pate.public_sets import recognise_files
+from pipelines.authoring.columns_seen import Look
 from pipelines.authoring.first_campaign import first_campaign
-
-STEPS = (1, 10, 50)
-"""Different values are counted up to 1, 10, 50 and more."""
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """The command line of the user.
-
-    Attributes:
-        name: of the study.
-        private: files of private records.
-        public: public files for pool and, without ``evaluation``, evaluation set.
-        evaluation: labelled public files.
-        label: column of the label.
-        positive: values of the positive class.
-        above: numbers above this are the positive class.
-        classes: all values of the label.
-        names: names of two classes.
-        unit: column of the privacy unit's id.
-        site: column of the site.
-        numeric: columns of numbers, instead of an inspection.
-        categorical: columns of categories, likewise.
-        columns: names of the columns of files without a header.
-        missing: texts that mean a missing value.
-        separator: between the values of a line.
-    """
-
-    name: str
-    private: tuple[Path, ...]
-    public: tuple[Path, ...] = ()
-    evaluation: tuple[Path, ...] = ()
-    label: str
-    positive: tuple[str, ...] = ()
-    above: float | None = None
-    classes: tuple[str, ...] = ()
-    names: tuple[str, str] = ("negative", "positive")
-    unit: str | None = None
-    site: str | None = None
-    numeric: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    separator: str = ","
-
-    @property
-    def format(self) -> FileFormat:
-        """The format of the files."""
-        return FileFormat(
-            header=not self.columns,
-            columns=self.columns or None,
-            separator=self.separator,
-            missing=self.missing,
-        )
+from pipelines.authoring.public_look import PublicLook, look_at_public
+from pipelines.authoring.recognised_format import private_format
+from pipelines.authoring.wish import Wish
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """A column as seen in public files, or as declared by the user.
+class Formats:
+    """The format of each file, and the one that is declared for all others."""
 
-    Attributes:
-        name: of the column.
-        number: ``True`` if every value that is not missing is a number.
-        most: the step that the number of different values does not exceed; ``None`` above the last.
-        said: the role declared by the user; ``None``: by inspection.
-    """
-
-    name: str
-    number: bool
-    most: int | None
-    said: str | None = None
-
-    @property
-    def role(self) -> str:
-        """``numeric``, ``categorical`` or ``left out`` (constant, or text with too many values)."""
-        if self.said is not None:
-            return self.said
-        if self.most == 1:
-            return "left out"
-        if self.most == STEPS[1]:
-            return "categorical"
-        if self.number:
-            return "numeric"
-        return "categorical" if self.most is not None else "left out"
-
-    def words(self) -> str:
-        """Return a short description."""
-        if self.said is not None:
-            return "not named" if self.said == "left out" else f"named as {self.said}"
-        count = f"at most {self.most}" if self.most is not None else f"more than {STEPS[-1]}"
-        return f"{'numbers' if self.number else 'text'}, {count} different"
+    usual: FileFormat
+    private: tuple[FileFormat, ...]
+    public: tuple[FileFormat, ...]
+    held: tuple[FileFormat, ...]
 
 
 @final
@@ -121,6 +43,10 @@ class Plan:
     Attributes:
         wish: the command line.
         looks: the columns, without label, unit and site.
+        formats: of each file.
+        recognised: the parts of the format that were recognised in public files, in words.
+        notes: lines about public labels.
+        labels_missing: ``True`` if evaluation records without a label are left out.
         benchmark: name of the public set that the private files are, or ``None``.
         sites: number of sites, 0 where none is known.
         teachers: number of teachers.
@@ -133,6 +59,10 @@ class Plan:
 
     wish: Wish
     looks: tuple[Look, ...]
+    formats: Formats
+    recognised: str
+    notes: tuple[str, ...]
+    labels_missing: bool
     benchmark: str | None
     sites: int
     teachers: int
@@ -147,27 +77,45 @@ def plan(wish: Wish) -> Plan:
     """Inspect the columns and choose sizes.
 
     Raises:
-        InputError: unreadable files, a missing column, or no rule for the label.
+        InputError: unreadable files, a missing column, no rule for the label, or public labels that it does not fit.
     """
-    private = [read_table(path, wish.format, key=f"--from [{n}]") for n, path in enumerate(wish.private)]
-    public = [read_table(path, wish.format, key=f"--public [{n}]") for n, path in enumerate(wish.public)]
-    held = [read_table(path, wish.format, key=f"--evaluation [{n}]") for n, path in enumerate(wish.evaluation)]
-    table = pd.concat(private, ignore_index=True)
-    _check(wish, table)
+    _check_rules(wish)
+    for number, path in enumerate(wish.private):
+        require_file(path, key=f"--from [{number}]")
     source = recognise_files(wish.private)
-    looks = _looks(wish, table, public or held or (private if source is not None else []))
+    drawn = source is not None and not wish.public
+    shown = wish.private if drawn else wish.public
+    seen = look_at_public(wish, shown, "--from" if drawn else "--public")
+    private = _private_formats(wish, seen, drawn=drawn)
+    tables = [
+        read_table(path, style, key=f"--from [{n}]")
+        for n, (path, style) in enumerate(zip(wish.private, private, strict=True))
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    for option, name in (("--label", wish.label), ("--unit", wish.unit), ("--site", wish.site)):
+        if name is not None:
+            column(table, name, declared=option, key="--from")
+    looks = _looks(wish, [str(name) for name in table.columns], seen)
     groups = table[wish.unit].nunique() if wish.unit else len(table)
     if wish.site is None:
-        sites = len(private) if len(private) > 1 else 0
+        sites = len(tables) if len(tables) > 1 else 0
     else:  # hospitals that only a private column names are not counted: they would become public
         sites = table[wish.site].nunique() if source is not None else 0
-    drawn = source is not None and not public
-    pool, evaluation = _sizes([len(part) for part in public], [len(part) for part in held], len(table), drawn=drawn)
+    pool, evaluation = _sizes(0 if drawn else seen.records, seen.held, len(table), drawn=drawn)
     left = groups - (pool + evaluation if drawn else 0)
     first = first_campaign(units=int(groups), left=int(left), sites=int(sites), pool=pool)
     return Plan(
         wish=wish,
         looks=looks,
+        formats=Formats(
+            usual=seen.usual if seen.public or seen.evaluation else private[0],
+            private=private,
+            public=() if drawn else seen.public,
+            held=seen.evaluation,
+        ),
+        recognised=seen.recognised,
+        notes=seen.notes,
+        labels_missing=seen.labels_missing,
         benchmark=None if source is None else source.name,
         sites=int(sites),
         teachers=first.teachers,
@@ -179,65 +127,64 @@ def plan(wish: Wish) -> Plan:
     )
 
 
-def _looks(wish: Wish, table: pd.DataFrame, public: list[pd.DataFrame]) -> tuple[Look, ...]:
+def _private_formats(wish: Wish, seen: PublicLook, *, drawn: bool) -> tuple[FileFormat, ...]:
+    """Return the format of each private file: the usual one, but for what its first line shows."""
+    if drawn:
+        return seen.public
+    return tuple(private_format(path, seen.usual, wish.asked) for path in wish.private)
+
+
+def _looks(wish: Wish, names: list[str], seen: PublicLook) -> tuple[Look, ...]:
     """Return the columns and their roles, as declared by the user or seen in public files.
 
     Raises:
         InputError: neither is there, or a named column is not.
     """
-    names = [str(name) for name in table.columns if name not in {wish.label, wish.unit, wish.site}]
-    said = {name: role for role in ("numeric", "categorical") for name in getattr(wish, role)}
-    for role in ("numeric", "categorical"):
-        for name in getattr(wish, role):
-            if name not in names or said[name] != role:
+    features = [name for name in names if name not in {wish.label, wish.unit, wish.site}]
+    said: dict[str, Literal["numeric", "categorical"]] = {
+        **dict.fromkeys(wish.numeric, "numeric"),
+        **dict.fromkeys(wish.categorical, "categorical"),
+    }
+    for role, columns in (("numeric", wish.numeric), ("categorical", wish.categorical)):
+        for name in columns:
+            if name not in features or said[name] != role:
                 raise expected(
                     f"--{role} to name columns that are neither label, unit nor site, each once",
                     "correct the name",
                     **{role: name},
                 )
     if said:
-        return tuple(Look(name=name, number=False, most=None, said=role) for name, role in said.items())
-    if not public:
+        return tuple(Look(name=name, said=role) for name, role in said.items())
+    if not seen.looks:
         raise expected(
             "public files, or the names of columns by --numeric and --categorical",
             "declare the columns: one private value could decide their kind, and the configuration is published",
         )
-    seen = pd.concat(public, ignore_index=True)
-    return tuple(look(seen[name]) for name in names if name in seen.columns)
+    return tuple(seen.looks[name] for name in features if name in seen.looks)
 
 
-def look(values: pd.Series[str]) -> Look:
-    """Type and number of different values, in coarse steps."""
-    known = canonical(values).dropna()
-    different = known.nunique()
-    number = len(known) > 0 and bool(pd.to_numeric(known, errors="coerce").notna().all())
-    most = next((step for step in STEPS if different <= step), None)
-    return Look(name=str(values.name), number=number, most=most)
-
-
-def _check(wish: Wish, table: pd.DataFrame) -> None:
-    for option, name in (("--label", wish.label), ("--unit", wish.unit), ("--site", wish.site)):
-        if name is not None:
-            column(table, name, declared=option, key="--from")
-    rules = [bool(wish.positive), wish.above is not None, bool(wish.classes)]
+def _check_rules(wish: Wish) -> None:
+    rules = [bool(wish.positive), wish.contains is not None, wish.above is not None, bool(wish.classes)]
     if sum(rules) > 1:
         raise expected(
-            "one of --positive, --above and --classes", "choose one rule that maps values to classes", given=sum(rules)
+            "one of --positive, --contains, --above and --classes",
+            "choose one rule that maps values to classes",
+            given=sum(rules),
         )
     if not any(rules) and not (wish.public or wish.evaluation):
         raise expected(
-            "--positive, --above or --classes, or labelled public files",
+            "--positive, --contains, --above or --classes, or labelled public files",
             "declare the class of each value: names of classes are never taken from private files",
         )
 
 
-def _sizes(public: list[int], held: list[int], records: int, *, drawn: bool) -> tuple[int, int]:
+def _sizes(public: int, held: int, records: int, *, drawn: bool) -> tuple[int, int]:
     """Inputs of the pool and evaluation records."""
     if drawn:
         return max(10, records // 50 * 10), max(10, records // 100 * 10)
     if not public:
-        return 200, 100
+        return 200, held or 100
     if held:
-        return sum(public), sum(held)
-    evaluation = max(1, min(1000, sum(public) // 3))
-    return sum(public) - evaluation, evaluation
+        return public, held
+    evaluation = max(1, min(1000, public // 3))
+    return public - evaluation, evaluation

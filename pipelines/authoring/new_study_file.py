@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
+from pathlib import Path
 
+from pate.data.files.file_format import FileFormat
+from pate.plain_text import printable
 from pipelines.authoring import yaml_text
+from pipelines.authoring.columns_seen import MANY
 from pipelines.authoring.first_campaign import BUDGET
-from pipelines.authoring.new_study import Plan, Wish
-from pipelines.authoring.yaml_text import listed, quoted
+from pipelines.authoring.new_study import Plan
+from pipelines.authoring.wish import Wish
+from pipelines.authoring.yaml_text import commented, listed, quoted
 
 _PROPOSED = "proposed from the number of {} you hold; this number becomes public with the file"
 
@@ -28,8 +33,8 @@ def to_yaml(found: Plan) -> str:
             f"  data_id: {wish.name}  # name of the private data; their budget is kept under it for ever",
             f"  task: {quoted(wish.label)}  # what is being labelled",
             *_files(found),
-            *_format(wish),
-            *_label(wish),
+            *_format(found),
+            *_label(found),
             *_ids(wish),
             *_features(found),
             "partition:",
@@ -41,6 +46,7 @@ def to_yaml(found: Plan) -> str:
             f"  epsilon: {BUDGET:g}  # largest epsilon that may ever be spent on these data; fixed with the first run",
             f"  # delta: {_PROPOSED.format(units)}",
             f"  delta: {found.delta:.0e}  # far below one over the number of {units}",
+            "  retention_days: 90  # then `pate purge` deletes votes, weights and incidents",
             f"  unit: {'patient' if wish.unit else 'record'}  # the unit that the guarantee protects, in a word",
             *yaml_text.teachers(),
             *yaml_text.labelling(
@@ -59,9 +65,12 @@ def _files(found: Plan) -> list[str]:
     wish = found.wish
     several = len(wish.private) > 1 and wish.site is None
     lines = ["  private_files:  # what teachers learn from; never leaves"]
-    for number, path in enumerate(wish.private, start=1):
+    for number, (path, form) in enumerate(zip(wish.private, found.formats.private, strict=True), start=1):
         site = f", site: site_{number}" if several else ""
-        lines.append(f"    - {{path: {quoted(str(path.absolute()))}{site}}}")
+        own = "" if form == found.formats.usual else f", format: {{{', '.join(format_keys(form))}}}"
+        lines.append(f"    - {{path: {quoted(str(path.absolute()))}{site}{own}}}")
+        if own:
+            lines.append("      # format: by the first line of this file; correct decimal and encoding where needed")
     if found.benchmark is not None and not wish.public:
         lines += [
             f"  # These files are the public set {found.benchmark}: this is a simulation, in which records drawn at",
@@ -69,47 +78,85 @@ def _files(found: Plan) -> list[str]:
             f"  split: {{by: {'unit' if wish.unit else 'record'}, seed: 0}}",
         ]
     else:
-        paths = [str(path.absolute()) for path in wish.public] or ["public.csv"]
-        lines.append(f"  pool_files: {json.dumps(paths)}  # public records with the same columns")
+        pool = _listed_files(wish.public, found.formats.public, found.formats.usual) or '["public.csv"]'
+        lines.append(f"  pool_files: {pool}  # public records with the same columns; labels are not used")
         if wish.evaluation:
-            held = json.dumps([str(path.absolute()) for path in wish.evaluation])
+            held = _listed_files(wish.evaluation, found.formats.held, found.formats.usual)
             lines.append(f"  evaluation_files: {held}  # public records with labels")
         else:
-            lines.append("  # evaluation_files: [...]  # public records with labels; without, drawn from pool_files")
+            lines.append("  # evaluation_files: [...]  # public records with labels, to evaluate the student;")
+            lines.append("  # without them, a part of pool_files is set aside for it, and its labels are used")
     lines.append(f"  pool: {found.pool}  # size of the public pool")
     lines.append(f"  evaluation: {found.evaluation}  # labelled public records, used once, at the end")
     return lines
 
 
-def _format(wish: Wish) -> list[str]:
-    parts = []
-    if wish.columns:
-        parts += ["    header: false", f"    columns: {listed(wish.columns)}"]
-    if wish.separator != ",":
-        parts.append(f"    separator: {quoted(wish.separator)}")
-    if wish.missing:
-        parts.append(
-            f"    missing: {listed(wish.missing)}  # texts that mean a missing value, in addition to an empty one"
-        )
-    return ["  format:", *parts] if parts else []
+def _listed_files(paths: Sequence[Path], forms: Sequence[FileFormat], usual: FileFormat) -> str:
+    """Return files as a list on one line; empty without files."""
+    rows = [
+        quoted(str(path.absolute()))
+        if form == usual
+        else f"{{path: {quoted(str(path.absolute()))}, format: {{{', '.join(format_keys(form))}}}}}"
+        for path, form in zip(paths, forms, strict=True)
+    ]
+    return f"[{', '.join(rows)}]" if rows else ""
 
 
-def _label(wish: Wish) -> list[str]:
+def format_keys(form: FileFormat) -> list[str]:
+    """Return the keys of a format that are not at their defaults, as YAML."""
+    keys = []
+    if form.columns is not None:
+        keys += ["header: false", f"columns: {listed(form.columns)}"]
+    usual = FileFormat()
+    for name in ("separator", "encoding", "decimal", "thousands", "sheet"):
+        value = getattr(form, name)
+        if value != getattr(usual, name):
+            keys.append(f"{name}: {quoted(value)}")
+    if form.missing:
+        keys.append(f"missing: {listed(form.missing)}")
+    swaps = [
+        f"{{column: {quoted(name)}, text: {quoted(text)}, by: {quoted(by)}}}"
+        for name, swap in form.replace.items()
+        for text, by in swap.items()
+    ]
+    return [*keys, f"replace: [{', '.join(swaps)}]"] if swaps else keys
+
+
+_ABOUT_FORMAT = {
+    "missing": "texts that mean a missing value, in addition to an empty one",
+    "replace": "limits of a measurement count as the limit itself; correct this where needed",
+}
+
+
+def _format(found: Plan) -> list[str]:
+    keys = format_keys(found.formats.usual)
+    lines = [commented(f"    {key}", _ABOUT_FORMAT.get(key.partition(":")[0], "")) for key in keys]
+    said = f"recognised in public files: {printable(found.recognised)}" if found.recognised else ""
+    return [commented("  format:", said), *lines] if lines else []
+
+
+def _label(found: Plan) -> list[str]:
+    wish = found.wish
     lines = ["  label:", f"    column: {quoted(wish.label)}"]
     if wish.positive:
         lines.append(
             f"    positive: {listed(wish.positive)}  # values of the positive (second) class; all others: the first"
         )
+    elif wish.contains is not None:
+        lines.append(f"    contains: {quoted(wish.contains)}  # labels that list it are the positive (second) class")
     elif wish.above is not None:
         lines.append(f"    above: {wish.above:g}  # numbers above this are the positive (second) class")
     elif wish.classes:
         lines.append(f"    classes: {listed(wish.classes)}")
     else:
         lines.append("    classes: public  # those that occur in the public labels")
-    if wish.positive or wish.above is not None:
+    if wish.positive or wish.contains is not None or wish.above is not None:
         lines.append(f"    names: {listed(wish.names)}")
-    lines.append("    missing: refuse  # or drop: leave out records without a label")
-    return lines
+    if found.labels_missing:
+        lines.append("    missing: drop  # records without a label are left out; or refuse")
+    else:
+        lines.append("    missing: refuse  # or drop: leave out records without a label")
+    return [*lines, *(f"    # {printable(note)}" for note in found.notes)]
 
 
 def _ids(wish: Wish) -> list[str]:
@@ -128,8 +175,8 @@ def _features(found: Plan) -> list[str]:
         "  # public pool alone, never from private records. Correct the lists where needed.",
         "  features:",
     ]
-    numeric, categorical, out = (
-        [one for one in found.looks if one.role == role] for role in ("numeric", "categorical", "left out")
+    numeric, categorical, codes, out = (
+        [one for one in found.looks if one.role == role] for role in ("numeric", "categorical", "codes", "left out")
     )
     if numeric:
         lines += [
@@ -138,14 +185,21 @@ def _features(found: Plan) -> list[str]:
             "        missing: {strategy: public_median, indicator: true}  # or {strategy: constant, value: 0}",
             "        clip: 4  # standard deviations of the pool",
         ]
+    if categorical or codes:
+        lines.append("    categorical:")
     if categorical:
         lines += [
-            "    categorical:",
             f"      - columns: {listed(one.name for one in categorical)}",
             "        unknown: ignore  # a category that the pool lacks: no feature is set; or refuse",
             "        missing: category  # missing is a category of its own; or ignore, or refuse",
         ]
-    lines += [f"    # left out: {quoted(one.name)} ({one.words()})" for one in out]
+    if codes:
+        lines += [
+            f"      - columns: {listed(one.name for one in codes)}",
+            f"        most_frequent: {MANY}  # all other values share one feature; prefix: 3 shortens codes",
+            "        missing: category",
+        ]
+    lines += [f"    # left out: {quoted(one.name)} ({printable(one.description())})" for one in out]
     return lines
 
 

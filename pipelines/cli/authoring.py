@@ -1,4 +1,4 @@
-"""``pate new | simulate | configs | schema``: configurations, written, listed and described."""
+"""``pate new | simulate | schema``: configurations, written and described."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from pate.errors import expected
 from pate.plain_text import printable
 from pipelines.cli.arguments import JsonOption
-from pipelines.cli.output import print_json, print_table
+from pipelines.cli.output import print_json
+
+if TYPE_CHECKING:
+    from pipelines.authoring.new_images import ImageWish
 
 STUDY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 CONSORTIUM = re.compile(r"[a-z0-9][a-z0-9_-]{0,52}")
@@ -21,13 +24,27 @@ CONSORTIUM = re.compile(r"[a-z0-9][a-z0-9_-]{0,52}")
 
 def new(
     study: Annotated[str, typer.Argument(metavar="STUDY", help="name of the study and of its folder")],
-    private: Annotated[list[Path], typer.Option("--from", help="file of private records; repeatable, one per site")],
-    label: Annotated[str, typer.Option(help="column of the label")],
+    private: Annotated[
+        list[Path],
+        typer.Option("--from", help="file of private records, or folder of images; repeatable, one per site"),
+    ],
+    label: Annotated[
+        str | None, typer.Option(help="column of the label; of images: default label, or the names of folders")
+    ] = None,
+    image: Annotated[
+        str | None, typer.Option("--path", metavar="COLUMN", help="column of the image's path: files list images")
+    ] = None,
     positive: Annotated[list[str] | None, typer.Option(help="value of the positive class; repeatable")] = None,
+    contains: Annotated[
+        str | None, typer.Option(help="finding; labels that list it, such as 'A|B', are the positive class")
+    ] = None,
     above: Annotated[float | None, typer.Option(help="values above this are the positive class")] = None,
     classes: Annotated[str | None, typer.Option(help="all values of the label, separated by commas")] = None,
     names: Annotated[str, typer.Option(help="names of two classes")] = "negative,positive",
-    public: Annotated[list[Path] | None, typer.Option(help="file of public records, the pool; repeatable")] = None,
+    public: Annotated[
+        list[Path] | None,
+        typer.Option(help="file of public records, the pool; repeatable; without --evaluation it needs labels too"),
+    ] = None,
     evaluation: Annotated[list[Path] | None, typer.Option(help="file of labelled public records; repeatable")] = None,
     numeric: Annotated[
         list[str] | None, typer.Option(help="numeric column; repeatable; replaces the inspection of public files")
@@ -37,13 +54,22 @@ def new(
     site: Annotated[str | None, typer.Option(help="column of the hospital")] = None,
     columns: Annotated[str | None, typer.Option(help="columns of files without a header, separated by commas")] = None,
     missing: Annotated[list[str] | None, typer.Option(help="text of a missing value; repeatable")] = None,
-    separator: Annotated[str, typer.Option(help="separates the values of a line")] = ",",
+    separator: Annotated[
+        str | None, typer.Option(help="separates the values of a line; default: recognised in public files")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="of text files, such as cp1252; default: likewise")] = None,
+    decimal: Annotated[Literal[".", ","] | None, typer.Option(help="decimal sign; default: likewise")] = None,
+    thousands: Annotated[str | None, typer.Option(help="sign between thousands; default: likewise")] = None,
+    sheet: Annotated[str | None, typer.Option(help="sheet of Excel files; default: the first")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a folder with a commented configuration, and print the steps to a student."""
     from pate.files import write_atomically
-    from pipelines.authoring.new_study import Wish, plan
+    from pipelines.authoring.new_images import ImageWish, are_images, manifest_columns
+    from pipelines.authoring.new_study import plan
     from pipelines.authoring.new_study_file import to_yaml
+    from pipelines.authoring.recognised_format import asked_format
+    from pipelines.authoring.wish import Wish
     from pipelines.config.experiment import load
 
     folder = Path(study)
@@ -54,28 +80,73 @@ def new(
     pair = _split(names)
     if len(pair) != 2:
         raise expected("two --names separated by a comma", "for example healthy,diseased", names=names)
+    if image is not None or are_images(private):
+        for option, given in (("--positive", positive), ("--above", above), ("--numeric", numeric),
+                              ("--categorical", categorical), ("--columns", columns)):  # fmt: skip
+            if given:
+                raise expected(f"no {option} with images", "name classes by --classes, or a finding by --contains")
+        wish = ImageWish(
+            name=study, private=tuple(private), public=tuple(public or ()), evaluation=tuple(evaluation or ()),
+            columns=manifest_columns(path=image, label=label, unit=unit, site=site, contains=contains),
+            classes=_split(classes), names=(pair[0], pair[1]),
+        )  # fmt: skip
+        _write_images(folder, wish, as_json=as_json)
+        return
+    if label is None:
+        raise expected("--label, the column of the label", "name it", label=label)
     found = plan(
         Wish(
             name=study, private=tuple(private), public=tuple(public or ()), evaluation=tuple(evaluation or ()),
-            label=label, positive=tuple(positive or ()), above=above, classes=_split(classes), names=(pair[0], pair[1]),
-            numeric=tuple(numeric or ()), categorical=tuple(categorical or ()), unit=unit, site=site,
-            columns=_split(columns), missing=tuple(missing or ()), separator=separator,
+            label=label, positive=tuple(positive or ()), contains=contains, above=above, classes=_split(classes),
+            names=(pair[0], pair[1]), numeric=tuple(numeric or ()), categorical=tuple(categorical or ()), unit=unit,
+            site=site,
+            asked=asked_format(
+                label=label, columns=_split(columns), missing=tuple(missing or ()), separator=separator,
+                encoding=encoding, decimal=decimal, thousands=thousands, sheet=sheet,
+            ),
         )
     )  # fmt: skip
     folder.mkdir()
     path = folder / f"{study}.yaml"
     write_atomically(path, to_yaml(found))
     run_id = load(path).run_id
+    recognised = [f"recognised in public files: {found.recognised}"] if found.recognised else []
+    for note in () if as_json else (*recognised, *found.notes):
+        print(printable(note), file=sys.stderr)
     for one in () if as_json else found.looks:
-        print(f"  {printable(one.name)}: {one.words()} -> {one.role}", file=sys.stderr)
+        print(f"  {printable(one.name)}: {printable(one.description())} -> {one.role}", file=sys.stderr)
     ready = found.benchmark is not None or bool(found.wish.public)
     steps = _study_steps(path, run_id, ready=ready)
     write_atomically(folder / "STEPS.md", f"# Steps to a student\n\n{steps}")
     if as_json:
-        columns_found = [{"name": one.name, "looks": one.words(), "role": one.role} for one in found.looks]
-        print_json({"config": str(path), "run_id": run_id, "ready": ready, "columns": columns_found})
+        columns_found = [{"name": one.name, "looks": one.description(), "role": one.role} for one in found.looks]
+        notes = [*recognised, *found.notes]
+        print_json({"config": str(path), "run_id": run_id, "ready": ready, "columns": columns_found, "notes": notes})
         return
     print(f"Wrote {path} from the columns of {len(found.wish.private)} file(s). Next:\n\n{steps}", end="")
+
+
+def _write_images(folder: Path, wish: ImageWish, *, as_json: bool) -> None:
+    """Write the folder of a study of images, and print its steps."""
+    from pate.files import write_atomically
+    from pipelines.authoring.new_images import images_yaml, plan_images
+    from pipelines.config.experiment import load
+
+    found = plan_images(wish)
+    folder.mkdir()
+    path = folder / f"{wish.name}.yaml"
+    write_atomically(path, images_yaml(found))
+    run_id = load(path).run_id
+    steps = _study_steps(path, run_id, ready=True, about="size, colours and classes")
+    write_atomically(folder / "STEPS.md", f"# Steps to a student\n\n{steps}")
+    if as_json:
+        form = found.seen.pixels
+        pixels = {"height": form.height, "width": form.width, "channels": form.channels}
+        words = {"pixels": pixels, "classes": list(found.classes)}
+        print_json({"config": str(path), "run_id": run_id, "ready": True, **words})
+        return
+    print(printable(found.description()), file=sys.stderr)
+    print(f"Wrote {path} from public images. Next:\n\n{steps}", end="")
 
 
 def simulate(
@@ -129,21 +200,6 @@ def simulate(
         print(f"{spec.lost} hospitals should fail: stop their nodes once training has begun, see {listed}.")
 
 
-def configs(as_json: JsonOption = False) -> None:
-    """List the shipped configurations; every command takes their names as CONFIG."""
-    from pipelines.config.shipped import shipped
-    from pipelines.config.yaml_file import read
-
-    rows = [
-        {"name": name, "description": str(read(path).get("description", "")), "file": str(path)}
-        for name, path in shipped().items()
-    ]
-    if as_json:
-        print_json(rows)
-        return
-    print_table(("name", "description"), [(row["name"], row["description"]) for row in rows], whole=1)
-
-
 def schema(
     of_report: Annotated[bool, typer.Option("--report", help="of report.json instead of configurations")] = False,
 ) -> None:
@@ -160,10 +216,10 @@ def schema(
     print(json.dumps(json_schema(), indent=2))
 
 
-def _study_steps(path: Path, run_id: str, *, ready: bool) -> str:
+def _study_steps(path: Path, run_id: str, *, ready: bool, about: str = "the columns") -> str:
     """Steps from a configuration to a student; lines that begin with pate are commands."""
     where = os.path.join(path.parent, "public.csv")
-    first = f"Read {path} and correct what is wrong about the columns."
+    first = f"Read {path} and correct what is wrong about {about}."
     if not ready:
         first += f" Put public records with the same columns (labels too) at {where}."
     return "\n".join(

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipelines.authoring.columns_seen import look
 from pipelines.authoring.first_campaign import first_campaign
-from pipelines.authoring.new_study import look
 from pipelines.cli.app import run
 from pipelines.config.experiment import load
 from pipelines.data.sources import deal, load_study
@@ -122,7 +122,7 @@ def test_files_of_several_hospitals_become_sites(place: Path) -> None:
     [
         (["--label", "result"], ["never taken from private files", "--positive"]),
         (["--label", "outcome", "--positive", "1"], ["--label='outcome'"]),
-        (["--label", "result", "--positive", "1", "--above", "0"], ["one of --positive, --above and --classes"]),
+        (["--label", "result", "--positive", "1", "--above", "0"], ["one of --positive, --contains, --above and --classes"]),
         (["--label", "result", "--positive", "1", "--unit", "who"], ["--unit='who'"]),
         (["--label", "result", "--positive", "1", "--names", "one"], ["two --names"]),
         (["--label", "result", "--positive", "1", "--from", "none.csv"], ["--from [1]", "got none"]),
@@ -160,7 +160,7 @@ def test_no_private_cell_changes_what_is_written(
 ) -> None:
     """The file is published: whatever stands in one private cell, or in a whole private column, it is the same."""
     patients(place / "q.csv", 90, 1)
-    asked = ["--from", "p.csv", "--label", "result", "--positive", "yes", "--unit", "patient"]
+    asked = ["--from", "p.csv", "--label", "result", "--positive", "ok", "--unit", "patient"]
     asked += public or ROLES
     written = set()
     original = pd.read_csv(patients(place / "p.csv", 300, 0), dtype=str)
