@@ -69,7 +69,8 @@ class Terminal:
         _warn(self._console, text)
 
     def line(self, stage: str, text: str) -> None:
-        self._console.print(Text.assemble((f"{stage:<12}", "bold"), " ", printable(text)), highlight=False)
+        words = Text.assemble((f"{stage:<12}", "bold"), " ", printable(text))
+        self._console.print(words, highlight=False, soft_wrap=not self._console.is_terminal)
 
     @contextmanager
     def bar(self, stage: str, total: int) -> Iterator[Callable[[int], None]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,17 +11,18 @@ import typer
 
 import pate
 from pate.errors import InputError, InternalError, PateError, QuorumLost
-from pipelines.cli.commands import Commands, add_commands
-from pipelines.cli.egress import keep_private
-from pipelines.storage.failures import as_public
+from pipelines.cli.commands import WIDEST, Commands, add_commands
+from pipelines.storage.failures import as_public, install_hooks
 from pipelines.storage.home import Home, home
 from pipelines.storage.native_output import give_terminal_back
+from pipelines.storage.native_output import keep_private as keep_native_output_private
 
 STARTS_OTHERS = ("report", "ui")
 """Commands that start a browser or become a server, and read no private records."""
 
 app = typer.Typer(
     cls=Commands,
+    context_settings={"max_content_width": WIDEST},
     help="Private labelling: teachers on private records vote, a noisy majority labels public data, a student is "
     "published.",
     pretty_exceptions_enable=False,
@@ -57,6 +59,19 @@ def main() -> None:
     """Entry point of the console script."""
     keep_private(_private)
     sys.exit(run(sys.argv[1:]))
+
+
+def keep_private(folder: Callable[[], Path]) -> None:
+    """Keep output that this process did not print on purpose off its terminal and out of its logs.
+
+    A library's warning may quote the row that caused it, and an error in a thread or in a destructor prints its text on
+    standard error by itself. Here they go to an incident, a private log, or nowhere.
+
+    Args:
+        folder: makes and returns the private folder for incidents.
+    """
+    install_hooks(folder)
+    keep_native_output_private(home(), folder)
 
 
 def run(arguments: list[str]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +19,13 @@ def complete_config(incomplete: str) -> list[str]:
 def complete_run(incomplete: str) -> list[str]:
     """Ids of the runs in ``PATE_HOME``."""
     return [run.run_id for run in Home(home()).runs() if run.run_id.startswith(incomplete)]
+
+
+def overridden(settings: list[str] | None, seed: int | None = None) -> dict[str, Any]:
+    """What options replace in a configuration, for ``load``."""
+    from pipelines.config.yaml_file import assigned
+
+    return assigned(settings or []) | ({} if seed is None else {"seed": seed})
 
 
 def _found(path: Path | None) -> Path | None:
@@ -43,4 +50,13 @@ OptionalConfig = Annotated[
 ]
 ConfigsArgument = Annotated[
     list[str], typer.Argument(metavar="CONFIG...", help=f"{CONFIG_HELP}; several", autocompletion=complete_config)
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="replaces a value of the configuration, such as labelling.mechanism.sigma=12; repeatable; the value is "
+        "YAML, and a mapping in it replaces the whole section",
+    ),
 ]

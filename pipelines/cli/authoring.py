@@ -80,7 +80,7 @@ def new(
     pair = _split(names)
     if len(pair) != 2:
         raise expected("two --names separated by a comma", "for example healthy,diseased", names=names)
-    if image is not None or are_images(private):
+    if image is not None or are_images(private, [*(public or ()), *(evaluation or ())]):
         for option, given in (("--positive", positive), ("--above", above), ("--numeric", numeric),
                               ("--categorical", categorical), ("--columns", columns)):  # fmt: skip
             if given:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pate.errors import expected
-from pipelines.cli.arguments import ConfigArgument, JsonOption, OptionalConfig, RunArgument
+from pipelines.cli.arguments import ConfigArgument, JsonOption, OptionalConfig, RunArgument, SetOption, overridden
 from pipelines.cli.output import print_facts, print_json
 from pipelines.config.shipped import shown
 from pipelines.storage.home import Home, home
@@ -16,6 +16,7 @@ from pipelines.storage.home import Home, home
 
 def validate(
     config: ConfigArgument,
+    settings: SetOption = None,
     no_data: Annotated[bool, typer.Option("--no-data", help="check the configuration alone, and open no file")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -24,7 +25,7 @@ def validate(
     from pipelines.config.experiment import load
     from pipelines.operations.public_look import check, lines
 
-    chosen = load(config)
+    chosen = load(config, overridden(settings))
     look = check(chosen, home(), os.environ, data=not no_data)
     bound = chosen.campaign_epsilon()
     if as_json:
@@ -39,14 +40,14 @@ def validate(
     print_facts(list(lines(look)))
 
 
-def doctor(config: OptionalConfig = None, as_json: JsonOption = False) -> int:
+def doctor(config: OptionalConfig = None, settings: SetOption = None, as_json: JsonOption = False) -> int:
     """Check folder modes, the ledger, Ray's authentication, the tracking server and unsafe settings."""
     from dataclasses import asdict
 
     from pipelines.config.experiment import load
     from pipelines.operations import doctor as examination
 
-    findings = examination.examine(home(), None if config is None else load(config), os.environ)
+    findings = examination.examine(home(), None if config is None else load(config, overridden(settings)), os.environ)
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:

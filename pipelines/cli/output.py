@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pate.plain_text import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_UNWRAPPED = 100_000
+"""Width of output that is not a terminal: lines are not wrapped."""
 
 EXIT_CODES = {
     0: "done",
@@ -27,42 +33,64 @@ def print_json(content: Any) -> None:
 
 def print_text(text: str, *, wrap: bool = True) -> None:
     """Print a paragraph, wrapped to the width of the terminal if wanted."""
-    from rich.console import Console
-
-    Console(highlight=False, markup=False).print(text, soft_wrap=not wrap)
+    _console().print(text, soft_wrap=not wrap, markup=False)
 
 
 def print_facts(facts: Sequence[tuple[str, str]]) -> None:
-    """Print names and values, one pair per line."""
-    from rich.console import Console
-    from rich.table import Table
+    """Print names and values, one pair per line; values are wrapped between words, those with paths not at all."""
+    from textwrap import wrap
+
     from rich.text import Text
 
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+    console = _console()
+    column = max((len(name) for name, _ in facts), default=0) + 2
     for name, value in facts:
-        table.add_row(name, Text(printable(value)))
-    Console(highlight=False).print(table)
+        text = printable(value)
+        width = max(console.width - column, 20) if "/" not in text else _UNWRAPPED  # the terminal wraps paths, to copy
+        lines = wrap(text, width, break_long_words=False, break_on_hyphens=False)
+        for number, line in enumerate(lines or [""]):
+            first = f"{name:<{column}}" if number == 0 else " " * column
+            console.print(Text.assemble((first, "bold"), line), soft_wrap=True)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, whole: int = 0) -> None:
-    """Print a table.
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, whole: int = 1) -> None:
+    """Print a table; its cells are wrapped between words, so that a name or a path can be copied.
+
+    On a terminal that is too narrow for that, each row is printed as names and values.
 
     Args:
         columns: their names.
         rows: as many cells each.
-        whole: number of leading columns that are never broken over lines.
+        whole: number of leading columns that are never wrapped.
     """
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns)
-    for column in table.columns:
-        column.overflow = "fold"  # a truncated name cannot be used
-    for column in table.columns[:whole]:
-        column.no_wrap = True
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    Console(highlight=False).print(table)
+    cells = [[printable(cell) for cell in row] for row in rows]
+    console = _console()
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    needed = 2 * len(columns) - 2
+    for number, name in enumerate(columns):
+        texts = [name, *(row[number] for row in cells)]
+        words = texts if number < whole else [word for text in texts for word in text.split()]
+        least = max((len(word) for word in words), default=0)
+        table.add_column(name, no_wrap=number < whole, min_width=least)
+        needed += least
+    for row in cells:
+        table.add_row(*map(Text, row))
+    if needed <= console.width:
+        console.print(table)
+        return
+    for number, row in enumerate(cells):
+        if number:
+            console.print()
+        print_facts(list(zip(columns, row, strict=True)))
+
+
+def _console() -> Console:
+    """Standard output, without wrapping where it is not a terminal."""
+    import sys
+
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _UNWRAPPED)

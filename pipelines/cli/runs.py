@@ -1,35 +1,49 @@
-"""``pate run | label | validate | report``."""
+"""``pate run | label | runs | report``."""
 
 from __future__ import annotations
 
+import shlex
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
 
 from pate.errors import Unavailable, expected
-from pipelines.cli.arguments import ConfigArgument, JsonOption, RunArgument
-from pipelines.cli.output import print_facts, print_json
+from pipelines.cli.arguments import ConfigArgument, JsonOption, RunArgument, SetOption, overridden
+from pipelines.cli.output import print_facts, print_json, print_table
+from pipelines.config.shipped import shown
+from pipelines.progress import Progress, Quiet, Terminal
 from pipelines.storage.home import Home, home
 from pipelines.storage.run_folder import RunFolder
 
 
 def run(
     config: ConfigArgument,
+    settings: SetOption = None,
     seed: Annotated[int | None, typer.Option(min=0, help="replaces the seed of the configuration")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="use the next seed without a run")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="print the result only")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run an experiment, or resume an interrupted one."""
-    from pipelines.config.experiment import load
-    from pipelines.progress import Quiet, Terminal
-    from pipelines.run.label_and_train import label_and_train
+    words = ["run", shown(config), *_options(settings, seed)]
+    with resumable(words):
+        progress = _progress(config, quiet or as_json)
+        from pipelines.config.experiment import load
 
-    chosen = load(config, {} if seed is None else {"seed": seed})
-    while fresh and RunFolder(home(), chosen.run_id).exists():
-        chosen = load(config, {"seed": chosen.seed + 1})
-    _show(label_and_train(chosen, base=home(), progress=Quiet() if quiet or as_json else Terminal()), as_json)
+        chosen = load(config, overridden(settings, seed))
+        while fresh and RunFolder(home(), chosen.run_id).exists():
+            chosen = load(config, overridden(settings, chosen.seed + 1))
+        words[2:] = _options(settings, chosen.seed if fresh else seed)
+        progress.line("run", f"{chosen.run_id}, seed {chosen.seed}; loading libraries and data")
+        from pipelines.run.label_and_train import label_and_train
+
+        _show(label_and_train(chosen, base=home(), progress=progress), as_json)
 
 
 def label(
@@ -37,19 +51,97 @@ def label(
         Path, typer.Argument(metavar="VOTES", help="votes [teachers, inputs of the pool], .npy, .csv or .parquet")
     ],
     config: ConfigArgument,
+    settings: SetOption = None,
     seed: Annotated[int | None, typer.Option(min=0, help="replaces the seed of the configuration")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="print the result only")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Release labels from votes that were made elsewhere, train a student and write the report."""
-    from pipelines.config.experiment import load
-    from pipelines.progress import Quiet, Terminal
-    from pipelines.results.vote_files import read_numbers
-    from pipelines.run.label_and_train import label_and_train
+    with resumable(["label", str(votes), shown(config), *_options(settings, seed)]):
+        progress = _progress(config, quiet or as_json)
+        from pipelines.config.experiment import load
+        from pipelines.results.vote_files import read_numbers
 
-    chosen = load(config, {} if seed is None else {"seed": seed})
-    progress = Quiet() if quiet or as_json else Terminal()
-    _show(label_and_train(chosen, base=home(), progress=progress, votes_TM=read_numbers(votes, "VOTES")), as_json)
+        chosen = load(config, overridden(settings, seed))
+        progress.line("run", f"{chosen.run_id}, seed {chosen.seed}; loading libraries and data")
+        from pipelines.run.label_and_train import label_and_train
+
+        _show(label_and_train(chosen, base=home(), progress=progress, votes_TM=read_numbers(votes, "VOTES")), as_json)
+
+
+@contextmanager
+def resumable(words: Sequence[str]) -> Iterator[None]:
+    """A block that an interrupt (Ctrl-C) ends with the command that resumes it, and exit code 130.
+
+    Libraries may turn the interrupt into an error of their own, in this process or in workers.
+
+    Args:
+        words: of the command, without ``pate``; read when the block ends.
+    """
+    interrupted = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if not interrupted:
+            interrupted = True
+            sys.stderr.write("\npate: interrupted, stopping\n")
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    except (KeyboardInterrupt, Exception) as error:
+        if not interrupted and not isinstance(error, KeyboardInterrupt):
+            raise
+        sys.stderr.write(
+            f"pate: `{shlex.join(['pate', *words])}` resumes; finished stages are kept, nothing is charged or released "
+            "twice\n"
+        )
+        raise typer.Exit(130) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _options(settings: Sequence[str] | None, seed: int | None) -> list[str]:
+    """The options as typed."""
+    return [*(word for one in settings or () for word in ("--set", one)), *(["--seed", str(seed)] if seed else [])]
+
+
+def _progress(config: Path, quiet: bool) -> Progress:
+    """Progress that says at once what is done first."""
+    progress = Quiet() if quiet else Terminal()
+    progress.line("run", f"reading the configuration {shown(config)}")
+    return progress
+
+
+def runs(as_json: JsonOption = False) -> None:
+    """List the runs in PATE_HOME, the newest last: state, cost and accuracy of the student."""
+    from dataclasses import asdict
+
+    from pate.accounting.rounding import up
+    from pipelines.results.run_list import run_rows
+
+    rows = run_rows(Home(home()))
+    if as_json:
+        print_json([asdict(row) for row in rows])
+        return
+    if not rows:
+        print("no runs in PATE_HOME yet; begin one with `pate run`", file=sys.stderr)
+        return
+    print_table(
+        ("run", "state", "epsilon", "delta", "accuracy", "started (UTC)"),
+        [
+            (
+                row.run_id,
+                row.state if row.secure_noise is not False else f"{row.state}, insecure",
+                "" if row.epsilon is None else up(row.epsilon),
+                "" if row.delta is None else f"{row.delta:g}",
+                "" if row.accuracy is None else f"{row.accuracy:.1%}",
+                "" if row.started is None else row.started[:16].replace("T", " "),
+            )
+            for row in rows
+        ],
+    )
 
 
 def report(

@@ -261,8 +261,12 @@ def _merged(content: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any
     found = dict(content)
     for key, value in overrides.items():
         own = found.get(key)
-        found[key] = _merged(own, value) if isinstance(own, dict) and isinstance(value, dict) else value
+        found[key] = _merged(own, value) if isinstance(own, dict) and _is_part(value) else value
     return found
+
+
+def _is_part(value: object) -> bool:
+    return isinstance(value, dict) and not isinstance(value, yaml_file.Whole)
 
 
 def json_schema() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 
 from pate.errors import expected
@@ -27,16 +28,30 @@ def find_config(config: str | os.PathLike[str]) -> Path:
     path = Path(config)
     if path.is_file():
         return path
-    known = shipped()
     if path.name != str(config) or path.suffix:
         return path
-    if path.name not in known:
-        raise expected(
-            "the path of a YAML file or the name of a shipped configuration",
-            f"shipped: {', '.join(known)}",
-            CONFIG=str(config),
-        )
-    return known[path.name]
+    return named(path.name, "the path of a YAML file or ")
+
+
+def named(name: str, other: str = "") -> Path:
+    """The file of a shipped configuration.
+
+    Args:
+        name: of the configuration.
+        other: further things that are accepted, for the error.
+
+    Raises:
+        InputError: none has this name.
+    """
+    known = shipped()
+    if name in known:
+        return known[name]
+    close = get_close_matches(name, known, n=1)
+    raise expected(
+        f"{other}the name of a shipped configuration",
+        f"{f'did you mean {close[0]}? ' if close else ''}shipped: {', '.join(known)}",
+        CONFIG=name,
+    )
 
 
 def shown(path: Path) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pate.errors import InputError
+from pate.errors import InputError, expected
 
 MOST_CHARACTERS = 1_000_000
 """Largest size of a file, and of its content with all aliases expanded."""
 _MOST_LEVELS = 50
+_KEY = re.compile(r"[A-Za-z_][\w-]*")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -40,6 +42,35 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"Expected keys and values in {path}, got {type(content).__name__}; see configs/ for examples")
     return content
+
+
+class Whole(dict[str, Any]):
+    """A mapping that replaces another one as a whole, instead of key by key."""
+
+
+def assigned(settings: Sequence[str]) -> dict[str, Any]:
+    """Nested keys and values of settings ``section.key=VALUE``, with values in YAML; a later one prevails.
+
+    Raises:
+        InputError: one has another form.
+    """
+    found: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        parts = key.strip().split(".")
+        if not equals or not all(_KEY.fullmatch(part) for part in parts):
+            raise expected("--set KEY=VALUE", "for example --set labelling.mechanism.sigma=12", setting=setting)
+        try:
+            value = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        except (yaml.YAMLError, ValueError, OverflowError) as error:
+            raise expected("a value in YAML", "quote it: --set 'KEY=VALUE'", setting=setting) from error
+        inner = found
+        for part in parts[:-1]:
+            if not isinstance(inner.get(part), dict):
+                inner[part] = {}
+            inner = inner[part]
+        inner[parts[-1]] = Whole(value) if isinstance(value, dict) else value
+    return found
 
 
 class _Loader(yaml.SafeLoader):

@@ -20,7 +20,7 @@ from typing import Any
 
 from pate.votes import VoteMatrix
 from pipelines.cli import app
-from pipelines.cli.egress import keep_private
+from pipelines.cli.app import keep_private
 from pipelines.cluster import session as ray_runtime
 from pipelines.run import labels, student
 from pipelines.teachers import training, voting

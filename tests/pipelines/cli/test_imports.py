@@ -72,7 +72,7 @@ def test_the_list_of_commands_loads_no_module_of_a_command(tmp_path: Path) -> No
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     modules = set(done.stderr.split())
     assert {name for name in modules if name.startswith("pipelines.cli.")} == {
-        "pipelines.cli.app", "pipelines.cli.commands", "pipelines.cli.egress",
+        "pipelines.cli.app", "pipelines.cli.commands",
     }  # fmt: skip
 
 

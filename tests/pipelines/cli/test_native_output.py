@@ -70,7 +70,7 @@ REFUSED = "pate: error: Expected no partition.label_skew on data that are not a 
 PRIVATE = """
 import faulthandler, os, shutil, subprocess, sys, warnings
 from pathlib import Path
-from pipelines.cli.egress import keep_private
+from pipelines.cli.app import keep_private
 from pipelines.storage.native_output import give_terminal_back
 
 def folder():
