@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 RARE = 0.01
 """Share of a class below which accuracy says little about it."""
+MOST_CLASSES = 12
+"""Most classes whose shares a line shows."""
 _VISION_POOL, _VISION_CLASSES, _VISION_SHAPE = 9_000, 10, (1, 28, 28)
 _SERVERS = "the MLflow server and Ray: not contacted"
 
@@ -210,8 +212,10 @@ def lines(look: PublicLook) -> Iterator[tuple[str, str]]:
         shape = " x ".join(map(str, look.features))
         yield ("features", shape) if len(look.features) == 1 else ("inputs", f"images, {shape}")
     if look.majority is not None:
-        shares = ", ".join(f"{one.name} {one.share:.1%}" for one in sorted(look.classes, key=lambda one: -one.records))
-        yield "classes", f"{shares}; always saying {look.majority.name!r} is {look.majority.share:.1%} accurate"
+        ranked = sorted(look.classes, key=lambda one: -one.records)
+        shares = ", ".join(f"{one.name} {one.share:.1%}" for one in ranked[:MOST_CLASSES])
+        more = f" and {len(ranked) - MOST_CLASSES} more" if len(ranked) > MOST_CLASSES else ""
+        yield "classes", f"{shares}{more}; always saying {look.majority.name!r} is {look.majority.share:.1%} accurate"
     if look.table is not None:
         yield from look.table.lines()
     for note in look.notes():
