@@ -11,11 +11,12 @@ import json
 import os
 import select
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -78,6 +79,7 @@ def pending(public_folder: Path, where: Destination) -> int:
     return len(read_events(public_folder / TRACKING_FOLDER, after=Cursor.read(public_folder, where).sequence))
 
 
+VIEW_PREFIX = "mlflow.sharedViewState."
 VIEW_KEY = "pate"
 """Key of the shared view of campaigns (``pipelines.tracking.mlflow.view``)."""
 
@@ -92,8 +94,19 @@ def runs_page(base: Path, where: Destination) -> str:
     for run in Home(base).runs():
         experiment = Cursor.read(run.public, where).experiment_id
         if experiment is not None:
-            return f"/#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey={VIEW_KEY}"
+            view = f"&viewStateShareKey={VIEW_KEY}" if _has_view(where, experiment) else ""
+            return f"/#/experiments/{experiment}/runs?workflowType=machine_learning{view}"
     return ""
+
+
+def _has_view(where: Destination, experiment: str) -> bool:
+    """Return ``True`` if the local store holds the view; an older one gets it with the next delivery."""
+    query = "SELECT 1 FROM experiment_tags WHERE experiment_id = ? AND key = ?"
+    try:
+        with closing(sqlite3.connect(f"{where.database.absolute().as_uri()}?mode=ro", uri=True)) as store:
+            return store.execute(query, (int(experiment), f"{VIEW_PREFIX}{VIEW_KEY}")).fetchone() is not None
+    except (sqlite3.Error, ValueError):
+        return False
 
 
 @final

@@ -143,7 +143,8 @@ class MlflowSink:
         known = self._client.get_experiment_by_name(self._where.experiment)
         tags = {_KIND_TAG: _KIND, VIEW_TAG: view_state()}
         if known is not None:
-            for key in (key for key, value in tags.items() if known.tags.get(key) != value):
+            kept = {_KIND_TAG} & set(known.tags)
+            for key in (key for key, value in tags.items() if key not in kept and known.tags.get(key) != value):
                 with suppress(MlflowException):  # a user who may not change the experiment may still add runs to it
                     self._client.set_experiment_tag(known.experiment_id, key, tags[key])
             return str(known.experiment_id)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from pipelines.tracking.delivery import VIEW_KEY
+from pipelines.tracking.delivery import VIEW_KEY, VIEW_PREFIX
 
-VIEW_TAG = f"mlflow.sharedViewState.{VIEW_KEY}"
+VIEW_TAG = f"{VIEW_PREFIX}{VIEW_KEY}"
 """Tag of an experiment; its value is the state of the page, as the page itself stores it."""
 _COLUMNS = (
     "metrics.`epsilon_spent`",
@@ -14,8 +14,6 @@ _COLUMNS = (
     "tags.`privacy_unit`",
     "metrics.`student_accuracy`",
     "metrics.`student_balanced_accuracy`",
-    "metrics.`queries_answered`",
-    "attributes.`Models`",
 )
 
 
