@@ -28,7 +28,7 @@ RARE = 0.01
 MOST_CLASSES = 12
 """Most classes whose shares a line shows."""
 _VISION_POOL, _VISION_CLASSES, _VISION_SHAPE = 9_000, 10, (1, 28, 28)
-_SERVERS = "the MLflow server and Ray: not contacted"
+_ELSEWHERE = ("the MLflow server and Ray: not contacted", "the ledger: earlier campaigns may have spent the budget")
 
 
 @final
@@ -108,7 +108,7 @@ def check(config: Config, base: Path, environment: Mapping[str, str], *, data: b
     require_safe_ray(config.ray.address, environment)
     if not data:
         require_declared(config)
-        return PublicLook(unread=("any file (--no-data)", _SERVERS))
+        return PublicLook(unread=("any file (--no-data)", *_ELSEWHERE))
     return look_at_public(config)
 
 
@@ -127,14 +127,14 @@ def look_at_public(config: Config) -> PublicLook:
         return _files(config, data)
     if isinstance(data, VisionData):
         if find(data.source) is None:
-            return PublicLook(fetch=data.source, unread=(f"{data.source}: it is not here", _SERVERS))
+            return PublicLook(fetch=data.source, unread=(f"{data.source}: it is not here", *_ELSEWHERE))
         folder_of(data.source)
         require_models(config, _VISION_SHAPE, classes=_VISION_CLASSES, pool=_VISION_POOL)
         return PublicLook(
-            read=(f"the files of {data.source}, by their checksums",), unread=(_SERVERS,), pool=_VISION_POOL,
+            read=(f"the files of {data.source}, by their checksums",), unread=_ELSEWHERE, pool=_VISION_POOL,
             evaluation=1_000, features=_VISION_SHAPE,
         )  # fmt: skip
-    return _of_study(config, _digits(config, data), read=("the embedded digits",), unread=(_SERVERS,))
+    return _of_study(config, _digits(config, data), read=("the embedded digits",), unread=_ELSEWHERE)
 
 
 def _digits(config: Config, data: DigitsData) -> Study:
@@ -146,14 +146,14 @@ def _digits(config: Config, data: DigitsData) -> Study:
 
 def _files(config: Config, data: FilesData) -> PublicLook:
     if data.set is not None and find(data.set) is None:
-        return PublicLook(fetch=data.set, unread=(f"{data.set}: it is not here", _SERVERS))
+        return PublicLook(fetch=data.set, unread=(f"{data.set}: it is not here", *_ELSEWHERE))
     from pipelines.data.public_side import public_side  # noqa: PLC0415 - loads pandas; other data need none
     from pipelines.operations.table_look import look_at_tables  # noqa: PLC0415
 
     public = public_side(config)
     if data.set is None:
         _require_no_benchmark(config, data)
-    unread = [*public.unread, *_private(config, data), _SERVERS]
+    unread = [*public.unread, *_private(config, data), *_ELSEWHERE]
     if public.study is None:
         return PublicLook(unread=tuple(unread))
     names = [name for name in ("data.pool_files", "data.evaluation_files") if getattr(data, name.split(".")[1])]
