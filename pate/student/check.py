@@ -144,7 +144,7 @@ def _problem(labels: int, predicted: int, same: int, share: float, count: int, e
         return "too rare"
     if labels * FACTOR < expected * count and binom.cdf(labels, count, expected) < SIGNIFICANCE:
         return "too frequent"
-    if labels >= FEWEST and same <= share * labels:
+    if labels >= FEWEST and same < labels and same <= share * labels:
         return "below chance"
     return None
 

@@ -6,7 +6,7 @@ The classes hold settings and are importable without torch; what computes is imp
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, final
 
 from pate.errors import expected
@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     import torch
 
     from pate.features.encoder import Encoder
-    from pate.student.learning import Objective, OnProgress
+    from pate.student.learning import Objective, ObjectiveOf, OnProgress
     from pate.student.pool import LabeledPool
     from pate.student.student import Student
+
+
+WARM_UP = 0.3
+"""Fraction of training with plain cross-entropy where a fit with the robust loss alone lost a class."""
 
 
 class Learner(Protocol):
@@ -89,9 +93,15 @@ class NetworkLearner(ABC):
         """
         from pate.student.learning import fit_network  # noqa: PLC0415 - imports torch
 
-        return fit_network(
-            pool, self.spec, self.objective, seed=seed, device=device, on_progress=on_progress, start=start
-        )
+        def recipe_of(attempt: int) -> tuple[StudentSpec, ObjectiveOf]:
+            learner = self if attempt == 0 else self._sturdier()
+            return learner.spec, learner.objective
+
+        return fit_network(pool, recipe_of, seed=seed, device=device, on_progress=on_progress, start=start)
+
+    def _sturdier(self) -> NetworkLearner:
+        """The learner for another fit: its robust loss has a warm start, in which no class is lost."""
+        return replace(self, spec=replace(self.spec, warm_up=max(self.spec.warm_up, WARM_UP)))
 
 
 @final

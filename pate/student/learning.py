@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias, final
 
 import numpy as np
@@ -16,6 +16,7 @@ from pate.models.architectures import build
 from pate.models.batches import shuffled_batches
 from pate.models.training import optimiser_of, set_rate
 from pate.randomness import derive_seed
+from pate.student.check import check_student
 from pate.student.ema import MovingAverage
 from pate.student.pool import LabeledPool
 from pate.student.specs import StudentSpec
@@ -47,18 +48,19 @@ class Objective(NamedTuple):
 
 
 TRIES = 3
-"""Fits, each from other initial weights, before a student that gives every input the same answer is accepted."""
+"""Fits before a student with a problem that the pool shows is accepted."""
 _SAME = 1e-6
 
 
 ObjectiveOf: TypeAlias = Callable[[LabeledPool, int, str | torch.device], Objective]
 """(pool, seed of the fit, device) -> objective of that fit."""
+RecipeOf: TypeAlias = Callable[[int], tuple[StudentSpec, ObjectiveOf]]
+"""Number of the fit, from 0 -> its settings and its objective."""
 
 
 def fit_network(
     pool: LabeledPool,
-    spec: StudentSpec,
-    objective_of: ObjectiveOf,
+    recipe_of: RecipeOf,
     *,
     seed: int,
     device: str | torch.device,
@@ -67,16 +69,22 @@ def fit_network(
 ) -> Student:
     """Train a student; see ``pate.student.learners.NetworkLearner.fit``.
 
-    Few labels and a robust loss, whose gradient vanishes where the network is confident, can end in one that gives
-    every input the same answer. That is detected on the released labels alone, and the fit restarts from other initial
-    weights.
+    Few labels and a robust loss, whose gradient vanishes where the network is confident, can end in a student that
+    never predicts a class, or gives every input the same answer. That is detected on the pool and the released labels
+    alone, and the fit begins again from other initial weights. If no fit is free of problems, the one that loses the
+    fewest labels is the student, the earliest of equals.
     """
+    found: list[tuple[tuple[bool, int, int], Student]] = []
     for attempt in range(TRIES):
         own = derive_seed(seed, "again", attempt) if attempt else seed
+        spec, objective_of = recipe_of(attempt)
         student = _fit(pool, spec, objective_of(pool, own, device), own, device, on_progress, start)
-        if not _tells_nothing_apart(student, pool):
+        check = check_student(student, pool)
+        found.append(((_tells_nothing_apart(student, pool), check.lost, check.problems), student))
+        if not any(found[-1][0][:2]):
             break
-    return student
+    _, best = min(found, key=lambda own: own[0])
+    return replace(best, fits=len(found))
 
 
 def _tells_nothing_apart(student: Student, pool: LabeledPool) -> bool:

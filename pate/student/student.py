@@ -45,12 +45,14 @@ class Student:
         classes: C.
         input_shape: shape of one input.
         curve: learning curve.
+        fits: how many there were; more than one where the pool showed that a fit had lost a class.
     """
 
     network: nn.Module
     classes: int
     input_shape: tuple[int, ...]
     curve: tuple[CurvePoint, ...]
+    fits: int = 1
 
     def predict_proba(self, inputs: FloatArray | Tensor, batch_size: int = 1024) -> npt.NDArray[np.float32]:
         """Class probabilities ``[N, C]``."""

@@ -41,7 +41,8 @@ def student(run: Run, campaign: Released[Campaign]) -> Released[Student]:
             run.folder.student,
             None if raw is None else Released.public(raw.to_json()),
         )
-        line = f"{run.config.student.learner} on {labelled} labels and {len(pool)} public inputs"
+        again = f", the best of {trained.fits} fits" if trained.fits > 1 else ""
+        line = f"{run.config.student.learner} on {labelled} labels and {len(pool)} public inputs{again}"
         return Done(outputs=sorted(run.folder.student.iterdir()), note={}, line=line)
 
     run.stage("student", work)

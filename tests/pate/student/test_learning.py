@@ -1,11 +1,18 @@
 """What all learners share: repeatable, reported, and blind to everything but the pool."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from pate.errors import InputError
 from pate.models.specs import Augmentation, ModelSpec, TrainSpec
+from pate.randomness import derive_seed
+from pate.student.check import check_student
+from pate.student.generalised_cross_entropy import GeneralisedCrossEntropy
+from pate.student.label_loss import LabelLoss
 from pate.student.learners import FixMatch, NetworkLearner, PseudoLabel, Supervised
 from pate.student.learning import TRIES, Batch, Objective
 from pate.student.pool import LabeledPool
@@ -119,3 +126,70 @@ def test_a_fit_that_ends_in_the_same_answer_for_all_begins_again(digits) -> None
 def test_one_answer_for_all_is_right_where_all_labels_are_the_same(digits) -> None:
     labels = np.where(np.arange(len(digits.pool.inputs)) < 5, 3, -1)
     assert fits_until_one_learns(LabeledPool.of(digits.pool.inputs, labels, 10), dead=9)[0] == 1
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_class_that_a_robust_loss_lost_comes_back(digits, seed, monkeypatch) -> None:
+    train = TrainSpec(steps=120, batch_size=16, learning_rate=0.02)
+    spec = StudentSpec(model=ModelSpec(kind="mlp", hidden=(16,)), train=train, robustness=0.9)
+    mended, again = (Supervised(spec=spec).fit(digits.pool, seed=seed) for _ in range(2))
+    np.testing.assert_array_equal(mended.predict_proba(digits.inputs), again.predict_proba(digits.inputs))
+    monkeypatch.setattr("pate.student.learning.TRIES", 1)
+    alone = Supervised(spec=spec).fit(digits.pool, seed=seed)
+    first, chosen = (check_student(student, digits.pool) for student in (alone, mended))
+    assert first.lost > chosen.lost
+    assert (alone.fits, mended.fits > 1) == (1, True)
+    correct = [(own.predict(digits.inputs) == digits.labels).mean() for own in (alone, mended)]
+    assert correct[1] > correct[0] + 0.1
+
+
+def test_a_student_without_a_problem_is_the_first_fit(digits, monkeypatch) -> None:
+    spec = StudentSpec(model=ModelSpec(), train=TrainSpec(steps=200, batch_size=16, learning_rate=0.05))
+    student = Supervised(spec=spec).fit(digits.pool, seed=1)
+    assert (student.fits, check_student(student, digits.pool).lost) == (1, 0)
+    monkeypatch.setattr("pate.student.learning.TRIES", 1)
+    alone = Supervised(spec=spec).fit(digits.pool, seed=1)
+    np.testing.assert_array_equal(student.predict_proba(digits.inputs), alone.predict_proba(digits.inputs))
+
+
+def test_the_least_harmed_of_several_fits_is_the_student(digits, monkeypatch) -> None:
+    monkeypatch.setattr("pate.student.learning.TRIES", 3)
+    monkeypatch.setattr("pate.student.learning._tells_nothing_apart", lambda *_: True)
+    checks = [SimpleNamespace(lost=lost, problems=problems) for lost, problems in ((4, 1), (3, 2), (3, 2))]
+    monkeypatch.setattr("pate.student.learning.check_student", lambda *_: checks.pop(0))
+    learner = learners()[0]
+    student = learner.fit(digits.pool, seed=1)
+    second = derive_seed(1, "again", 1)
+    monkeypatch.setattr("pate.student.learning.TRIES", 1)
+    monkeypatch.setattr("pate.student.learning.check_student", check_student)
+    alone = learner.fit(digits.pool, seed=second)
+    assert student.fits == 3
+    np.testing.assert_array_equal(student.predict_proba(digits.inputs), alone.predict_proba(digits.inputs))
+
+
+def test_balanced_gives_a_rare_class_the_weight_of_the_others(clusters) -> None:
+    truth = clusters.pool.inputs[:, 0].numpy() > 0
+    rng = np.random.default_rng(0)
+    labels = np.where(rng.random(300) < 0.35, ~truth, truth).astype(int)
+    labels[truth & (np.arange(300) % 4 > 0)] = -1
+    pool = LabeledPool.of(clusters.pool.inputs, labels, 2)
+    train = TrainSpec(steps=100, learning_rate=0.05)
+
+    def recall(balanced: bool) -> float:
+        spec = StudentSpec(model=ModelSpec(), train=replace(train, balanced=balanced))
+        predicted = Supervised(spec=spec).fit(pool, seed=1).predict(clusters.inputs)
+        return float(predicted[clusters.labels == 1].mean())
+
+    assert recall(True) > recall(False) + 0.1
+
+
+def test_a_warm_start_is_cross_entropy_until_it_ends() -> None:
+    pool = LabeledPool.of(np.zeros((4, 1), np.float32), np.array([0, 1, 1, 1]), 3)
+    logits, labels = torch.tensor([[2.0, 0.0, 1.0], [0.0, 0.5, 0.0]]), torch.tensor([0, 1])
+    spec = StudentSpec(model=ModelSpec(), train=TRAIN, robustness=0.7, warm_up=0.25)
+    loss = LabelLoss(spec, pool, "cpu")
+    assert loss(logits, labels, 0.2) == torch.nn.functional.cross_entropy(logits, labels)
+    assert loss(logits, labels, 0.25) == GeneralisedCrossEntropy(0.7)(logits, labels).mean()
+    weighed = LabelLoss(replace(spec, train=replace(TRAIN, balanced=True)), pool, "cpu")
+    own = GeneralisedCrossEntropy(0.7)(logits, labels)
+    assert weighed(logits, labels, 0.5) == pytest.approx(float((2 * own[0] + 2 / 3 * own[1]) / 2))
