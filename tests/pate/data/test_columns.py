@@ -37,6 +37,32 @@ def test_rules_that_do_not_define_classes_are_refused(rule: dict) -> None:
         LabelRule(column="y", **rule)
 
 
+def test_a_finding_among_several_is_the_positive_class() -> None:
+    labels = ["No Finding", "Effusion|Mass", "Mass; Effusion", "Effusions", " Effusion ", None]
+    table = pd.DataFrame({"y": labels}, dtype="str")
+    found = LabelRule(column="y", contains="Effusion")
+    assert found.labels(table, found.names_of(table), key="k").tolist() == [0, 1, 1, 0, 1, -1]
+
+
+@pytest.mark.parametrize("rule", [{"positive": ("yes",)}, {"contains": "yes"}])
+def test_a_positive_class_that_no_public_label_has_is_refused_with_those_that_they_have(rule: dict) -> None:
+    found = LabelRule(column="y", **rule)
+    table = pd.DataFrame({"y": ["ja", "nein", "nein", None]}, dtype="str")
+    with pytest.raises(InputError, match=r"correct it; public labels are 'nein' \(2\), 'ja' \(1\)"):
+        found.require_positive([table, pd.DataFrame({"x": ["yes"]})])
+    found.require_positive([table, pd.DataFrame({"y": ["yes"]})])
+    found.require_positive([pd.DataFrame({"x": ["yes"]})])  # no public labels, nothing to check
+
+
+def test_measurements_are_no_public_classes() -> None:
+    rule = LabelRule(column="days", classes="public")
+    table = pd.DataFrame({"days": [str(number / 4) for number in range(40)]}, dtype="str")
+    with pytest.raises(InputError, match=r"'days' is a measurement: declare data\.label\.above: NUMBER"):
+        rule.names_of(table)
+    few = pd.DataFrame({"days": ["0.5", "1", "2"]}, dtype="str")
+    assert rule.names_of(few) == ("0.5", "1", "2")
+
+
 def test_ids_and_numbers_refuse_what_is_missing_or_is_no_number() -> None:
     table = pd.DataFrame({"u": ["a", None], "x": ["1", "inf"]}, dtype="str")
     with pytest.raises(InputError, match=r"an id in every record in data\.unit='u' of k"):

@@ -259,16 +259,14 @@ def test_parquet_files_with_other_orders_and_types_are_read_alike(tmp_path: Path
     found = []
     for number, table in enumerate((whole, other, texts)):
         pq.write_table(pa.table(table), tmp_path / f"{number}.parquet")
-    for number in range(3):
-        files = [TableFile(path=tmp_path / f"{one}.parquet") for one in (number, 0, 1)]
+    public = TableFile(path=tmp_path / "public.parquet")
+    pq.write_table(pa.table({**other, "pid": pa.array(["a", "b", "c"])}), public.path)
+    for first, second in ((0, 1), (1, 2), (2, 0)):
+        files = tuple(
+            TableFile(path=tmp_path / f"{one}.parquet", site=f"site {n}") for n, one in enumerate((first, second))
+        )
         made = table_study(
-            task="t",
-            private=(files[0], files[2]),
-            pool=(files[1],),
-            evaluation=(files[2],),
-            columns=columns,
-            split=Split(),
-            sizes=(3, 3),
+            task="t", private=files, pool=(public,), evaluation=(public,), columns=columns, split=Split(), sizes=(3, 3)
         )
         found.append((made.held_here.features.tolist(), made.held_here.labels_N.tolist(), made.held_here.units_N))
     assert found[0][:2] == found[1][:2] == found[2][:2]

@@ -246,3 +246,13 @@ def test_a_line_with_too_many_values_or_a_stray_carriage_return_is_refused(
     (tmp_path / "t.csv").write_bytes("\n".join(lines).encode() + b"\n")
     with pytest.raises(InputError, match="a readable table"):
         read_table(tmp_path / "t.csv", FileFormat(), key="k")
+
+
+def test_a_positive_class_without_a_public_label_ends_before_private_files_are_read(tmp_path: Path) -> None:
+    private = frame(40).drop(columns="dose")  # unusable, too
+    refused(
+        tmp_path,
+        ["a public label that data.label.positive makes positive, got positive=['sick']", "'well' (", "'ill' ("],
+        private=private,
+        label=LabelRule(column="outcome", positive=("sick",)),
+    )
