@@ -73,22 +73,33 @@ def label(
 def resumable(words: Sequence[str]) -> Iterator[None]:
     """A block that an interrupt (Ctrl-C) ends with the command that resumes it, and exit code 130.
 
-    Libraries may turn the interrupt into an error of their own, in this process or in workers.
+    Libraries may turn the interrupt into an error of their own, in this process or in workers; and where it strikes
+    in a clean-up, Python drops it: then it is raised once more.
 
     Args:
         words: of the command, without ``pate``; read when the block ends.
     """
     interrupted = False
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)}
+    unraisable = sys.unraisablehook
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal interrupted
         if not interrupted:
-            interrupted = True
             sys.stderr.write("\npate: interrupted, stopping\n")
-            raise KeyboardInterrupt
+        interrupted = True
+        raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, note)
+    def again(dropped: Any) -> None:
+        if dropped.exc_type is KeyboardInterrupt:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+        else:
+            unraisable(dropped)
+
     try:
+        for number in before:
+            signal.signal(number, interrupt)
+        sys.unraisablehook = again
         yield
     except (KeyboardInterrupt, Exception) as error:
         if not interrupted and not isinstance(error, KeyboardInterrupt):
@@ -99,7 +110,9 @@ def resumable(words: Sequence[str]) -> Iterator[None]:
         )
         raise typer.Exit(130) from None
     finally:
-        signal.signal(signal.SIGINT, before)
+        sys.unraisablehook = unraisable
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _options(settings: Sequence[str] | None, seed: int | None) -> list[str]:

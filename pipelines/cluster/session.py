@@ -125,7 +125,8 @@ def ray_session(*, address: str | None = None, num_cpus: int | None = None) -> I
 class OnDemand:
     """A Ray session that starts on first use: a resumed run whose teachers have voted needs none."""
 
-    def __init__(self, stack: ExitStack, address: str | None, num_cpus: int | None) -> None:
+    def __init__(self, stack: ExitStack, address: str | None, num_cpus: int | None, say: Callable[[str], None]) -> None:
+        self._say = say
         self._stack = stack
         self._address = address
         self._num_cpus = num_cpus
@@ -134,15 +135,25 @@ class OnDemand:
     def session(self) -> RaySession:
         """The session, started at the first call and ended with the block."""
         if self._session is None:
+            self._say(_first_words(self._address))
             self._session = self._stack.enter_context(ray_session(address=self._address, num_cpus=self._num_cpus))
         return self._session
 
 
 @contextmanager
-def on_demand(address: str | None = None, num_cpus: int | None = None) -> Iterator[OnDemand]:
-    """Like ``ray_session``, but Ray starts when a session is first asked for."""
+def on_demand(
+    address: str | None = None, num_cpus: int | None = None, say: Callable[[str], None] = lambda text: None
+) -> Iterator[OnDemand]:
+    """Like ``ray_session``, but Ray starts when a session is first asked for; ``say`` receives a line before that."""
     with ExitStack() as stack:
-        yield OnDemand(stack, address, num_cpus)
+        yield OnDemand(stack, address, num_cpus, say)
+
+
+def _first_words(address: str | None) -> str:
+    """Announcement of what may take many seconds; addresses are private."""
+    if ray.is_initialized():
+        return "using the Ray of this process"
+    return "joining the Ray cluster" if _remote(address) else "starting Ray on this machine"
 
 
 def _start_local(num_cpus: int | None, temporary: Path) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, final
 
@@ -116,7 +117,7 @@ def votes_before_charge(config: Config, *, base: Path, progress: Progress) -> Vo
     with (
         ExitStack() as stack,
         _begun(config, base, inputs, progress, stack) as run,
-        session.on_demand(config.ray.address, config.ray.num_cpus) as ray,
+        _ray(run) as ray,
     ):
         return _as_far_as_votes(run, inputs.parts, ray).votes
 
@@ -194,7 +195,7 @@ def _all_stages(
     run: Run, parts: Partition | GivenVotes | None, start_delivery: Callable[[], BackgroundDelivery]
 ) -> BackgroundDelivery:
     """All stages in order; tracking is delivered in the background once the teachers are done."""
-    with session.on_demand(run.config.ray.address, run.config.ray.num_cpus) as ray:
+    with _ray(run) as ray:
         run, holder, asked, matrix = _as_far_as_votes(run, parts, ray)
         delivery = start_delivery()
         campaign = labels(run, matrix, asked)  # the only stage that draws noise
@@ -204,6 +205,11 @@ def _all_stages(
         benchmark(run, holder, matrix, campaign, ray)
     report(run, campaign, metrics)
     return delivery
+
+
+def _ray(run: Run) -> AbstractContextManager[session.OnDemand]:
+    settings = run.config.ray
+    return session.on_demand(settings.address, settings.num_cpus, partial(run.progress.line, "ray"))
 
 
 @final
