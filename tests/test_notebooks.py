@@ -9,7 +9,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
@@ -37,8 +38,11 @@ def test_a_notebook_has_no_definitions_and_no_outputs(path: Path) -> None:
         assert not [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, DEFINITIONS)]
 
 
-def test_the_three_notebooks_are_there() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["choose_noise", "consortium", "privacy_spend"]
+def test_each_notebook_is_executed_here_or_by_the_documentation_site() -> None:
+    site = (ROOT / "docs" / "index.md").read_text()
+    shown = {path.stem for path in NOTEBOOKS if f"notebooks/{path.stem}\n" in site}
+    assert {path.stem for path in NOTEBOOKS} == shown | {"choose_noise", "consortium", "privacy_spend"}
+    assert {"my_hospitals_csv", "own_sklearn_votes", "own_pytorch_teacher", "reading_a_report"} <= shown
 
 
 @pytest.mark.slow
@@ -47,7 +51,7 @@ def test_the_spend_of_a_run_is_shown(finished, tmp_path: Path, monkeypatch: pyte
     shell, summary = finished
     assert shell.run("ledger", "show").returncode == 0  # any command starts the log of native output
     before = shell.files()
-    shown = executed(NOTEBOOKS[2], shell.home, monkeypatch)
+    shown = executed(ROOT / "notebooks" / "privacy_spend.ipynb", shell.home, monkeypatch)
     assert summary["run_id"] in shown
     assert f"{summary['epsilon']:.6f}"[:-1] in shown
     assert "pate-smoke" in shown
@@ -56,7 +60,7 @@ def test_the_spend_of_a_run_is_shown(finished, tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.slow
 def test_noise_is_chosen_without_any_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = executed(NOTEBOOKS[0], tmp_path / "nowhere", monkeypatch)
+    shown = executed(ROOT / "notebooks" / "choose_noise.ipynb", tmp_path / "nowhere", monkeypatch)
     assert "label accuracy" in shown
     assert not (tmp_path / "nowhere").exists()
 
@@ -64,7 +68,7 @@ def test_noise_is_chosen_without_any_data(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.slow
 @pytest.mark.xdist_group("ray")
 def test_a_consortium_is_simulated_run_and_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = executed(NOTEBOOKS[1], tmp_path / "home", monkeypatch)
+    shown = executed(ROOT / "notebooks" / "consortium.ipynb", tmp_path / "home", monkeypatch)
     assert "student_accuracy" in shown
     for name in ("alike", "unequal"):
         (run,) = (tmp_path / "home" / "rehearsals" / name / "runs").iterdir()
