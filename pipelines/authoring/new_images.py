@@ -78,9 +78,9 @@ class ImagePlan:
         )
 
 
-def are_images(paths: Sequence[Path]) -> bool:
-    """Return ``True`` for folders, and for tables whose columns are those of a manifest."""
-    return any(path.is_dir() or _is_manifest(path) for path in paths)
+def are_images(private: Sequence[Path], public: Sequence[Path]) -> bool:
+    """Return ``True`` for folders, and for public tables whose columns are those of a manifest."""
+    return any(path.is_dir() for path in private) or any(path.is_dir() or _is_manifest(path) for path in public)
 
 
 def manifest_columns(**names: str | None) -> ManifestColumns | None:
