@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pate.ledger import Account, PrivacyLedger
     from pate.report import PrivacyReport
     from pate.run_result import RunResult
+    from pate.scoring.scorer import load_student
     from pate.shortcuts import audit, calibrate, compare, epsilon, plan
     from pate.votes import VoteMatrix
 
@@ -45,6 +46,7 @@ __all__ = [
     "compare",
     "epsilon",
     "errors",
+    "load_student",
     "plan",
     "release",
     "run",
@@ -56,6 +58,7 @@ _MODULES = {
     "pate.campaign": ("Campaign",),
     "pate.ledger": ("Account", "PrivacyLedger"),
     "pate.report": ("PrivacyReport",),
+    "pate.scoring.scorer": ("load_student",),
     "pate.shortcuts": ("audit", "calibrate", "compare", "epsilon", "plan"),
     "pate.votes": ("VoteMatrix",),
 }

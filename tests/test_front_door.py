@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 NAMES = {
     "GNMax", "LNMax", "ConfidentGNMax", "ExactNoise", "release", "VoteMatrix", "PrivacyLedger", "Account", "epsilon",
     "plan", "calibrate", "compare", "audit", "PrivacyReport", "Campaign", "run", "errors",
+    "load_student",
 }  # fmt: skip
 HEAVY = ("numpy", "scipy", "opendp", "torch", "ray", "mlflow", "pandas", "sklearn", "pydantic", "pipelines")
 EXAMPLE = """

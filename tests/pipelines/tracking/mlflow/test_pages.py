@@ -108,6 +108,20 @@ def test_the_address_that_is_printed_lists_campaigns_as_training_and_not_as_lang
     shoot(page, "runs")
 
 
+def test_the_address_that_is_printed_shows_campaigns_alone_with_cost_and_accuracy(
+    page: Any, printed: str, campaign: Any
+) -> None:
+    page.goto(printed)
+    page.get_by_role("link", name=campaign.info.run_name).first.wait_for()
+    for column in ("epsilon_spent", "student_accuracy", "delta"):
+        page.locator(".ag-header-cell", has_text=column).first.wait_for(state="attached")
+    page.get_by_text("1 matching run").wait_for()
+    assert page.locator(".ag-cell", has_text=re.compile(f"^{campaign.data.metrics['epsilon_spent']:.3f}")).count() == 1
+    for phase in ("teachers", "labels", "student"):
+        assert page.get_by_role("link", name=phase, exact=True).count() == 0, phase
+    shoot(page, "campaigns")
+
+
 def test_the_runs_page_shows_the_curve_of_the_spend(page: Any, address: str, campaign: Any, finished) -> None:
     shell, _ = finished
     client = mlflow.MlflowClient(f"sqlite:///{shell.home}/mlflow/mlflow.db")
@@ -142,3 +156,18 @@ def test_the_versions_page_shows_its_tags_alias_and_card(page: Any, address: str
     for text in ("candidate", campaign.data.tags["epsilon"], "privacy_unit", "benchmark_set", "ledger"):
         assert text in shown
     shoot(page, "version")
+
+
+def test_the_contents_of_the_report_work_inside_the_viewer_of_artifacts(page: Any, address: str, campaign: Any) -> None:
+    page.goto(f"{runs_of(address, campaign)}/{campaign.info.run_id}/artifacts/report.html{TRAINING}")
+    frame = page.frame_locator("iframe.mlflow-html-iframe")
+    link = frame.get_by_role("navigation").get_by_role("link", name="Glossary")
+    link.wait_for()
+    shoot(page, "report-top")
+    link.click()
+    heading = frame.get_by_role("heading", name="Glossary")
+    heading.wait_for()
+    page.wait_for_timeout(1000)
+    shown = page.locator("iframe.mlflow-html-iframe").bounding_box()
+    assert shown["y"] <= heading.bounding_box()["y"] < shown["y"] + shown["height"]
+    shoot(page, "report-glossary")

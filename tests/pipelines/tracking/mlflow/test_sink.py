@@ -21,7 +21,8 @@ from torch import nn
 from pate.errors import PrivacyViolation
 from pate.student.export import save_exported
 from pate.values import Released
-from pipelines.tracking.delivery import Cursor, pending
+from pipelines.tracking.cards import without_long
+from pipelines.tracking.delivery import Cursor, pending, runs_page
 from pipelines.tracking.destination import Destination, destination
 from pipelines.tracking.mlflow.sink import MlflowClient, MlflowSink
 from pipelines.tracking.tracker import DatasetCard, ModelCard, Tracker
@@ -168,6 +169,46 @@ def test_an_experiment_that_was_there_is_one_of_models_unless_somebody_chose(
     assert MlflowSink(local).deliver(recorded).pending == 0
     found = client.get_experiment(made).tags["mlflow.experimentKind"]
     assert found == (kind or "custom_model_development")
+
+
+def test_the_experiment_has_a_view_of_campaigns_with_cost_and_accuracy(recorded: Path, local: Destination) -> None:
+    home = recorded.parent
+    assert MlflowSink(local).deliver(recorded).pending == 0
+    client = MlflowClient(tracking_uri=local.uri, registry_uri=local.uri)
+    experiment = client.get_experiment_by_name("pate")
+    view = json.loads(experiment.tags["mlflow.sharedViewState.pate"])
+    (campaign,) = client.search_runs([experiment.experiment_id], view["searchFilter"], order_by=[view["orderByKey"]])
+    assert campaign.info.run_name == "run-1"
+    for column in ("metrics.`epsilon_spent`", "tags.`delta`", "metrics.`student_accuracy`"):
+        assert column in view["selectedColumns"]
+    (home / "runs").mkdir()
+    (home / "runs" / "run-1").mkdir()
+    recorded.rename(home / "runs" / "run-1" / "public")
+    page = f"/#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
+    assert runs_page(home, local) == f"{page}&viewStateShareKey=pate"
+    client.delete_experiment_tag(experiment.experiment_id, "mlflow.sharedViewState.pate")
+    assert runs_page(home, local) == page, "MLflow shows an error for a view that is not there"
+
+
+def test_parameters_that_are_too_long_are_in_a_file(tmp_path: Path, local: Destination) -> None:
+    columns = [f"a rather long name of column number {number}" for number in range(180)]
+    content = {"data": {"features": {"numeric": [{"columns": columns}]}, "task": "t" * 6000}, "seed": 1}
+    public = tmp_path / "public"
+    with Tracker.open(public, run_id="run-1", insecure=False) as tracker:
+        (public / "config.json").write_text(json.dumps(content))
+        values, shortened = without_long(content, file="config.json")
+        assert shortened
+        tracker.params(PUBLIC(values))
+        tracker.artifact(PUBLIC("config.json"))
+    result = MlflowSink(local).deliver(public)
+    assert (result.pending, result.reason) == (0, None)
+    client = MlflowClient(tracking_uri=local.uri, registry_uri=local.uri)
+    run = client.get_run(result.runs["campaign"])
+    assert run.data.params["seed"] == "1"
+    for key in ("data.features.numeric", "data.task"):
+        assert "config.json" in run.data.params[key]
+        assert len(run.data.params[key]) < 200
+    assert json.loads(Path(client.download_artifacts(run.info.run_id, "config.json")).read_text()) == content
 
 
 def test_a_model_marked_insecure_in_the_outbox_is_not_registered(recorded: Path, local: Destination) -> None:
