@@ -16,7 +16,7 @@ from pate.data.files.file_format import known_encoding
 from pate.data.ids import canonical_ids, require_unambiguous
 from pate.data.vision import TRAIN, VisionSet
 from pipelines.config.fields import Count, Name, Positive, Section, Seed, Text, Texts
-from pipelines.config.images import ManifestConfig, PixelsConfig
+from pipelines.config.files.images import ManifestConfig, PixelsConfig
 
 SiteName: TypeAlias = Annotated[Text, AfterValidator(lambda name: str(canonical_ids([name], place="the site")[0]))]
 """In the canonical form of sites."""
