@@ -29,7 +29,7 @@ def code_commit(file: Path = HERE) -> str | None:
 def _git(file: Path, *words: str) -> str | None:
     try:
         done = subprocess.run(  # noqa: S603 - fixed words, no shell
-            ["git", "-C", str(file.parent), *words],  # noqa: S607 - fixed words
+            ["git", "--no-optional-locks", "-C", str(file.parent), *words],  # noqa: S607 - fixed words
             capture_output=True,
             text=True,
             check=False,
