@@ -160,7 +160,14 @@ def _looks(wish: Wish, names: list[str], seen: PublicLook) -> tuple[Look, ...]:
             "public files, or the names of columns by --numeric and --categorical",
             "declare the columns: one private value could decide their kind, and the configuration is published",
         )
-    return tuple(seen.looks[name] for name in features if name in seen.looks)
+    found = tuple(seen.looks[name] for name in features if name in seen.looks)
+    if all(one.role == "left out" for one in found):
+        raise expected(
+            "a column of numbers or categories in the public files, which the private ones have too",
+            "name columns by --numeric and --categorical",
+            left_out=[f"{one.name}: {one.description()}" for one in found],
+        )
+    return found
 
 
 def _check_rules(wish: Wish) -> None:

@@ -74,12 +74,13 @@ def look_at_public(wish: Wish, shown: tuple[Path, ...], option: str) -> PublicLo
     pool, held = tables[: len(shown)], tables[len(shown) :]
     looks = _looks(wish, pd.concat(pool or held, ignore_index=True), forms[0])
     labels = _labels(wish, pool, held)
-    classes = set() if labels is None else set(canonical(labels).dropna())
+    classes = set(canonical(labels).dropna())
     looks = {name: _without(found, classes) for name, found in looks.items()}
     forms = [_completed(form, looks.values()) for form in forms]
-    found = None if labels is None else interpret(labels.to_frame(), forms[0], key="the public labels")[wish.label]
-    notes = () if found is None else _label_notes(wish, found, forms[0])
-    missing = 0 if found is None else int(found.isna().sum())
+    bare = replace(forms[0], replace={})
+    found = interpret(labels.to_frame(), bare, key="the public labels")[wish.label]
+    notes = _label_notes(wish, found, bare)
+    missing = int(found.isna().sum())
     if missing and not held:
         raise expected(
             f"a label in every record of {option} where no --evaluation file is given",
@@ -120,7 +121,7 @@ def _looks(wish: Wish, table: pd.DataFrame, form: FileFormat) -> dict[str, Look]
     return {name: look(table[name], form) for name in names}
 
 
-def _labels(wish: Wish, pool: list[pd.DataFrame], held: list[pd.DataFrame]) -> pd.Series[str] | None:
+def _labels(wish: Wish, pool: list[pd.DataFrame], held: list[pd.DataFrame]) -> pd.Series[str]:
     """Labels of the evaluation files, or else of the pool's.
 
     Raises:
