@@ -29,16 +29,19 @@ def sync(run: RunArgument, as_json: JsonOption = False) -> None:
 def register(
     run: RunArgument,
     alias: Annotated[str, typer.Option(help="registry alias to point at this version of the model")] = "champion",
+    despite_alarms: Annotated[
+        bool, typer.Option("--despite-alarms", help="accept a student that does not know one of the classes")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Point a registry alias at a run's student, if report, noise source, budget and ledger all check out."""
+    """Point a registry alias at a run's student, if report, noise source, budget, ledger and student all check out."""
     from dataclasses import asdict
 
     from pipelines.operations.registration import check, check_alias
 
     check_alias(alias)
     folder = Home(home()).find(run)
-    student = check(folder, home())
+    student = check(folder, folder.base, despite_alarms=despite_alarms)
     from pipelines.tracking.mlflow.registry import set_alias  # takes seconds; refusals need not wait for it
 
     where, outcome = _deliver(folder)
@@ -56,10 +59,12 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="port on 127.0.0
     """Serve the MLflow UI of PATE_HOME on this machine until interrupted."""
     from pipelines.tracking.delivery import runs_page
     from pipelines.tracking.destination import UI_ENVIRONMENT, destination, ui_arguments
+    from pipelines.tracking.relocation import follow
 
     where = destination(None, home=home())
     if not where.database.exists():
         raise InputError("Expected runs in PATE_HOME, got none; run an experiment first or set PATE_HOME")
+    follow(where)
     command = [sys.executable, "-m", "mlflow", *ui_arguments(where, port=port)]
     print(f"MLflow at http://127.0.0.1:{port}{runs_page(home(), where)} (end with Ctrl-C)", file=sys.stderr)
     os.execve(sys.executable, command, {**os.environ, **UI_ENVIRONMENT})  # noqa: S606 - fixed words
@@ -72,7 +77,7 @@ def _deliver(folder: RunFolder) -> tuple[Any, Any]:
     from pipelines.tracking.mlflow.sink import MlflowSink
 
     settings = TrackingConfig.model_validate_json(folder.tracking_settings_file.read_text())
-    where = destination(settings.uri, home=home(), experiment=settings.experiment)
+    where = destination(settings.uri, home=folder.base, experiment=settings.experiment)
     preflight(where)
     outcome = MlflowSink(where).deliver(folder.public)
     if outcome.note is not None:

@@ -11,6 +11,7 @@ from pate.errors import BudgetExceeded, InputError, LedgerError, PrivacyViolatio
 from pate.ledger import Anchor
 from pate.student.export import read_spec
 from pipelines.outcome import summary
+from pipelines.outcome.metrics import alarms_of
 from pipelines.storage.audit_file import read_audit
 from pipelines.storage.home import Home
 from pipelines.storage.run_folder import RunFolder
@@ -32,15 +33,16 @@ def check_alias(alias: str) -> None:
         )
 
 
-def check(folder: RunFolder, base: Path) -> Registrable:
+def check(folder: RunFolder, base: Path, *, despite_alarms: bool = False) -> Registrable:
     """Check the report, the noise source, the audit, the student and the ledger of a run.
 
     Args:
         folder: the run's folders.
         base: ``PATE_HOME``.
+        despite_alarms: accept a student that does not know a class (``pate.student.check``).
 
     Raises:
-        InputError: the run is not finished, or its report or student is missing or altered.
+        InputError: the run is not finished, its report or student is missing or altered, or its student has alarms.
         PrivacyViolation: its noise was seeded, or the audit on file found more leakage than is claimed.
         BudgetExceeded: the data are over their budget.
         RecordsRefused: they are together with others that share their units.
@@ -57,6 +59,12 @@ def check(folder: RunFolder, base: Path) -> Registrable:
         raise PrivacyViolation(
             f"Expected noise from the operating system's entropy, got run {folder.run_id} with insecure, seeded noise; "
             "it has no guarantee: remove labelling.insecure_seeded_noise and run again"
+        )
+    alarms = alarms_of(found.released.value)
+    if alarms and not despite_alarms:
+        raise InputError(
+            f"Expected a student without alarms, got run {folder.run_id} with {len(alarms)}: {'; '.join(alarms)}; "
+            "start a new run with more labels or balanced: true, or accept the student with --despite-alarms"
         )
     audit = read_audit(base)
     if audit is not None and any(finding["broken"] for finding in audit["findings"]):

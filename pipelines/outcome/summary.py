@@ -67,7 +67,9 @@ class Summary:
         look = "" if facts["tracking"].startswith("http") else f"; view with: {_command('ui')}"
         rows.append(("tracking", facts["tracking"] + look))
         if facts["secure_noise"]:
-            rows.append(("next", f"register the student: {_command('register', facts['run_id'])}"))
+            despite = ["--despite-alarms"] if alarms_of(facts) else []
+            words_of = "register the student, if it is of use despite its alarms" if despite else "register the student"
+            rows.append(("next", f"{words_of}: {_command('register', facts['run_id'], *despite)}"))
         else:
             rows.append(("warning", "insecure, seeded noise: no guarantee, not registered"))
         if self.metrics is not None:
@@ -117,4 +119,5 @@ def load(folder: RunFolder) -> Summary | None:
     if not path.exists():
         return None
     metrics = benchmark_metrics.load(folder.benchmark_file)
-    return Summary(released=Released.public(json.loads(path.read_text())), metrics=metrics)
+    facts = json.loads(path.read_text()) | {"report": str(folder.report_html)}  # which may have been moved
+    return Summary(released=Released.public(facts), metrics=metrics)

@@ -17,7 +17,7 @@ from pate.ledger import Account, PrivacyLedger
 from pate.student.export import save_exported
 from pate.values import Released
 from pipelines.cli.app import run
-from pipelines.operations.registration import check_alias
+from pipelines.operations.registration import check, check_alias
 from pipelines.outcome import summary
 from pipelines.storage.audit_file import keep_audit
 from pipelines.storage.run_folder import RunFolder
@@ -99,6 +99,19 @@ def test_a_run_without_report_is_refused(home: Path, capsys: pytest.CaptureFixtu
 def test_insecure_noise_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     finish(home, head=charge(home, "ward", "c", [b"anna"]), insecure=True)
     refused(capsys, home, "insecure", "labelling.insecure_seeded_noise")
+
+
+def test_a_student_with_alarms_is_refused_but_for_an_explicit_option(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = finish(home, head=charge(home, "ward", "c", [b"anna"]))
+    alarm = "class 8 is never predicted on the public pool; 6 of 60 released labels name it"
+    facts = {"run_id": RUN, "secure_noise": True, "student_check": {"alarms": [alarm]}}
+    summary.save(store, PUBLIC(facts))
+    refused(capsys, home, alarm, "--despite-alarms")
+    assert check(store, home, despite_alarms=True).run_id == RUN
+    summary.save(store, PUBLIC({**facts, "student_check": {"alarms": []}}))
+    assert check(store, home).run_id == RUN
 
 
 def test_after_an_audit_that_found_more_leakage_than_is_claimed_no_student_is_named(

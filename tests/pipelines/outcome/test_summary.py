@@ -46,4 +46,5 @@ def test_an_alarm_and_the_worst_classes_are_on_the_screen() -> None:
     found = Summary(released=Released.public(facts), metrics=None).lines()
     assert ("worst classes", "b 0%, d 50%, e 70% correct") in found
     assert ("ALARM", alarms[0]) in found
+    assert dict(found)["next"].endswith("register ward-1a2b3c4d --despite-alarms")
     assert "ALARM" not in lines(), "a summary of an older run"
