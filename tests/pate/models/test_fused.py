@@ -54,12 +54,13 @@ def test_dense_gradients_are_those_of_autograd(hidden: tuple[int, ...], loss: st
 
 @pytest.mark.parametrize("kind", ["logistic", "mlp"])
 @pytest.mark.parametrize("cache", [1, 2**31])
-def test_models_come_out_the_same_one_by_one_and_all_together(kind, cache, monkeypatch) -> None:
+@pytest.mark.parametrize("balanced", [False, True])
+def test_models_come_out_the_same_one_by_one_and_all_together(kind, cache, balanced, monkeypatch) -> None:
     """Parameters within 1e-4 of sequential training after 30 updates of AdamW."""
     monkeypatch.setattr(fused, "CACHE_BYTES", cache)
     spec, train = (
         ModelSpec(kind=kind, **SCALED),
-        TrainSpec(steps=30, batch_size=8, learning_rate=0.01, weight_decay=0.1),
+        TrainSpec(steps=30, batch_size=8, learning_rate=0.01, weight_decay=0.1, balanced=balanced),
     )
     data, seeds = records([20, 3, 9]), [4, 5, 6]
     one = fit_bundle(bundle(spec, 3), data, train, seeds=seeds)

@@ -1,6 +1,7 @@
 """The fit loop learns, repeats itself, and its two strategies agree."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from pate.errors import InputError
 from pate.models.architectures import build
 from pate.models.bundle import fit_bundle
 from pate.models.specs import ModelSpec, TrainSpec
-from pate.models.training import Records, fit
+from pate.models.training import Records, class_weights, fit
 
 SPEC = TrainSpec(steps=60, batch_size=16, learning_rate=0.02, weight_decay=0.01)
 
@@ -162,3 +163,26 @@ def test_a_bundle_needs_one_seed_and_one_data_set_per_model(digits) -> None:
         fit_bundle(bundle("logistic", 2), partitions(digits, [3, 3]), SPEC, seeds=[1])
     with pytest.raises(InputError, match="strategy"):
         fit_bundle(bundle("logistic", 1), partitions(digits, [3]), SPEC, seeds=[1], strategy="magic")  # type: ignore[arg-type]
+
+
+def test_classes_that_occur_weigh_the_same_when_balanced() -> None:
+    weights = class_weights(torch.tensor([0, 0, 0, 2]), 4)
+    torch.testing.assert_close(weights, torch.tensor([4 / 6, 1.0, 2.0, 1.0]))
+    torch.testing.assert_close(class_weights(torch.tensor([1, 1]), 2), torch.ones(2))
+
+
+@pytest.mark.parametrize("strategy", ["sequential", "fused"])
+def test_a_balanced_fit_is_that_of_records_repeated_until_classes_are_equal(strategy) -> None:
+    rng = np.random.default_rng(0)
+    inputs, labels = rng.normal(size=(8, 5)).astype(np.float32), np.array([0] * 6 + [1] * 2)
+    repeated = np.array([*range(6), 6, 7, 6, 7, 6, 7])
+    own, equal = Records.of(inputs, labels, 2), Records.of(inputs[repeated], labels[repeated], 2)
+    spec = TrainSpec(steps=40, batch_size=12, learning_rate=0.02, weight_decay=0.1)
+
+    def fitted(records: Records, *, balanced: bool) -> torch.Tensor:
+        models = [build(ModelSpec(), (5,), 2, seed=3)]
+        fit_bundle(models, [records], replace(spec, balanced=balanced), seeds=[1], strategy=strategy)
+        return flat(models[0])
+
+    torch.testing.assert_close(fitted(own, balanced=True), fitted(equal, balanced=False), rtol=1e-3, atol=1e-4)
+    assert (fitted(own, balanced=True) - fitted(own, balanced=False)).abs().max() > 1e-2

@@ -39,6 +39,7 @@ FITS = {
     "epochs": TrainSpec(epochs=3, batch_size=4, learning_rate=0.03, weight_decay=0.1),
     "sgd": TrainSpec(epochs=1, batch_size=5, learning_rate=0.03, weight_decay=0.1, optimiser="sgd"),
     "steps": TrainSpec(steps=7, batch_size=4, learning_rate=0.03, schedule="constant", label_smoothing=0.1),
+    "balanced": TrainSpec(epochs=2, batch_size=4, learning_rate=0.03, balanced=True),
 }
 TREES = TreesSpec(rounds=4, depth=2, subsample=0.8, colsample=0.3)
 Partition = tuple[np.ndarray, np.ndarray]
