@@ -38,12 +38,14 @@ class Origin(Redacted):
         raw: digests of each record as it was read; the first is of the whole record. Length N.
         files: digests of the files.
         left_out: ids of the units whose records are not used, since they stand in the public files.
+        unknown: lines about categories that the public encoder does not know.
     """
 
     positions_N: npt.NDArray[np.int64]
     raw: tuple[Digests, ...]
     files: Digests = ()
     left_out: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     def take(self, index: npt.NDArray[np.int64]) -> Origin:
         """The origin of the records at these positions, in this order."""

@@ -48,7 +48,7 @@ from pipelines.run.student import student
 from pipelines.run.teachers import teachers
 from pipelines.run.votes import votes
 from pipelines.storage.home import Home
-from pipelines.storage.incidents import write_shared_units
+from pipelines.storage.incidents import write_shared_units, write_unknown_values
 from pipelines.storage.run_folder import RunFolder
 from pipelines.teachers.given_votes import GivenVotes, missing
 from pipelines.teachers.holders import Holder
@@ -176,6 +176,8 @@ def _begun(config: Config, base: Path, inputs: _Inputs, progress: Progress, stac
     folder.create()
     if inputs.study.private is not None and inputs.study.private.origin is not None and inputs.study.public_units:
         write_shared_units(folder.private, config.run_id, inputs.study.private.origin.left_out)
+    if inputs.study.private is not None and inputs.study.private.origin is not None and inputs.study.encoding:
+        write_unknown_values(folder.private, config.run_id, inputs.study.private.origin.unknown)
     write_atomically(folder.tracking_settings_file, config.tracking.model_dump_json())
     insecure = config.labelling.insecure_seeded_noise is not None
     stack.enter_context(folder.locked())

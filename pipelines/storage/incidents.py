@@ -32,6 +32,21 @@ def write_shared_units(folder: Path, run_id: str, ids: Sequence[str]) -> None:
     _write(folder, f"sharedunits{run_id[-8:]}", text + "".join(f"{unit}\n" for unit in ids), os.O_TRUNC)
 
 
+def write_unknown_values(folder: Path, run_id: str, lines: Sequence[str]) -> None:
+    """Tell the operator, and nobody else, which private categories the public encoder does not know, if any.
+
+    Args:
+        folder: a private folder; ``pate incident`` shows the file by its name.
+        run_id: of the run, whose last 8 digits end the file's name.
+        lines: one for each site and column.
+    """
+    text = f"{len(lines)} columns of data.private_files have categories that the public pool and the configuration lack"
+    remedy = (
+        "; they set no feature: correct them, or declare data.format.replace or data.features.categorical.categories"
+    )
+    _write(folder, f"unknownvalues{run_id[-8:]}", "\n".join([text + remedy, *lines, ""]), os.O_TRUNC)
+
+
 def _write(folder: Path, name: str, text: str, how: int) -> None:
     incidents = folder / "incidents"
     incidents.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -23,7 +23,7 @@ from pate.teachers import TeacherRecords
 from pipelines.config.experiment import Config
 from pipelines.data.fingerprints import fingerprint_with_positions
 from pipelines.data.sources import equal_records, load_records, load_study
-from pipelines.storage.incidents import write_shared_units
+from pipelines.storage.incidents import write_shared_units, write_unknown_values
 
 _found: dict[str, tuple[PrivateRecords, IntArray]] = {}
 """Cache of the records that this worker has read, and the teacher of each, by their salted fingerprint."""
@@ -185,6 +185,9 @@ def survey(reader: SiteReader, key: bytes, salt: bytes) -> Survey:
     if reader.config.sites is not None and reader.public_units:
         left_out = () if found.origin is None else found.origin.left_out
         write_shared_units(reader.config.sites.folder, reader.config.run_id, left_out)
+    if reader.config.sites is not None and reader.encoding is not None:
+        unknown = () if found.origin is None else found.origin.unknown
+        write_unknown_values(reader.config.sites.folder, reader.config.run_id, unknown)
     records = reader.protected(found)
     teacher_N = reader.deal(records)
     apart = equal_records(reader.config, benchmark=reader.rehearsal) == "different_units"

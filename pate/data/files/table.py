@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias, final
 
@@ -18,6 +18,7 @@ from pate.data.columns import LabelRule, canonical, ids
 from pate.data.encoding import ColumnEncoder, NumericColumns, fit_encoder
 from pate.data.files.file_format import FileFormat
 from pate.data.files.table_file import Join, interpret, join_tables, read_rows, read_table, signs_of
+from pate.data.files.unknown_values import unknown_values
 from pate.data.ids import canonical_ids
 from pate.data.origin import FILE_BITS, Origin, file_digest, joined, rows_digests
 from pate.data.private_side import private_side
@@ -146,7 +147,7 @@ def table_study(
     if on_public is not None:
         on_public(PublicTables(pool=parts.pool, evaluation=parts.evaluation, encoder=encoder))
     return study_of(
-        parts,
+        parts if parts.private is None else replace(parts, private=_with_unknown(parts.private, encoder)),
         task=task,
         classes=classes,
         source=source,
@@ -166,8 +167,17 @@ def table_records(
         classes: of the study.
         encoder: of the study, fitted on its public pool.
     """
-    body = _private(files, columns, classes)
+    body = _with_unknown(_private(files, columns, classes), encoder)
     return records_of(body, lambda body, key: encoder.encode(body.table(), key=key))
+
+
+def _with_unknown(body: Body, encoder: ColumnEncoder) -> Body:
+    """Private records whose origin says which categories the encoder does not know."""
+    if body.origin is None:
+        return body
+    with private_side():
+        lines = unknown_values(body.table(), encoder.categorical, body.sites_N)
+        return replace(body, origin=replace(body.origin, unknown=lines))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
