@@ -68,7 +68,7 @@ def purge(
     from pipelines.operations import purge as removal
 
     folder = Home(home()).find(run)
-    removed = removal.purge(folder, home(), days=days)
+    removed = removal.purge(folder, folder.base, days=days)
     if as_json:
         print_json({"run_id": folder.run_id, "removed": removed})
         return

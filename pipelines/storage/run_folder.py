@@ -30,6 +30,7 @@ class RunFolder:
 
     def __init__(self, base: Path, run_id: str) -> None:
         self.run_id = run_id
+        self.base = base
         self.path = base / "runs" / run_id
         self.private = self.path / "private"
         self.public = self.path / "public"

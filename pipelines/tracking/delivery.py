@@ -237,5 +237,14 @@ def _exit_words(code: int) -> str:
 
 
 def _cursor_path(public_folder: Path, where: Destination) -> Path:
-    digest = hashlib.sha256(where.identity.encode()).hexdigest()[:12]
-    return public_folder / TRACKING_FOLDER / f"cursor-{digest}.json"
+    """The file of a cursor; for the store of the same PATE_HOME, which may be moved, without its path."""
+    home = public_folder.resolve().parents[2]
+    own = where.local and where.database == Home(home).mlflow_folder / "mlflow.db"
+    named = f"cursor-{_digest(f'local {where.experiment}')}.json"
+    before = f"cursor-{_digest(where.identity)}.json"
+    folder = public_folder / TRACKING_FOLDER
+    return folder / named if own and not (folder / before).exists() else folder / before
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -26,6 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pate.files import sync
 from pipelines.tracking.destination import Destination
+from pipelines.tracking.relocation import follow
 
 LOCK = "setup.lock"
 _VERSION = "alembic_version"
@@ -68,6 +69,7 @@ def have_store(where: Destination, on_making: Callable[[bool], None] = lambda _:
         for rest in folder.glob(f".{database.name}.*.new*"):  # of a set-up that was killed
             rest.unlink()
         if database.exists() and _is_ready(database):
+            _follow(where)
             return None
         aside = _set_aside(database) if database.exists() else None
         on_making(True)
@@ -78,6 +80,13 @@ def have_store(where: Destination, on_making: Callable[[bool], None] = lambda _:
     return (
         f"{where.shown} had been left half-made by a set-up that was killed; it is kept as {aside.name}, a new one made"
     )
+
+
+def _follow(where: Destination) -> None:
+    try:
+        follow(where)
+    except sqlite3.Error as error:
+        raise StoreFault(f"the local MLflow store {fault_of(error) or 'cannot be written'}") from error
 
 
 def fault_of(error: BaseException) -> str | None:
