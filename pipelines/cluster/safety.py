@@ -64,6 +64,31 @@ def require_safe_ray(address: str | None, environment: Mapping[str, str]) -> Non
         raise expected("token authentication on a remote Ray", finding.fix, found=finding.text)
 
 
+def require_address(address: str | None, environment: Mapping[str, str]) -> None:
+    """Refuse what is no address of a Ray, without contacting it."""
+    address = address or environment.get("RAY_ADDRESS") or "local"
+    if address not in ("local", "auto"):
+        host_and_port(address)
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Host and port of a Ray's address.
+
+    Raises:
+        InputError: it has another form, or is that of Ray's client.
+    """
+    if address.startswith("ray://"):
+        raise expected(
+            "ray.address as host:port",
+            "Ray's client ends with the connection: start the run on a node of the cluster, by `ray job submit`",
+            address=address,
+        )
+    host, separator, port = address.rpartition(":")
+    if not separator or not port.isdigit():
+        raise expected("ray.address as host:port", "correct it", address=address)
+    return host, int(port)
+
+
 def _token_file(environment: Mapping[str, str]) -> Path | None:
     named = environment.get("RAY_AUTH_TOKEN_PATH")
     file = Path(named) if named else Path.home() / ".ray" / "auth_token"

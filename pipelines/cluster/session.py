@@ -23,6 +23,7 @@ from ray.exceptions import RayError
 
 from pate.errors import PateError, Unavailable, expected
 from pipelines.cluster.job import QUEUED, Job, Limits, Lost, Needs
+from pipelines.cluster.safety import host_and_port
 from pipelines.cluster.tasks import Tasks
 
 CONNECT_SECONDS = 5.0
@@ -207,17 +208,8 @@ def preflight(address: str | None) -> None:
     address = _remote(address)
     if address is None or address == "auto" or ray.is_initialized():
         return
-    if address.startswith("ray://"):
-        raise expected(
-            "ray.address as host:port",
-            "Ray's client ends with the connection: start the run on a node of the cluster, by `ray job submit`",
-            address=address,
-        )
-    host, separator, port = address.rpartition(":")
-    if not separator or not port.isdigit():
-        raise expected("ray.address as host:port", "correct it", address=address)
     try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+        socket.create_connection(host_and_port(address), timeout=CONNECT_SECONDS).close()
     except OSError as error:
         raise Unavailable(
             f"Expected a Ray cluster at ray.address={address!r}, got {error.strerror or type(error).__name__}; start "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from pate.data import Study, digits_study
 from pate.public_sets import recognise_files
-from pipelines.cluster.safety import require_safe_ray
+from pipelines.cluster.safety import require_address, require_safe_ray
 from pipelines.config.data import DigitsData, FilesData, NpzData, TableData, VisionData
 from pipelines.config.experiment import Config
 from pipelines.config.own_parts import require_importable
@@ -105,6 +105,7 @@ def check(config: Config, base: Path, environment: Mapping[str, str], *, data: b
     """
     require_importable(config)
     require_encrypted(destination(config.tracking.uri, home=base, experiment=config.tracking.experiment))
+    require_address(config.ray.address, environment)
     require_safe_ray(config.ray.address, environment)
     if not data:
         require_declared(config)
