@@ -81,7 +81,7 @@ class TableInput:
         numeric = [name for name, kind in self.columns().items() if kind == "number"]
         text = _written(own.reset_index(drop=True), numeric, form.decimal)
         features_N = self.encoder.encode(interpret(text, form, key=key, numeric=numeric), key=key)
-        broken_N = ~np.isfinite(features_N).all(axis=1)
+        broken_N = _rows_with_any(~np.isfinite(features_N))
         if broken_N.any():
             raise rows_refused("numbers of single precision", "correct the largest", key=key, bad_N=broken_N)
         return features_N
@@ -150,10 +150,10 @@ class ArrayInput:
             raise expected(f"arrays [N, {shape}] in {key}", "reshape them as in training", shape=arrays.shape)
         found: FloatArray = np.ascontiguousarray(arrays, dtype=np.float32)
         low, high = self.bounds or (-np.inf, np.inf)
-        inside_N = (np.isfinite(found) & (found >= low) & (found <= high)).reshape(len(found), -1).all(axis=1)
-        if not inside_N.all():
+        outside_N = _rows_with_any(~(np.isfinite(found) & (found >= low) & (found <= high)))
+        if outside_N.any():
             what = "finite numbers" if self.bounds is None else f"numbers from {low:g} to {high:g}"
-            raise rows_refused(what, "scale them as in training (bytes: divide by 255)", key=key, bad_N=~inside_N)
+            raise rows_refused(what, "scale them as in training (bytes: divide by 255)", key=key, bad_N=outside_N)
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -220,6 +220,12 @@ def column_kinds(encoder: ColumnEncoder) -> dict[str, str]:
     """Name of each column that an encoder reads -> ``number`` or ``category``."""
     numbers = {code.name: "number" for code in encoder.numeric}
     return numbers | {code.name: "category" for code in encoder.categorical}
+
+
+def _rows_with_any(found: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """``True`` for each record of which anything is. Shape ``[N]``."""
+    bad_N: npt.NDArray[np.bool_] = np.any(found.reshape(len(found), -1), axis=1, keepdims=True)[:, 0]
+    return bad_N
 
 
 def _written(rows: pd.DataFrame, numeric: list[str], decimal: str) -> pd.DataFrame:

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from pate.data import Study
 from pate.data.encoding import ColumnEncoder
+from pate.data.files.file_format import FileFormat
 from pate.data.files.images import Pixels
-from pate.data.files.table_file import FileFormat
 from pate.scoring.preprocessing import ArrayInput, ImageInput, Preprocessing, RawInput, TableInput
-from pipelines.config.data import DigitsData, ImagesData, NpzData, TableData, VisionData
+from pipelines.config.data import DigitsData, ImagesData, TableData, VisionData
 from pipelines.config.experiment import Config
 from pipelines.data.readers import file_format
 
@@ -49,8 +49,6 @@ def _raw_input(config: Config, study: Study) -> RawInput | None:
         return ImageInput(pixels=Pixels(**data.pixels.model_dump()))
     if isinstance(data, DigitsData | VisionData):
         return ArrayInput(shape=study.input_shape, bounds=UNIT)
-    if isinstance(data, NpzData):
-        pool = study.pool.inputs
-        inside = bool(pool.min() >= UNIT[0] and pool.max() <= UNIT[1])
-        return ArrayInput(shape=study.input_shape, bounds=UNIT if inside else None)
-    return None
+    pool = study.pool.inputs
+    inside = bool(pool.min() >= UNIT[0] and pool.max() <= UNIT[1])
+    return ArrayInput(shape=study.input_shape, bounds=UNIT if inside else None)

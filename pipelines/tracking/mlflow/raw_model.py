@@ -65,7 +65,7 @@ def pyfunc_fields() -> dict[str, Any]:
 
 
 def _described(found: Preprocessing) -> RawModel:
-    described = {"kind": found.kind, "classes": list(found.classes)}
+    described: dict[str, Any] = {"kind": found.kind, "classes": list(found.classes)}
     if isinstance(found.raw, TableInput):
         # MLflow's own types would refuse whole numbers as numbers, and texts that mean missing; the model checks cells
         inputs = Schema([ColSpec(AnyType(), name=name) for name in found.raw.columns()])
