@@ -15,6 +15,8 @@ from pipelines.cli.output import print_json, print_table, print_text
 from pipelines.storage.home import Home, home
 
 OLD_NAME = "account"
+VOTES, CAMPAIGN, ESTIMATE = "Votes", "Mechanism and accountants", "Sanitised estimate"
+"""Sections of the options."""
 
 
 class Mechanism(StrEnum):
@@ -41,23 +43,43 @@ def cost(
         str | None,
         typer.Option(help="instead: votes and mechanism of a run in PATE_HOME", autocompletion=complete_run),
     ] = None,
-    mechanism: Annotated[Mechanism, typer.Option(help="mechanism that answered the queries")] = Mechanism.GNMAX,
-    sigma: Annotated[float | None, typer.Option(help="noise of the argmax, votes")] = None,
-    threshold: Annotated[float | None, typer.Option(help="votes needed for an answer")] = None,
-    sigma_threshold: Annotated[float | None, typer.Option(help="noise of the threshold test, votes")] = None,
-    scale: Annotated[float | None, typer.Option(help="scale of LNMax's noise, votes")] = None,
-    teachers: Annotated[int | None, typer.Option(help="number of teachers; default: the largest row sum")] = None,
-    queries: Annotated[int | None, typer.Option(min=1, help="number of rows to use; default: all")] = None,
-    max_answered: Annotated[int | None, typer.Option(min=1, help="answers to account for; default: all asked")] = None,
-    votes: Annotated[
-        Path | None, typer.Option(help="votes of every teacher [teachers, queries], -1 for an abstention")
+    mechanism: Annotated[
+        Mechanism,
+        typer.Option(help="mechanism that answered the queries", rich_help_panel=VOTES, rich_help_panel=CAMPAIGN),
+    ] = Mechanism.GNMAX,
+    sigma: Annotated[float | None, typer.Option(help="noise of the argmax, votes", rich_help_panel=CAMPAIGN)] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="votes needed for an answer", rich_help_panel=CAMPAIGN)
     ] = None,
-    delta: Annotated[float, typer.Option(help="delta of all epsilons")] = 1e-5,
-    noise: Annotated[Noise, typer.Option(help="law of the noise in the data-dependent rows")] = Noise.DISCRETE,
-    order: Annotated[float, typer.Option(help="sanitised estimate: Renyi order")] = 14.0,
-    beta: Annotated[float, typer.Option(help="sanitised estimate: smoothness")] = 0.02,
-    sigma_ss: Annotated[float, typer.Option(help="sanitised estimate: noise, in smooth sensitivities")] = 5.0,
-    tau_s: Annotated[float, typer.Option(help="sanitised estimate: noise of the logarithm of its width")] = 0.2,
+    sigma_threshold: Annotated[
+        float | None, typer.Option(help="noise of the threshold test, votes", rich_help_panel=CAMPAIGN)
+    ] = None,
+    scale: Annotated[float | None, typer.Option(help="scale of LNMax's noise, votes", rich_help_panel=CAMPAIGN)] = None,
+    teachers: Annotated[
+        int | None, typer.Option(help="number of teachers; default: the largest row sum", rich_help_panel=VOTES)
+    ] = None,
+    queries: Annotated[
+        int | None, typer.Option(min=1, help="number of rows to use; default: all", rich_help_panel=VOTES)
+    ] = None,
+    max_answered: Annotated[
+        int | None, typer.Option(min=1, help="answers to account for; default: all asked", rich_help_panel=CAMPAIGN)
+    ] = None,
+    votes: Annotated[
+        Path | None,
+        typer.Option(help="votes of every teacher [teachers, queries], -1 for an abstention", rich_help_panel=VOTES),
+    ] = None,
+    delta: Annotated[float, typer.Option(help="delta of all epsilons", rich_help_panel=CAMPAIGN)] = 1e-5,
+    noise: Annotated[
+        Noise, typer.Option(help="law of the noise in the data-dependent rows", rich_help_panel=CAMPAIGN)
+    ] = Noise.DISCRETE,
+    order: Annotated[float, typer.Option(help="sanitised estimate: Renyi order", rich_help_panel=ESTIMATE)] = 14.0,
+    beta: Annotated[float, typer.Option(help="sanitised estimate: smoothness", rich_help_panel=ESTIMATE)] = 0.02,
+    sigma_ss: Annotated[
+        float, typer.Option(help="sanitised estimate: noise, in smooth sensitivities", rich_help_panel=ESTIMATE)
+    ] = 5.0,
+    tau_s: Annotated[
+        float, typer.Option(help="sanitised estimate: noise of the logarithm of its width", rich_help_panel=ESTIMATE)
+    ] = 0.2,
     readme: Annotated[
         Path | None, typer.Option(help="with --run on a public benchmark: write the rows between markers in this file")
     ] = None,

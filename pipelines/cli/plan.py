@@ -12,40 +12,62 @@ from pate.errors import expected
 from pipelines.cli.arguments import JsonOption
 from pipelines.cli.output import print_json, print_table, print_text
 
+CAMPAIGN, VOTES, OUTPUT = "Campaign (one of --epsilon, --accuracy, --sigma)", "Teachers and their votes", "Output"
+"""Sections of the options."""
 FACTORS = (4.0, 2.0, 1.0, 0.5, 0.25)
 """The table shows the planned campaign with its noise multiplied by these."""
 
 
 def plan(
-    labels: Annotated[int, typer.Option(min=1, help="number of labels wanted")],
-    teachers: Annotated[int, typer.Option(min=1, help="number of teachers")],
-    classes: Annotated[int, typer.Option(min=2, help="number of classes")],
-    epsilon: Annotated[float | None, typer.Option(help="budget")] = None,
-    accuracy: Annotated[float | None, typer.Option(help="instead: label accuracy wanted, in (0, 1)")] = None,
-    sigma: Annotated[float | None, typer.Option(help="instead: noise of the argmax, votes")] = None,
-    threshold: Annotated[float | None, typer.Option(help="with --sigma: votes needed for an answer")] = None,
-    sigma_threshold: Annotated[
-        float | None, typer.Option(help="with --sigma: noise of the threshold test, votes")
+    labels: Annotated[int, typer.Option(min=1, help="number of labels wanted", rich_help_panel=CAMPAIGN)],
+    teachers: Annotated[int, typer.Option(min=1, help="number of teachers", rich_help_panel=VOTES)],
+    classes: Annotated[int, typer.Option(min=2, help="number of classes", rich_help_panel=VOTES)],
+    epsilon: Annotated[float | None, typer.Option(help="budget", rich_help_panel=CAMPAIGN)] = None,
+    accuracy: Annotated[
+        float | None, typer.Option(help="instead: label accuracy wanted, in (0, 1)", rich_help_panel=CAMPAIGN)
     ] = None,
-    max_asked: Annotated[int | None, typer.Option(min=1, help="with --threshold: number of queries")] = None,
+    sigma: Annotated[
+        float | None, typer.Option(help="instead: noise of the argmax, votes", rich_help_panel=CAMPAIGN)
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="with --sigma: votes needed for an answer", rich_help_panel=CAMPAIGN)
+    ] = None,
+    sigma_threshold: Annotated[
+        float | None, typer.Option(help="with --sigma: noise of the threshold test, votes", rich_help_panel=CAMPAIGN)
+    ] = None,
+    max_asked: Annotated[
+        int | None, typer.Option(min=1, help="with --threshold: number of queries", rich_help_panel=CAMPAIGN)
+    ] = None,
     agreement: Annotated[
         str,
         typer.Option(
-            help="fraction of teachers that vote for the top class; several as 0.95:0.7,0.6:0.3 (agreement:share of "
-            "queries)"
+            help="fraction of teachers that vote for the top class, a guess from public knowledge such as the accuracy "
+            "of a model trained on as few public records as one teacher has; several as 0.95:0.7,0.6:0.3 "
+            "(agreement:share of queries)",
+            rich_help_panel=VOTES,
         ),
     ] = "0.9",
     runner_up: Annotated[
-        float | None, typer.Option(help="share of the remaining votes that go to the runner-up; default: equal shares")
+        float | None,
+        typer.Option(
+            help="share of the remaining votes that go to the runner-up; default: equal shares", rich_help_panel=VOTES
+        ),
     ] = None,
-    delta: Annotated[float, typer.Option(help="delta of every epsilon")] = 1e-5,
-    pool: Annotated[int | None, typer.Option(min=1, help="size of the public pool")] = None,
-    confident: Annotated[bool, typer.Option("--confident", help="plan Confident-GNMax instead of GNMax")] = False,
-    accountant: Annotated[str, typer.Option(help="data-independent accountant")] = DEFAULT_ACCOUNTANT,
+    delta: Annotated[float, typer.Option(help="delta of every epsilon", rich_help_panel=CAMPAIGN)] = 1e-5,
+    pool: Annotated[int | None, typer.Option(min=1, help="size of the public pool", rich_help_panel=VOTES)] = None,
+    confident: Annotated[
+        bool, typer.Option("--confident", help="plan Confident-GNMax instead of GNMax", rich_help_panel=CAMPAIGN)
+    ] = False,
+    accountant: Annotated[
+        str, typer.Option(help="data-independent accountant", rich_help_panel=CAMPAIGN)
+    ] = DEFAULT_ACCOUNTANT,
     sanitised: Annotated[
-        float | None, typer.Option(help="propose a sanitised estimate that adds at most this epsilon")
+        float | None,
+        typer.Option(help="propose a sanitised estimate that adds at most this epsilon", rich_help_panel=CAMPAIGN),
     ] = None,
-    plot: Annotated[Path | None, typer.Option(help="write a plot of accuracy against budget, .png or .svg")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="write a plot of accuracy against budget, .png or .svg", rich_help_panel=OUTPUT)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Plan a campaign within a budget, without touching data."""

@@ -14,6 +14,7 @@ from pipelines.config.experiment import Config
 from pipelines.data.site_shares import file_sites, shares
 from pipelines.teachers.ensemble import limits
 from pipelines.teachers.holders import HeldAtSites
+from pipelines.teachers.roster import named
 from pipelines.teachers.site_records import SiteReader, Survey, survey
 
 
@@ -70,12 +71,12 @@ def survey_sites(config: Config, study: Study, key: LedgerKey, session: RaySessi
         incidents=None if sites is None else sites.folder,
     )
     found = dict(session.try_all(jobs, needs, limits(config, journal)))
-    lost = sum(isinstance(result, Lost) for result in found.values())
+    lost = [readers[position].site for position, result in found.items() if isinstance(result, Lost)]
     if lost:
         raise QuorumLost(
-            f"Expected to reach all {len(readers)} sites when they are enrolled, got {lost} that are lost to "
-            f"infrastructure; start their nodes with the label {needs.label}=<site> and run again, or leave them out "
-            "of the configuration"
+            f"Expected to reach all {len(readers)} sites when they are enrolled, got {len(lost)} lost to "
+            f"infrastructure: {named(lost)}; start their nodes with the label {needs.label}=<site> and run again, or "
+            "leave them out of the configuration"
         )
     return [found[position] for position in range(len(readers))]
 

@@ -8,17 +8,19 @@ effects of the data (an empty, tiny or one-class partition, non-finite weights) 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import final
 
 from pate.errors import QuorumLost
 from pate.files import write_atomically
+from pate.plain_text import printable
 from pipelines.config.infrastructure import FaultsConfig
 
 _IN_FILE = {"sites": "places"}
 """Fields of a plan that have another name in its file."""
+_MOST_NAMED = 5
 
 
 @final
@@ -102,6 +104,13 @@ def make_bundles(sites: Sequence[str | None], *, size: int, slots: int) -> tuple
     return bundles, at
 
 
+def named(sites: Iterable[str]) -> str:
+    """Names of sites in an error, the first few of many; they are public, in the configuration."""
+    known = [printable(site) for site in sorted(sites)]
+    more = len(known) - _MOST_NAMED
+    return ", ".join(known[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
 def require_quorum(faults: FaultsConfig, plan: Plan, present: Collection[int], *, doing: str) -> None:
     """Stop where too few teachers or sites are left.
 
@@ -126,8 +135,9 @@ def require_quorum(faults: FaultsConfig, plan: Plan, present: Collection[int], *
         ("teachers", needed_teachers, teachers, plan.teachers),
     ):
         if found < needed:
+            gone = f" (among them of {named(sites - left)})" if sites - left else ""
             raise QuorumLost(
                 f"Expected {needed} of {of} {what} to have {doing} (faults.quorum_{what}), got {found}, the others are "
-                "lost to infrastructure; nothing was released. Restart their nodes and run again (finished work is "
-                f"kept), or declare a smaller faults.quorum_{what}"
+                f"lost to infrastructure{gone}; nothing was released. Restart their nodes and run again (finished work "
+                f"is kept), or declare a smaller faults.quorum_{what}"
             )

@@ -329,6 +329,7 @@ def test_a_site_that_is_missing_at_enrolment_stops_the_run(hospitals: Hospitals,
     ended = finish(shell, hospitals, hospitals.config(hospitals.sites + "faults: {patience_seconds: 2}\n"))
     assert ended.returncode == 3, ended.stderr
     assert "Expected to reach all 3 sites" in ended.stderr
+    assert "got 1 lost to infrastructure: c;" in ended.stderr
     hospitals.add("c")
 
 

@@ -56,6 +56,15 @@ def test_too_few_sites_or_teachers_stop_a_run(faults: dict, present: set[int], r
         require_quorum(settings, PLAN, present, doing="voted")
 
 
+def test_lost_sites_are_named_the_first_few_of_many() -> None:
+    sites = [f"ward-{number:02}" for number in range(9)]
+    plan = Plan(bundles=[[n] for n in range(9)], sites=list(sites), strategy="fused", threads=1, device="cpu")
+    with pytest.raises(QuorumLost, match=r"got 8, .*\(among them of ward-04\); nothing was released"):
+        require_quorum(FaultsConfig(), plan, set(range(9)) - {4}, doing="trained")
+    with pytest.raises(QuorumLost, match=r"\(among them of ward-02, ward-03, ward-04, ward-05, ward-06 and 2 more\)"):
+        require_quorum(FaultsConfig(), plan, {0, 1}, doing="trained")
+
+
 def test_where_records_are_sent_only_teachers_count() -> None:
     plan = Plan(bundles=[[0, 1], [2]], sites=[None, None], strategy="fused", threads=1, device="cpu")
     require_quorum(FaultsConfig(quorum_teachers=2), plan, {0}, doing="trained")
