@@ -16,8 +16,9 @@ import numpy as np
 
 from pate.data.body import DETAILS
 from pate.data.files import dicom
-from pate.data.files.picture import Picture, Pixels, Unreadable, from_image, from_values, read_file
+from pate.data.files.picture import DECLARE, Picture, Pixels, Unreadable, from_image, from_values, read_file
 from pate.data.files.stored_images import FloatArray, ImageStore, StoredImages, brightness
+from pate.data.refusal import refused
 from pate.errors import InputError
 
 In = TypeVar("In")
@@ -28,6 +29,10 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", 
 IN_MEMORY = 2**26
 """Bytes of float32 above which private images are held in a file."""
 MOST_THREADS = 8
+ENOUGH = 8
+"""Images of more than 8 bits from which a range that was declared wrongly is seen."""
+LEAST_CONTRAST = 65535 // 4
+"""Brightness that some of them reach where it is right."""
 AHEAD = 4
 """Images that are decoded before they are used, for each thread."""
 BROKEN = ("missing, truncated or no image", "restore the files, or remove them from the folder or manifest")
@@ -141,13 +146,23 @@ def _pictures(paths: Sequence[str], pixels: Pixels, key: str) -> Iterator[tuple[
             return BROKEN
 
     faults: dict[int, tuple[str, str]] = {}
+    darkest, brightest, deep = 65535, 0, 0
     for row, found in enumerate(in_threads(attempt, paths)):
         if isinstance(found, tuple):
             faults[row] = found
-        elif not faults:
+            continue
+        if found.dtype == np.uint16:
+            darkest, brightest, deep = min(darkest, int(found.min())), max(brightest, int(found.max())), deep + 1
+        if not faults:
             yield row, found
     if faults:
         raise _refused(paths, faults, key)
+    if deep >= ENOUGH and pixels.window is None and (brightest < LEAST_CONTRAST or darkest > 65535 - LEAST_CONTRAST):
+        raise refused(
+            f"images of more than 8 bits in {key} that use a quarter of their range",
+            DECLARE,
+            detail=f"{key}: {deep} of {len(paths)}, values between {darkest} and {brightest} of 65535",
+        )
 
 
 def _refused(paths: Sequence[str], faults: dict[int, tuple[str, str]], key: str) -> InputError:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeAlias, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +55,15 @@ class PackedImages:
 
 
 @final
+class _OpenFile:
+    """A descriptor that is closed with the last object that holds it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        weakref.finalize(self, os.close, descriptor)
+
+
+@final
 class StoredImages(Redacted):
     """Inputs ``[N, channels, height, width]``, float32 in [0, 1], that are held in a file.
 
@@ -65,7 +75,7 @@ class StoredImages(Redacted):
     """
 
     def __init__(
-        self, file: IO[bytes], shape: tuple[int, ...], starts_N: npt.NDArray[np.int64], sizes_N: npt.NDArray[np.int64]
+        self, file: _OpenFile, shape: tuple[int, ...], starts_N: npt.NDArray[np.int64], sizes_N: npt.NDArray[np.int64]
     ) -> None:
         self._file = file
         self._one = shape
@@ -122,7 +132,7 @@ class StoredImages(Redacted):
     def _picture(self, row: int) -> Picture:
         channels, height, width = self._one
         size = int(self._sizes_N[row])
-        content = os.pread(self._file.fileno(), size, int(self._starts_N[row]))
+        content = os.pread(self._file.descriptor, size, int(self._starts_N[row]))
         deep = size == 2 * channels * height * width
         form = (height, width) if channels == 1 else (height, width, channels)
         if deep:
@@ -139,19 +149,21 @@ class ImageStore(Redacted):
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        self._file = tempfile.TemporaryFile(dir=_folder())  # noqa: SIM115 - open as long as the images are used
+        with tempfile.TemporaryFile(dir=_folder()) as file:
+            self._file = _OpenFile(os.dup(file.fileno()))
         self._shape = shape
         self._sizes: list[int] = []
 
     def add(self, picture: Picture) -> None:
         """Write the next image."""
         content = picture.tobytes()
-        self._file.write(content)
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(self._file.descriptor, rest) :]
         self._sizes.append(len(content))
 
     def images(self) -> StoredImages:
         """Return all images that were written."""
-        self._file.flush()
         sizes_N = np.array(self._sizes, dtype=np.int64)
         return StoredImages(self._file, self._shape, np.cumsum(sizes_N) - sizes_N, sizes_N)
 

@@ -210,6 +210,15 @@ def test_reasons_are_counted_in_the_private_detail(tmp_path: Path) -> None:
     assert "l.png" not in detail
 
 
+def test_a_range_that_leaves_all_images_dark_is_refused(tmp_path: Path) -> None:
+    """Twelve bits that are declared as sixteen would be nearly black."""
+    path = png_of_12_in_16_bits(tmp_path)
+    with pytest.raises(InputError, match=r"a quarter of their range; declare data\.pixels\.bits"):
+        read_images([str(path)] * 8, Pixels(height=4, width=4, channels=1, bits=16), key="data")
+    assert read(path, window=(0, 65535)).max() < 0.1, "a window is taken at its word"
+    assert read(path, bits=16).max() < 0.1, "one image may be dark"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
