@@ -190,6 +190,8 @@ ODD: dict[str, tuple[Callable[[Case], Case], str]] = {
     "plain HTTP to another machine": (
         lambda case: case.set("tracking", {"uri": "http://mlflow.example.org:5000"}), "to use https",
     ),
+    "an address of Ray's client": (lambda case: case.set("ray", {"address": "ray://x:1"}), "ray.address as host:port"),
+    "an address without a port": (lambda case: case.set("ray", {"address": "cluster"}), "ray.address as host:port"),
     "a part that cannot be imported": (
         lambda case: case.set("teachers", {"model": {"kind": "estimator", "estimator": "no_such_module:make"}}),
         "no_such_module:make",
@@ -227,7 +229,7 @@ def test_a_run_is_refused_in_the_words_of_validate_and_before_any_charge(
     assert _said(capsys, "validate", path) == (2, refused)
     doctor, findings = _said(capsys, "doctor", path)
     assert doctor == 2
-    if not name.startswith("plain HTTP"):  # in words of its own
+    if not name.startswith(("plain HTTP", "an address")):  # in words of its own
         assert refused.removeprefix("pate: error: ") in findings
 
 
