@@ -1,6 +1,7 @@
 """Fresh runs of the demo: mean, standard deviation and worst class of the student's accuracy, and seconds.
 
-    python tests/benchmarks/demo_runs.py --rows docs/reference/demo_runs.json --readme docs/reference/results.md
+    python tests/benchmarks/demo_runs.py --rows docs/reference/demo_runs.json --table docs/reference/results.md \\
+        --readme README.md --config configs/digits.yaml
 
 Every run is that of ``pate run configs/digits.yaml`` with the next seed and noise of its own, so its labels differ from
 those of every other run; ``pate sweep`` does them on one Ray. ``--tree`` runs the checkout of another commit, whose row
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from pate.accounting.rounding import up
 from pipelines.results.sweep import member_of
 from pipelines.results.table import machine, write
 from pipelines.storage.home import Home
@@ -54,6 +57,8 @@ def _measured(folder: RunFolder) -> dict[str, Any]:
         "seed": member.seed,
         "accuracy": content["accuracy"],
         "classes": content["class_accuracy"],
+        "epsilon": facts["epsilon"],
+        "delta": facts["delta"],
         "labels": member.metrics.value.label_accuracy,
         "alarms": len(facts.get("student_check", {}).get("alarms", ())),
         "seconds": 60 * member.minutes,
@@ -107,23 +112,51 @@ def table(rows: list[dict[str, Any]]) -> str:
     )
 
 
+def sentence(row: dict[str, Any]) -> str:
+    """The last row in words."""
+    runs = row["runs"]
+    accuracy = np.array([run["accuracy"] for run in runs])
+    worst = np.array([min(run["classes"]) for run in runs])
+    return (
+        f"student {accuracy.mean():.0%} correct on average over {len(runs)} fresh runs (standard deviation "
+        f"{accuracy.std(ddof=1):.0%}, lowest {accuracy.min():.0%}), its worst class {worst.mean():.0%}"
+    )
+
+
+def write_expected(config: Path, row: dict[str, Any]) -> None:
+    """Put the figures into the line of a configuration that begins with ``# Expected:``."""
+    text = config.read_text(encoding="utf-8")
+    cost = f"epsilon {up(row['runs'][0]['epsilon'])} at delta {row['runs'][0]['delta']:g}"
+    expected = f"# Expected: {cost}; {sentence(row)}; under a minute on two cores."
+    config.write_text(re.sub(r"^# Expected:.*$", expected, text, count=1, flags=re.MULTILINE), encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--runs", type=int, default=20, help="0 takes the rows as they are")
     parser.add_argument("--tree", type=Path, default=ROOT, help="checkout that runs")
     parser.add_argument("--home", type=Path, help="PATE_HOME of the runs, kept; without it they are removed")
     parser.add_argument("--name", default="now", help="of the row")
     parser.add_argument("--rows", type=Path, required=True, help="JSON file of all rows")
-    parser.add_argument("--readme", type=Path, help="write the table between its markers")
+    parser.add_argument("--table", type=Path, help="write the table between its markers")
+    parser.add_argument("--readme", type=Path, help="write the last row in words between its markers")
+    parser.add_argument("--config", type=Path, help="write the same into the line that begins with # Expected:")
     asked = parser.parse_args()
     tree = asked.tree.resolve()
-    with tempfile.TemporaryDirectory() as temporary:
-        runs = runs_of(tree, asked.home or Path(temporary), asked.runs)
-    rows = merged(asked.rows, {"name": asked.name, "commit": commit_of(tree), "runs": runs})
+    if asked.runs:
+        with tempfile.TemporaryDirectory() as temporary:
+            runs = runs_of(tree, asked.home or Path(temporary), asked.runs)
+        rows = merged(asked.rows, {"name": asked.name, "commit": commit_of(tree), "runs": runs})
+    else:
+        rows = json.loads(asked.rows.read_text())
     text = table(rows)
     print(text)
+    if asked.table:
+        write(asked.table, text, START, END)
     if asked.readme:
-        write(asked.readme, text, START, END)
+        write(asked.readme, f"The demo: {sentence(rows[-1])} ([runs](docs/reference/results.md#the-demo)).", START, END)
+    if asked.config:
+        write_expected(asked.config, rows[-1])
 
 
 if __name__ == "__main__":
