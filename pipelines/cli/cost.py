@@ -41,11 +41,15 @@ def cost(
     ] = None,
     run: Annotated[
         str | None,
-        typer.Option(help="instead: votes and mechanism of a run in PATE_HOME", autocompletion=complete_run),
+        typer.Option(
+            help="instead: votes and mechanism of a run in PATE_HOME",
+            autocompletion=complete_run,
+            rich_help_panel=VOTES,
+        ),
     ] = None,
     mechanism: Annotated[
         Mechanism,
-        typer.Option(help="mechanism that answered the queries", rich_help_panel=VOTES, rich_help_panel=CAMPAIGN),
+        typer.Option(help="mechanism that answered the queries", rich_help_panel=CAMPAIGN),
     ] = Mechanism.GNMAX,
     sigma: Annotated[float | None, typer.Option(help="noise of the argmax, votes", rich_help_panel=CAMPAIGN)] = None,
     threshold: Annotated[
