@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -312,3 +313,31 @@ def test_no_private_cell_changes_the_recognised_format(place: Path, cell: bytes)
         if cell.isascii():
             assert (place / "mine" / "mine.yaml").read_text() == before
             (place / "mine").rename(place / f"{column}")
+
+
+@pytest.mark.slow
+def test_the_printed_commands_lead_from_german_files_to_a_student(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One hospital writes categories in its own way: it is told, and nothing public shows it."""
+    (place / "public.csv").write_bytes(german(patients(150, 5000)).encode("cp1252"))
+    for name, first in (("north.csv", 100), ("south.csv", 900)):
+        own = patients(200, first)
+        if name == "south.csv":
+            own["geschlecht"] = own["geschlecht"].map({"männlich": "CANARY-M", "weiblich": "weiblich"})
+        (place / name).write_bytes(german(own).encode("cp1252"))
+    assert new("--from", "south.csv", private="north.csv") == 0
+    steps = re.findall(r"^ +pate (.+)$", capsys.readouterr().out, flags=re.MULTILINE)
+    assert [step.split()[0] for step in steps] == ["validate", "run", "report"]
+    for step in ("doctor mine/mine.yaml", *steps):
+        assert run(step.split()) == 0, capsys.readouterr().err
+        printed = capsys.readouterr()
+        assert "warning" not in (printed.out + printed.err).lower()
+        assert "CANARY" not in printed.out + printed.err
+    (note,) = (place / "home").glob("runs/*/private/incidents/unknownvalues*")
+    assert run(["incident", note.name]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"site 'site_2', column 'geschlecht': \d+ of 200 values are unknown: 'CANARY-M'", said)
+    assert "site_1" not in said
+    public = [path for path in (place / "home").rglob("*") if path.is_file() and "private" not in path.parts]
+    assert not any(b"CANARY" in path.read_bytes() for path in public)
