@@ -61,12 +61,12 @@ def _row(folder: RunFolder) -> RunRow:
     started = _started(folder)
     try:
         settings = json.loads(folder.settings_file.read_text()) if folder.settings_file.exists() else {}
-        name = {"run_id": folder.run_id, "config": settings.get("name"), "seed": settings.get("seed")}
+        name: dict[str, Any] = {"run_id": folder.run_id, "config": settings.get("name"), "seed": settings.get("seed")}
         if not folder.summary_file.exists():
             return RunRow(**name, state=_stage(folder), started=started)
         facts: Mapping[str, Any] = json.loads(folder.summary_file.read_text())
         cost = {key: facts[key] for key in ("epsilon", "delta", "unit", "secure_noise")}
-        return RunRow(**name, **cost, state=FINISHED, accuracy=facts["student_accuracy"], started=started)
+        return RunRow(**name, **cost, state=FINISHED, accuracy=facts.get("student_accuracy"), started=started)
     except (OSError, ValueError, KeyError, AttributeError):
         return RunRow(run_id=folder.run_id, config=None, seed=None, state=UNREADABLE, started=started)
 
