@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 
 import nbformat
@@ -55,6 +56,13 @@ def test_the_spend_of_a_run_is_shown(finished, tmp_path: Path, monkeypatch: pyte
     assert summary["run_id"] in shown
     assert f"{summary['epsilon']:.6f}"[:-1] in shown
     assert "pate-smoke" in shown
+    meaning = json.loads((shell.home / "runs" / summary["run_id"] / "public" / "report.json").read_text())["meaning"]
+    for number in (
+        meaning["best_guess"][0]["with"],
+        meaning["attack"]["true_positive"],
+        meaning["largest_odds_factor"],
+    ):
+        assert str(number)[:5] in shown, "the report's numbers, not others"
     assert shell.files() == before, "an analyst changes nothing"
 
 
