@@ -106,7 +106,7 @@ class Look:
         if self.said is not None:
             return f"named as {self.said}"
         if self.different <= 1:
-            return f"{'the same value' if self.different else 'empty'} in every public record"
+            return "one value in all public records that have any" if self.different else "empty in every public record"
         return f"{self.kind}, {self.different} different values{self._reason()}"
 
     def _reason(self) -> str:

@@ -47,6 +47,7 @@ class Plan:
         recognised: the parts of the format that were recognised in public files, in words.
         notes: lines about public labels.
         labels_missing: ``True`` if evaluation records without a label are left out.
+        by_unit: ``True`` if the public files are divided by units, which have several records there.
         benchmark: name of the public set that the private files are, or ``None``.
         sites: number of sites, 0 where none is known.
         teachers: number of teachers.
@@ -63,6 +64,7 @@ class Plan:
     recognised: str
     notes: tuple[str, ...]
     labels_missing: bool
+    by_unit: bool
     benchmark: str | None
     sites: int
     teachers: int
@@ -102,6 +104,9 @@ def plan(wish: Wish) -> Plan:
     else:  # hospitals that only a private column names are not counted: they would become public
         sites = table[wish.site].nunique() if source is not None else 0
     pool, evaluation = _sizes(0 if drawn else seen.records, seen.held, len(table), drawn=drawn)
+    by_unit = bool(wish.public and not wish.evaluation) and max(seen.of_a_unit, default=0) > 1
+    if by_unit:  # a unit that is divided loses its other records
+        pool = max(1, pool - (pool % seen.of_a_unit[0] if len(seen.of_a_unit) == 1 else seen.of_a_unit[-1] - 1))
     left = groups - (pool + evaluation if drawn else 0)
     first = first_campaign(units=int(groups), left=int(left), sites=int(sites), pool=pool)
     return Plan(
@@ -116,6 +121,7 @@ def plan(wish: Wish) -> Plan:
         recognised=seen.recognised,
         notes=seen.notes,
         labels_missing=seen.labels_missing,
+        by_unit=by_unit,
         benchmark=None if source is None else source.name,
         sites=int(sites),
         teachers=first.teachers,

@@ -86,6 +86,8 @@ def _files(found: Plan) -> list[str]:
         else:
             lines.append("  # evaluation_files: [...]  # public records with labels, to evaluate the student;")
             lines.append("  # without them, a part of pool_files is set aside for it, and its labels are used")
+    if found.by_unit:
+        lines.append("  split: {by: unit, seed: 0}  # nobody is in the pool and in the evaluation set")
     lines.append(f"  pool: {found.pool}  # size of the public pool")
     lines.append(f"  evaluation: {found.evaluation}  # labelled public records, used once, at the end")
     return lines

@@ -37,6 +37,7 @@ class PublicLook:
         recognised: the parts of the format that were recognised, in words; empty: none.
         notes: lines about labels.
         labels_missing: ``True`` if evaluation records lack a label.
+        of_a_unit: different numbers of the pool's records with one unit; empty where its files carry no units.
     """
 
     usual: FileFormat
@@ -48,6 +49,7 @@ class PublicLook:
     recognised: str = ""
     notes: tuple[str, ...] = ()
     labels_missing: bool = False
+    of_a_unit: tuple[int, ...] = ()
 
 
 def look_at_public(wish: Wish, shown: tuple[Path, ...], option: str) -> PublicLook:
@@ -97,7 +99,15 @@ def look_at_public(wish: Wish, shown: tuple[Path, ...], option: str) -> PublicLo
         recognised=_recognised(named[0][1], forms[0], wish),
         notes=notes,
         labels_missing=missing > 0,
+        of_a_unit=_of_a_unit(wish, pool),
     )
+
+
+def _of_a_unit(wish: Wish, pool: list[pd.DataFrame]) -> tuple[int, ...]:
+    if not pool or wish.unit is None or any(wish.unit not in table.columns for table in pool):
+        return ()
+    counts = pd.concat([canonical(table[wish.unit]) for table in pool]).value_counts()
+    return tuple(sorted({int(count) for count in counts}))
 
 
 def _has_signs(path: Path) -> bool:

@@ -18,6 +18,9 @@ from pipelines.cli.output import print_json
 if TYPE_CHECKING:
     from pipelines.authoring.new_images import ImageWish
 
+if TYPE_CHECKING:
+    from pipelines.authoring.columns_seen import Look
+
 STUDY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 CONSORTIUM = re.compile(r"[a-z0-9][a-z0-9_-]{0,52}")
 
@@ -114,12 +117,12 @@ def new(
     for note in () if as_json else (*recognised, *found.notes):
         print(printable(note), file=sys.stderr)
     for one in () if as_json else found.looks:
-        print(f"  {printable(one.name)}: {printable(one.description())} -> {one.role}", file=sys.stderr)
+        print(f"  {printable(one.name)}: {printable(one.description())} -> {_role(one)}", file=sys.stderr)
     ready = found.benchmark is not None or bool(found.wish.public)
     steps = _study_steps(path, run_id, ready=ready)
     write_atomically(folder / "STEPS.md", f"# Steps to a student\n\n{steps}")
     if as_json:
-        columns_found = [{"name": one.name, "looks": one.description(), "role": one.role} for one in found.looks]
+        columns_found = [{"name": one.name, "looks": one.description(), "role": _role(one)} for one in found.looks]
         notes = [*recognised, *found.notes]
         print_json({"config": str(path), "run_id": run_id, "ready": ready, "columns": columns_found, "notes": notes})
         return
@@ -214,6 +217,11 @@ def schema(
     from pipelines.config.experiment import json_schema
 
     print(json.dumps(json_schema(), indent=2))
+
+
+def _role(look: Look) -> str:
+    """Return the role of a column for people, to whom codes are categories."""
+    return "categorical" if look.role == "codes" else look.role
 
 
 def _study_steps(path: Path, run_id: str, *, ready: bool, about: str = "the columns") -> str:

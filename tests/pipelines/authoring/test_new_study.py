@@ -205,7 +205,7 @@ def test_ids_dates_and_free_text_are_left_out_with_a_reason(place: Path, capsys:
         ("aufnahme", "derive an age"),
         ("wann", "derive an age"),
         ("brief", "probably an id"),
-        ("immer", "the same value in every public record"),
+        ("immer", "one value in all public records that have any"),
     ):
         (line,) = (line for line in said.splitlines() if line.startswith(f"  {name}: "))
         assert reason in line
@@ -281,6 +281,21 @@ def test_a_threshold_with_decimal_commas(place: Path) -> None:
     private = pd.read_csv(place / "private.csv", sep=";", decimal=",")
     labels_N = load_study(load(place / "mine" / "mine.yaml")).held_here.labels_N
     assert labels_N.tolist() == (private["crp"] > 7.5).astype(int).tolist()
+
+
+def test_patients_with_several_public_records_are_not_divided(place: Path) -> None:
+    table = pd.read_csv(place / "public.csv")
+    table["pid"] = [f"Q{row // 2 if row > 5 else 0}" for row in range(len(table))]
+    table.to_csv(place / "public.csv", index=False)
+    assert new() == 0
+    config = load(place / "mine" / "mine.yaml")
+    assert written(place).split.by == "unit"
+    study = load_study(config)
+    assert (len(study.pool), len(study.evaluation)) == (95, 50)
+    assert study.evaluation.units_E is not None
+    rows = pd.read_csv(place / "public.csv").groupby("pid").size()
+    units, counts = np.unique(study.evaluation.units_E, return_counts=True)
+    assert (counts == rows[units]).sum() >= len(units) - 1, "all but the last unit are whole"
 
 
 def test_a_rare_class_is_said_before_anything_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
