@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pate.defaults import VERSION
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from pate.shortcuts import audit, calibrate, compare, epsilon, plan
     from pate.votes import VoteMatrix
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "Account",

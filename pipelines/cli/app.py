@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-import pate
+from pate.defaults import VERSION
 from pate.errors import InputError, InternalError, PateError, QuorumLost
 from pipelines.cli.commands import WIDEST, Commands, add_commands
 from pipelines.storage.failures import as_public, install_hooks
@@ -32,7 +32,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"pate {pate.__version__}")
+        print(f"pate {VERSION}")
         raise typer.Exit
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -86,7 +87,8 @@ def resumable(words: Sequence[str]) -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal interrupted
         if not interrupted:
-            sys.stderr.write("\npate: interrupted, stopping\n")
+            with suppress(OSError, ValueError):  # not by the stream, which may be in the middle of a write
+                os.write(sys.stderr.fileno(), b"\npate: interrupted, stopping\n")
         interrupted = True
         raise KeyboardInterrupt
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, final
 
-import pate
 from pate.data import Study
+from pate.defaults import VERSION
 from pate.errors import RecordsRefused
 from pate.features import PackedEncoder
 from pate.files import write_atomically
@@ -122,4 +122,4 @@ def record_configuration(run: Run) -> None:
 
 def versions() -> dict[str, str]:
     """Versions of the software that the guarantee depends on."""
-    return {"python": platform.python_version(), "pate": pate.__version__, **{name: version(name) for name in PACKAGES}}
+    return {"python": platform.python_version(), "pate": VERSION, **{name: version(name) for name in PACKAGES}}

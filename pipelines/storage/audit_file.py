@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pate
+from pate.defaults import VERSION
 from pate.files import write_atomically
 
 AUDIT_FILE = "audit.json"
@@ -25,7 +25,7 @@ def keep_audit(base: Path, findings: list[dict[str, Any]]) -> dict[str, Any]:
     """
     base.mkdir(parents=True, exist_ok=True)
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    content = {"created": created, "pate": pate.__version__, "findings": findings}
+    content = {"created": created, "pate": VERSION, "findings": findings}
     write_atomically(base / AUDIT_FILE, json.dumps(content, indent=1))
     return content
 
