@@ -64,11 +64,13 @@ def look_at(paths: Sequence[str]) -> SeenImages:
     if not glances:
         raise expected("readable public images", "check the files of --public", unreadable=len(chosen))
     side = min(LARGEST_SIDE, int(np.median([glance.side for glance in glances])))
+    bits, window = _range(glances)
     pixels = Pixels(
         height=max(1, side),
         width=max(1, side),
         channels=3 if any(glance.coloured for glance in glances) else 1,
-        **_range(glances),
+        bits=bits,
+        window=window,
     )
     brightness = read_images(chosen, pixels, key="--public")
     return SeenImages(
@@ -79,18 +81,18 @@ def look_at(paths: Sequence[str]) -> SeenImages:
     )
 
 
-def _range(glances: Sequence[_Glance]) -> dict[str, object]:
-    """Return the key that declares the range of deep images, if there are any."""
+def _range(glances: Sequence[_Glance]) -> tuple[int | None, tuple[float, float] | None]:
+    """Return the bits or the window of deep images, if there are any."""
     deep = [glance for glance in glances if glance.highest is not None]
     if not deep:
-        return {}
+        return None, None
     lowest = min(glance.lowest or 0 for glance in deep)
     highest = max(glance.highest or 0 for glance in deep)
     if not any(glance.floats for glance in deep) and lowest >= 0:
-        return {"bits": next(bits for bits in _BITS if highest < 2**bits)}
+        return next(bits for bits in _BITS if highest < 2**bits), None
     if lowest >= 0 and highest <= 1:
-        return {"window": (0.0, 1.0)}
-    return {"window": (float(np.floor(lowest)), float(np.ceil(max(highest, lowest + 1))))}
+        return None, (0.0, 1.0)
+    return None, (float(np.floor(lowest)), float(np.ceil(max(highest, lowest + 1))))
 
 
 def _glance(path: str) -> _Glance | None:

@@ -83,9 +83,12 @@ def are_images(private: Sequence[Path], public: Sequence[Path]) -> bool:
     return any(path.is_dir() for path in private) or any(path.is_dir() or _is_manifest(path) for path in public)
 
 
-def manifest_columns(**names: str | None) -> ManifestColumns | None:
+def manifest_columns(
+    *, path: str | None, label: str | None, unit: str | None, site: str | None, contains: str | None
+) -> ManifestColumns | None:
     """Return the columns that were named; ``None`` if none was."""
-    return ManifestColumns(**names) if any(name is not None for name in names.values()) else None
+    found = ManifestColumns(path=path, label=label, unit=unit, site=site, contains=contains)
+    return None if found == ManifestColumns() else found
 
 
 def _is_manifest(path: Path) -> bool:
