@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pate.data import PublicPool, Study
 from pate.data.origin import FILE_BITS
-from pipelines.config.data import Files, FilesData
+from pipelines.config.data import Files, FilesData, NpzData
 from pipelines.config.experiment import Config
 
 
@@ -19,6 +19,8 @@ def place_in_pool(config: Config, study: Study, position: int) -> dict[str, str 
     data = config.data
     if not isinstance(data, FilesData) or not data.pool_files:
         return {}
+    if isinstance(data, NpzData) and len({file.site for file in data.pool_files}) > 1:
+        return {}  # archives are numbered for each site
     return _place(study.pool, data.pool_files, data.folder, position)
 
 
