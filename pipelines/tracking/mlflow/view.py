@@ -13,7 +13,7 @@ _COLUMNS = (
     "tags.`delta`",
     "tags.`privacy_unit`",
     "metrics.`student_accuracy`",
-    "metrics.`student_balanced_accuracy`",
+    "metrics.`student_worst_class_accuracy`",
 )
 
 
