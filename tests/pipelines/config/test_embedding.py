@@ -21,11 +21,12 @@ from pate.data.columns import LabelRule
 from pate.data.encoding import Missing, NumericColumns
 from pate.data.files.images import Pixels
 from pate.data.files.table_file import FileFormat, Join
+from pate.errors import InputError
 from pate.features import diffusion, representations
 from pate.models import specs
 from pate.student import FixMatch, PseudoLabel, learners
 from pate.student import specs as student_specs
-from pipelines.config.experiment import json_schema, load
+from pipelines.config.experiment import Config, json_schema, load
 
 ROOT = Path(__file__).parents[3]
 GOLDEN: dict[str, Any] = json.loads((ROOT / "tests" / "golden" / "config_content.json").read_text())
@@ -117,3 +118,30 @@ def test_shipped_configurations_keep_their_content_and_run_ids(name: str) -> Non
     config = load(ROOT / "configs" / name)
     assert config.content() == GOLDEN[name]["content"]
     assert config.run_id == GOLDEN[name]["run_id"]
+
+
+@pytest.mark.parametrize("key", ["teachers.training.balanced", "student.spec.train.balanced", "student.spec.warm_up"])
+def test_a_later_field_of_a_library_class_changes_the_id_where_it_is_used_alone(key: str) -> None:
+    *way, name = key.split(".")
+    off, on = (0.0, 0.3) if name == "warm_up" else (False, True)
+
+    def changed(value: object) -> Config:
+        content = yaml.safe_load((ROOT / "configs" / "digits.yaml").read_text())
+        section = content
+        for step in way:
+            section = section[step]
+        section[name] = value
+        return Config.model_validate(content)
+
+    plain = load(ROOT / "configs" / "digits.yaml")
+    assert changed(off).content() == plain.content()
+    assert name not in str(plain.model_dump())
+    assert changed(on).run_id != plain.run_id
+    assert f"'{name}': {on}" in str(changed(on).content())
+
+
+def test_an_encoder_without_labels_is_not_balanced() -> None:
+    features = {"kind": "simclr", "augmentation": {}, "model": {"kind": "cnn"}}
+    train = {"steps": 2, "batch_size": 8, "balanced": True}
+    with pytest.raises(InputError, match="balanced"):
+        load(ROOT / "configs" / "digits.yaml", {"features": {**features, "train": train}})
