@@ -120,10 +120,10 @@ class ColumnEncoder:
             InputError: a missing column, text where numbers are declared, or a missing or unknown value whose policy
                 is to refuse it; a count in public, rows in the private detail.
         """
-        parts = [_encode_numbers(code, table, key) for code in self.numeric]
-        parts += [encode_categories(code, table, key) for code in self.categorical]
         with np.errstate(over="ignore"):  # non-finite values are refused later
-            return np.concatenate(parts, axis=1).astype(np.float32)
+            parts = [_encode_numbers(code, table, key).astype(np.float32) for code in self.numeric]
+        parts += [encode_categories(code, table, key).astype(np.float32) for code in self.categorical]
+        return np.concatenate(parts, axis=1)
 
 
 def fit_encoder(
