@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from pate.data.body import DETAILS
 from pate.data.files import dicom
@@ -31,7 +32,8 @@ IN_MEMORY = 2**26
 MOST_THREADS = 8
 ENOUGH = 8
 """Images of more than 8 bits from which a range that was declared wrongly is seen."""
-LEAST_CONTRAST = 65535 // 4
+FULL = 65535
+LEAST_CONTRAST = FULL // 4
 """Brightness that some of them reach where it is right."""
 AHEAD = 4
 """Images that are decoded before they are used, for each thread."""
@@ -146,22 +148,34 @@ def _pictures(paths: Sequence[str], pixels: Pixels, key: str) -> Iterator[tuple[
             return BROKEN
 
     faults: dict[int, tuple[str, str]] = {}
-    darkest, brightest, deep = 65535, 0, 0
+    darkest, brightest = [], []
     for row, found in enumerate(in_threads(attempt, paths)):
         if isinstance(found, tuple):
             faults[row] = found
             continue
         if found.dtype == np.uint16:
-            darkest, brightest, deep = min(darkest, int(found.min())), max(brightest, int(found.max())), deep + 1
+            darkest.append(int(found.min()))
+            brightest.append(int(found.max()))
         if not faults:
             yield row, found
     if faults:
         raise _refused(paths, faults, key)
-    if deep >= ENOUGH and pixels.window is None and (brightest < LEAST_CONTRAST or darkest > 65535 - LEAST_CONTRAST):
+    if len(darkest) >= ENOUGH:
+        _require_contrast(np.array(darkest), np.array(brightest), pixels, key)
+
+
+def _require_contrast(
+    darkest_D: npt.NDArray[np.int64], brightest_D: npt.NDArray[np.int64], pixels: Pixels, key: str
+) -> None:
+    """Refuse deep images that are all nearly black or white, or mostly without any contrast: their range is wrong."""
+    narrow = brightest_D.max() < LEAST_CONTRAST or darkest_D.min() > FULL - LEAST_CONTRAST
+    clipped = int(((darkest_D == FULL) | (brightest_D == 0)).sum())
+    if (narrow and pixels.window is None) or 2 * clipped > len(darkest_D):
         raise refused(
             f"images of more than 8 bits in {key} that use a quarter of their range",
             DECLARE,
-            detail=f"{key}: {deep} of {len(paths)}, values between {darkest} and {brightest} of 65535",
+            detail=f"{key}: {len(darkest_D)} images, values between {darkest_D.min()} and {brightest_D.max()} of {FULL}, "
+            f"{clipped} all black or white",
         )
 
 

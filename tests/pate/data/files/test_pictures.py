@@ -219,6 +219,14 @@ def test_a_range_that_leaves_all_images_dark_is_refused(tmp_path: Path) -> None:
     assert read(path, bits=16).max() < 0.1, "one image may be dark"
 
 
+def test_a_window_that_leaves_most_images_without_contrast_is_refused(tmp_path: Path) -> None:
+    """A window of floats makes whole numbers white."""
+    paths = [str(png_of_12_in_16_bits(tmp_path))] * 8
+    with pytest.raises(InputError, match=r"a quarter of their range") as caught:
+        read_images(paths, Pixels(height=4, width=4, channels=1, window=(-2, -1)), key="data")
+    assert "8 all black or white" in (caught.value.private_detail or "")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
