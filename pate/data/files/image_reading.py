@@ -174,8 +174,8 @@ def _require_contrast(
         raise refused(
             f"images of more than 8 bits in {key} that use a quarter of their range",
             DECLARE,
-            detail=f"{key}: {len(darkest_D)} images, values between {darkest_D.min()} and {brightest_D.max()} of {FULL}, "
-            f"{clipped} all black or white",
+            detail=f"{key}: {len(darkest_D)} images, values between {darkest_D.min()} and {brightest_D.max()} of "
+            f"{FULL}, {clipped} all black or white",
         )
 
 
