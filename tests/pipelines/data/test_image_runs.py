@@ -12,6 +12,7 @@ from PIL import Image
 from pate.data.files import image_reading
 from pipelines.cli.app import run
 from pipelines.config.experiment import load
+from pipelines.data.sources import load_study
 from pipelines.progress import Quiet
 from pipelines.run.label_and_train import votes_before_charge
 
@@ -73,3 +74,30 @@ def test_private_images_without_a_range_are_refused_in_the_one_sentence(
     (incident,) = (tmp_path / "home").rglob("incidents/*")
     assert "12 of 12: more than 8 bits without a range; declare data.pixels.bits" in incident.read_text()
     assert CANARY in incident.read_text()
+
+
+NIH = (
+    "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
+    "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y],"
+)
+"""First line of ChestX-ray14's own table: commas inside names, and one after the last."""
+
+
+def test_the_shipped_study_of_images_reads_a_table_of_chest_x_rays_as_it_is(tmp_path: Path) -> None:
+    for place, count, first in (("hospital", 30, 0), ("public", 20, 100)):
+        lines = [NIH]
+        for number in range(count):
+            patient, name = first + number // 2, f"{first + number // 2:08d}_{number % 2:03d}.png"
+            (tmp_path / place / f"images_00{number % 3}" / "images").mkdir(parents=True, exist_ok=True)
+            grey = np.random.default_rng(first + number).integers(0, 256, (90, 80), dtype=np.uint8)
+            Image.fromarray(grey).save(tmp_path / place / f"images_00{number % 3}" / "images" / name)
+            finding = ("No Finding", "Effusion", "Mass|Effusion")[number % 3]
+            lines.append(f"{name},{finding},0,{patient},58,M,PA,2682,2749,0.143,0.143,")
+        (tmp_path / place / "Data_Entry_2017.csv").write_text("\n".join(lines) + "\n")
+    shipped = Path(__file__).parents[3] / "configs" / "chest_xrays.yaml"
+    text = shipped.read_text().replace("pool: 3000", "pool: 12").replace("evaluation: 1000", "evaluation: 8")
+    (tmp_path / "mine.yaml").write_text(text.replace("max_asked: 200", "max_asked: 10"))
+    study = load_study(load(tmp_path / "mine.yaml"))
+    assert study.input_shape == (1, 64, 64)
+    assert study.held_here.labels_N.tolist() == [0, 1, 1] * 10
+    assert len(set(study.held_here.units_N.tolist())) == 15
