@@ -39,28 +39,41 @@ def refusal(
 
 
 def _lines(content: dict[str, Any], faults: list[ErrorDetails], meanings: Meanings) -> list[str]:
-    """One line per fault; what a value might be instead, where it may have several types, is one fault."""
-    by_key: dict[tuple[str, bool], list[ErrorDetails]] = {}
+    """One line per fault.
+
+    The types that a value may have are one fault, and so are the keys that a section lacks. A misspelled key is not
+    missing too.
+    """
+    values: dict[str, list[ErrorDetails]] = {}
+    missing: dict[str, list[str]] = {}
+    meant: set[str] = set()
+    lines: dict[str, list[str]] = {}
     for fault in faults:
         key = ".".join(_keys(content, fault))
-        by_key.setdefault((key, fault["type"] not in ("missing", *_UNKNOWN, "value_error")), []).append(fault)
-    lines: list[str] = []
-    for (key, is_value), own in by_key.items():
-        if is_value:
-            lines.append(_value_line(key, own))
+        section = key.rpartition(".")[0]
+        if fault["type"] == "missing":
+            missing.setdefault(section, []).append(key)
+            lines.setdefault(f"missing in {section}", [])
+        elif fault["type"] in _UNKNOWN:
+            found = meanings.of_key(fault["loc"])
+            meant.add(f"{section}.{found}".removeprefix("."))
+            remedy = "remove it or correct its spelling" if found is None else f"did you mean {found}?"
+            lines.setdefault(key, []).append(f"unknown key {key}={_shown(fault['input'])}; {remedy}")
+        elif fault["type"] == "value_error":
+            lines.setdefault(key, []).append(f"{key + ': ' if key else ''}{_message(fault)}")
         else:
-            lines += [_line(key, fault, meanings) for fault in own]
-    return list(dict.fromkeys(" ".join(line.split()) for line in lines))
-
-
-def _line(key: str, fault: ErrorDetails, meanings: Meanings) -> str:
-    if fault["type"] in _UNKNOWN:
-        meant = meanings.of_key(fault["loc"])
-        remedy = "remove it or correct its spelling" if meant is None else f"did you mean {meant}?"
-        return f"unknown key {key}={_shown(fault['input'])}; {remedy}"
-    if fault["type"] == "missing":
-        return f"missing key {key}; add it, see `pate schema` for its meaning"
-    return f"{key + ': ' if key else ''}{_message(fault)}"
+            values.setdefault(key, []).append(fault)
+            lines.setdefault(key, [])
+    for section, keys in missing.items():
+        others = [key for key in keys if key not in meant]
+        if others:
+            them = "it" if len(others) == 1 else "them"
+            text = f"missing key {', '.join(others)}; add {them}, see `pate schema` for the meaning"
+            lines[f"missing in {section}"].append(text)
+    for key, own in values.items():
+        if not any(other.startswith(f"{key}.") for other in values):  # the fault of an item says more
+            lines[key].append(_value_line(key, own))
+    return list(dict.fromkeys(" ".join(line.split()) for found in lines.values() for line in found))
 
 
 def _value_line(key: str, faults: list[ErrorDetails]) -> str:

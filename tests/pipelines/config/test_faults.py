@@ -69,11 +69,30 @@ def test_one_fault_stays_one_line_and_nothing_is_guessed_from_afar(tmp_path: Pat
 
 def test_a_value_that_may_have_several_types_is_one_fault(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
-    path.write_text(SMOKE.replace("kind: logistic", "kind: logistic, input_mean: [a]", 1))
+    path.write_text(SMOKE.replace("kind: logistic", "kind: logistic, input_mean: many", 1))
     with pytest.raises(InputError) as error:
         load(path)
     assert "\n" not in str(error.value)
     assert " or: " in str(error.value)
+
+
+def test_the_keys_that_a_section_lacks_are_one_fault(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(SMOKE + "features: {kind: simclr}\n")
+    with pytest.raises(InputError) as error:
+        load(path)
+    keys = "features.model, features.train, features.augmentation"
+    assert str(error.value) == f"{path}: missing key {keys}; add them, see `pate schema` for the meaning"
+
+
+def test_a_misspelled_key_is_not_missing_too(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(SMOKE.replace("max_asked", "max_aksed", 1))
+    with pytest.raises(InputError) as error:
+        load(path)
+    text = str(error.value)
+    assert text.startswith(f"{path}: unknown key labelling.max_aksed=")
+    assert text.endswith("did you mean max_asked?")
 
 
 def test_a_text_of_the_file_cannot_begin_a_line(tmp_path: Path) -> None:
