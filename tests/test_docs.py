@@ -72,10 +72,11 @@ def commands(page: Path) -> Iterator[list[str]]:
 def known() -> dict[str, set[str]]:
     """Return the options of each command, by its whole name."""
     whole = root()
-    return {
+    options = {
         name: {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         for name, command in [("pate", whole), *loaded(whole)]
     }
+    return {**options, "pate configs": options["pate configs list"]}  # which it is by default
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -10,6 +10,7 @@ import typer
 from pate.errors import expected
 from pipelines.cli.arguments import ConfigsArgument, JsonOption, RunsArgument
 from pipelines.cli.output import print_json, print_table
+from pipelines.cli.runs import resumable
 from pipelines.config.shipped import find_config, shown
 from pipelines.storage.home import Home, home
 from pipelines.storage.run_folder import RunFolder
@@ -47,28 +48,31 @@ def sweep(
     swept = [(path, sweeps.members(path, seeds)) for path in paths]
     progress: Any = Quiet() if as_json else Terminal()
     rows: list[dict[str, Any]] = []
-    for path, own in swept:
-        command = f"pate sweep {shown(path)} --seeds {seeds}" + (f" --parallel {parallel}" if parallel > 1 else "")
-        tracking = own[0].tracking
-        where = destination(tracking.uri, home=home(), experiment=tracking.experiment)
-        latest = None
-        for latest, members in sweeps.sweep(own, home(), command, parallel=parallel):
-            row = latest.released.value
-            progress.line("sweep", f"{row.config}: {len(row.seeds)} of {seeds} runs, {row.accuracy_mean:.1%}")
-            folders = [RunFolder(home(), member.facts.value["run_id"]).public for member in members]
-            deliver_sweep(where, track_sweep(home(), own, latest.released), folders)
-            if results is None:
-                continue
-            kept = sweeps.merge(results, latest)
-            if readme is not None:
-                write(readme, table(kept), SWEEP_START, SWEEP_END)
-            if compare is not None:
-                write(compare, comparison(kept), OURS_START, OURS_END)
-            if plots is not None:
-                plot(kept, plots / "accuracy_epsilon.svg")
-                plot(kept, plots / "accuracy_labels.svg", x="labels")
-        if latest is not None:
-            rows.append(latest.to_dict())
+    files = {"results": results, "readme": readme, "compare": compare, "plots": plots}
+    words = [word for name, file in files.items() if file is not None for word in (f"--{name}", str(file))]
+    with resumable(["sweep", *configs, "--seeds", str(seeds), "--parallel", str(parallel), *words]):
+        for path, own in swept:
+            command = f"pate sweep {shown(path)} --seeds {seeds}" + (f" --parallel {parallel}" if parallel > 1 else "")
+            tracking = own[0].tracking
+            where = destination(tracking.uri, home=home(), experiment=tracking.experiment)
+            latest = None
+            for latest, members in sweeps.sweep(own, home(), command, parallel=parallel):
+                row = latest.released.value
+                progress.line("sweep", f"{row.config}: {len(row.seeds)} of {seeds} runs, {row.accuracy_mean:.1%}")
+                folders = [RunFolder(home(), member.facts.value["run_id"]).public for member in members]
+                deliver_sweep(where, track_sweep(home(), own, latest.released), folders)
+                if results is None:
+                    continue
+                kept = sweeps.merge(results, latest)
+                if readme is not None:
+                    write(readme, table(kept), SWEEP_START, SWEEP_END)
+                if compare is not None:
+                    write(compare, comparison(kept), OURS_START, OURS_END)
+                if plots is not None:
+                    plot(kept, plots / "accuracy_epsilon.svg")
+                    plot(kept, plots / "accuracy_labels.svg", x="labels")
+            if latest is not None:
+                rows.append(latest.to_dict())
     if as_json:
         print_json(rows)
         return

@@ -28,7 +28,7 @@ def completed(words: str, home: Path, **environment: str) -> list[str]:
 
 
 def test_commands_are_completed_but_not_hidden_ones(tmp_path: Path) -> None:
-    assert completed("pate re", tmp_path) == ["report", "register", "results"]
+    assert completed("pate re", tmp_path) == ["report", "results", "register"]
     assert completed("pate a", tmp_path) == ["audit"]
     assert completed("pate ledger v", tmp_path) == ["verify"]
 
