@@ -14,10 +14,10 @@ import pandas as pd
 from pate.arrays import IdArray
 from pate.data.body import UNLABELLED, Body, Split, divide, require_one_spelling, rows_refused
 from pate.data.categories import CategoricalColumns
-from pate.data.columns import LabelRule, canonical, ids
+from pate.data.columns import LabelRule, ids
 from pate.data.encoding import ColumnEncoder, NumericColumns, fit_encoder
 from pate.data.files.file_format import FileFormat
-from pate.data.files.table_file import Join, interpret, join_tables, read_rows, read_table, signs_of
+from pate.data.files.table_file import Join, canonical_table, interpret, join_tables, read_rows, read_table, signs_of
 from pate.data.files.unknown_values import unknown_values
 from pate.data.ids import canonical_ids
 from pate.data.origin import FILE_BITS, Origin, file_digest, joined, rows_digests
@@ -219,10 +219,11 @@ def _read(files: tuple[TableFile, ...], key: str, numeric: frozenset[str], label
             table = read_table(file.path, file.format, key=place, numeric=numeric, public=True)
         else:
             rows = read_rows(file.path, file.format, key=place)
-            table = interpret(rows, signs_of(file.path, file.format), key=place, numeric=numeric)
+            text = canonical_table(rows)
+            table = interpret(rows, signs_of(file.path, file.format), key=place, numeric=numeric, text=text)
         table = join_tables(table, file.join, key=place, numeric=numeric)
         if label is not None:
-            origins.append(_origin(file, rows.loc[table.index], label))
+            origins.append(_origin(file, text if len(table) == len(text) else text.loc[table.index], label))
         if tables and set(table.columns) != set(tables[0].columns):
             raise refused(
                 f"the same columns in all of {key}",
@@ -240,11 +241,10 @@ def _read(files: tuple[TableFile, ...], key: str, numeric: frozenset[str], label
     return _Read(table=whole, sites=sites, sited=sited, origin=origin)
 
 
-def _origin(file: TableFile, rows: pd.DataFrame, label: str) -> Origin:
-    """Return the origin of rows in the order of their file."""
-    text = pd.DataFrame({name: canonical(rows[name]) for name in rows.columns}, index=rows.index)
+def _origin(file: TableFile, text: pd.DataFrame, label: str) -> Origin:
+    """Return the origin of rows, in canonical form, in the order of their file."""
     return Origin(
-        positions_N=rows.index.to_numpy(dtype=np.int64),
+        positions_N=text.index.to_numpy(dtype=np.int64),
         raw=rows_digests(text, label),
         files=tuple(file_digest(path) for path in file.paths()),
     )

@@ -103,7 +103,14 @@ def signs_of(path: Path, style: FileFormat) -> FileFormat:
     return replace(style, decimal=".", thousands=None) if _is_parquet(path) else style
 
 
-def interpret(table: pd.DataFrame, style: FileFormat, *, key: str, numeric: Collection[str] = ()) -> pd.DataFrame:
+def interpret(
+    table: pd.DataFrame,
+    style: FileFormat,
+    *,
+    key: str,
+    numeric: Collection[str] = (),
+    text: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Missing values as NaN, declared texts replaced, and numbers with a decimal point.
 
     Args:
@@ -111,9 +118,11 @@ def interpret(table: pd.DataFrame, style: FileFormat, *, key: str, numeric: Coll
         style: the meaning of texts.
         key: the configuration key that names the file, for errors.
         numeric: columns of numbers, where they are there.
+        text: the table in canonical form, where it is known.
     """
     gone = {"", *(plain(text) for text in style.missing)}
-    table = pd.DataFrame({name: table[name].where(~canonical(table[name]).isin(gone)) for name in table.columns})
+    text = canonical_table(table) if text is None else text
+    table = pd.DataFrame({name: table[name].where(~text[name].isin(gone)) for name in table.columns})
     for name in style.replace:
         column(table, name, declared="data.format.replace", key=key)
         swap = {plain(old): new for old, new in style.replace[name].items()}
@@ -121,6 +130,11 @@ def interpret(table: pd.DataFrame, style: FileFormat, *, key: str, numeric: Coll
     for name in table.columns.intersection(list(numeric)):
         table[name] = plain_numbers(table[name], style, key=key)
     return table
+
+
+def canonical_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Every column in canonical form; see ``canonical``."""
+    return pd.DataFrame({name: canonical(table[name]) for name in table.columns}, index=table.index)
 
 
 def _reader(path: Path) -> Callable[[Path, FileFormat], pd.DataFrame]:
