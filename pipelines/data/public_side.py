@@ -11,6 +11,7 @@ from pate.data.body import Split, require_drawing
 from pate.data.files.table import PublicTables, TableFile, shares_a_join, table_study
 from pate.data.refusal import require_file
 from pate.errors import expected
+from pate.public_sets import recognise_files
 from pipelines.config.data import ImagesData, NpzData, TableData
 from pipelines.config.experiment import Config
 from pipelines.data.readers import table_columns, table_files
@@ -81,7 +82,7 @@ def public_side(config: Config) -> PublicSide:
 
 def _drawn(config: Config, data: NpzData | ImagesData | TableData, root: Path) -> PublicSide:
     """Pool and evaluation set are drawn from the named private files: public ones if they are a shipped set."""
-    if data.set is not None:
+    if data.set is not None or (isinstance(data, TableData) and _is_public_set(data, root)):
         return PublicSide(study=load_study(config))
     if not isinstance(data, NpzData):  # the arrays of a public set are recognised by their content, when they are read
         require_drawing(Split(**data.split.model_dump()), evaluation=bool(data.evaluation_files), public=False)
@@ -90,6 +91,12 @@ def _drawn(config: Config, data: NpzData | ImagesData | TableData, root: Path) -
         _require_private(config, data, root, tables)
     reason = "the pool and the evaluation set: they are drawn from data.private_files, which are not opened"
     return PublicSide(study=None, unread=(reason,))
+
+
+def _is_public_set(data: TableData, root: Path) -> bool:
+    """Return ``True`` if the named files are, byte for byte, those of a shipped set."""
+    paths = [path for file in table_files(data.private_files, data, root) for path in file.paths()]
+    return all(path.is_file() for path in paths) and recognise_files(paths) is not None
 
 
 def _require_private(

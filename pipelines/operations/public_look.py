@@ -154,11 +154,12 @@ def _files(config: Config, data: FilesData) -> PublicLook:
     public = public_side(config)
     if data.set is None:
         _require_no_benchmark(config, data)
-    unread = [*public.unread, *_private(config, data), *_ELSEWHERE]
+    drawn = public.study is not None and public.study.benchmark is not None
+    unread = [*public.unread, *(() if drawn else _private(config, data)), *_ELSEWHERE]
     if public.study is None:
         return PublicLook(unread=tuple(unread))
     names = [name for name in ("data.pool_files", "data.evaluation_files") if getattr(data, name.split(".")[1])]
-    read = tuple(names) or (f"data.private_files: public records of {data.set}",)
+    read = tuple(names) or (f"data.private_files: public records of {data.set or 'a shipped set'}",)
     table = None
     if public.tables is not None and isinstance(data, TableData):
         table = look_at_tables(public.tables, label=data.label.column, unit=data.unit, site=data.site)

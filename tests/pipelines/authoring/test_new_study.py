@@ -356,3 +356,18 @@ def test_the_printed_commands_lead_from_german_files_to_a_student(
     assert "site_1" not in said
     public = [path for path in (place / "home").rglob("*") if path.is_file() and "private" not in path.parts]
     assert not any(b"CANARY" in path.read_bytes() for path in public)
+
+
+def test_validate_reads_the_files_of_a_public_set_from_which_a_pool_is_drawn(
+    place: Path, data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = "age,sex,cp,trestbps,chol,fbs,restecg,thalach,exang,oldpeak,slope,ca,thal,num"
+    files = [data_dir / "heart4" / f"processed.{one}.data" for one in ("cleveland", "hungarian", "va", "switzerland")]
+    sources = [word for path in files for word in ("--from", str(path))]
+    made = ["--columns", names, "--missing", "?", "--label", "num", "--above", "0"]
+    assert run(["new", "heart", *sources, *made]) == 0
+    capsys.readouterr()
+    assert run(["validate", "heart/heart.yaml"]) == 0
+    said = capsys.readouterr().out
+    assert "data.private_files: public records of a shipped set" in said
+    assert "were not opened" not in said
