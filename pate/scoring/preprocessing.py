@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -38,16 +38,21 @@ class TableInput:
     Attributes:
         style: the study's format of text; of its replacements only those of features.
         encoder: fitted on the public pool.
+        joined: texts that mean a missing value in columns of joined tables of another format, by column.
     """
 
     style: FileFormat
     encoder: ColumnEncoder
+    joined: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, style: FileFormat, encoder: ColumnEncoder) -> TableInput:
+    def of(
+        cls, style: FileFormat, encoder: ColumnEncoder, joined: Mapping[str, tuple[str, ...]] | None = None
+    ) -> TableInput:
         """The input of a study whose files have this format."""
         swaps = {name: swap for name, swap in style.replace.items() if name in column_kinds(encoder)}
-        return cls(style=replace(style, replace=swaps), encoder=encoder)
+        missing = {name: texts for name, texts in (joined or {}).items() if name in column_kinds(encoder)}
+        return cls(style=replace(style, replace=swaps), encoder=encoder, joined=missing)
 
     def columns(self) -> dict[str, str]:
         """Name of each column that is needed -> ``number`` or ``category``."""
@@ -80,22 +85,36 @@ class TableInput:
         form = style or self.style
         numeric = [name for name, kind in self.columns().items() if kind == "number"]
         text = _written(own.reset_index(drop=True), numeric, form.decimal)
-        features_N = self.encoder.encode(interpret(text, form, key=key, numeric=numeric), key=key)
+        features_N = self.encoder.encode(self._interpreted(text, form, numeric, key), key=key)
         broken_N = _rows_with_any(~np.isfinite(features_N))
         if broken_N.any():
             raise rows_refused("numbers of single precision", "correct the largest", key=key, bad_N=broken_N)
         return features_N
 
+    def _interpreted(self, text: pd.DataFrame, form: FileFormat, numeric: list[str], key: str) -> pd.DataFrame:
+        """Missing values as NaN, and numbers with a decimal point, in each column by the format of its table."""
+        parts = []
+        for missing in dict.fromkeys([form.missing, *self.joined.values()]):
+            own = [name for name in text.columns if self.joined.get(name, form.missing) == missing]
+            if not own:
+                continue
+            swaps = {name: swap for name, swap in form.replace.items() if name in own}
+            parts.append(interpret(text[own], replace(form, missing=missing, replace=swaps), key=key, numeric=numeric))
+        return pd.concat(parts, axis=1)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON."""
-        return {"format": asdict(self.style), "encoder": json.loads(self.encoder.to_json())}
+        content = {"format": asdict(self.style), "encoder": json.loads(self.encoder.to_json())}
+        return {**content, "joined": self.joined} if self.joined else content
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> TableInput:
         """Read what ``to_dict`` wrote."""
-        known = {field.name for field in fields(FileFormat)}
+        known = {each.name for each in fields(FileFormat)}
         style = {name: _tuples(value) for name, value in content["format"].items() if name in known}
-        return cls(style=FileFormat(**style), encoder=ColumnEncoder.from_json(json.dumps(content["encoder"])))
+        joined = {name: _tuples(texts) for name, texts in content.get("joined", {}).items()}
+        encoder = ColumnEncoder.from_json(json.dumps(content["encoder"]))
+        return cls(style=FileFormat(**style), encoder=encoder, joined=joined)
 
 
 @final
