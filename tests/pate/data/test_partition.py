@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random
 
 import numpy as np
 import pytest
@@ -48,6 +49,15 @@ def test_the_same_seed_gives_the_same_partition_and_another_another() -> None:
     one, two, three = (partition(records(50), teachers=5, by="random", seed=s).teacher_of_N for s in (1, 1, 2))
     assert np.array_equal(one, two)
     assert not np.array_equal(one, three)
+
+
+@given(st.lists(st.integers(0, 9), min_size=10, max_size=30), st.randoms(use_true_random=False))
+def test_with_ids_the_order_of_rows_does_not_matter(ids: list[int], random: Random) -> None:
+    data = records(len(ids), units=[f"p{i}" for i in ids])
+    order = list(range(len(ids)))
+    random.shuffle(order)
+    parts = [contents(one, teachers=4, by="unit", seed=3) for one in (data, data.take(np.array(order)))]
+    assert parts[0] == parts[1]
 
 
 @given(st.lists(st.integers(0, 8), min_size=12, max_size=40))
