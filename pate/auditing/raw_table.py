@@ -13,7 +13,9 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from pate.data.files.delimited import raw_bytes
+from pate.data.files.excel import excel_rows, trimmed
 from pate.data.files.file_format import UTF_8, FileFormat
+from pate.data.files.table_file import EXCEL, PARQUET
 from pate.errors import InputError
 from pate.values import Redacted
 
@@ -32,6 +34,7 @@ class RawTable(Redacted):
         columns: names of the columns.
         rows: the records, and blank lines.
         head: the lines before the first record.
+        head_rows: those of an Excel file; ``None`` for other files.
         schema: of a Parquet file.
     """
 
@@ -40,6 +43,7 @@ class RawTable(Redacted):
     columns: tuple[str, ...]
     rows: list[Row]
     head: str = ""
+    head_rows: list[Row] | None = None
     schema: pa.Schema | None = field(default=None)
 
     @classmethod
@@ -50,7 +54,10 @@ class RawTable(Redacted):
             InputError: it is no table.
         """
         try:
-            return _read_parquet(path, style) if path.suffix == ".parquet" else _read_text(path, style)
+            ending = path.suffix.lower()
+            if ending in EXCEL:
+                return _read_excel(path, style)
+            return _read_parquet(path, style) if ending in PARQUET else _read_text(path, style)
         except Exception as error:  # a reader's error may quote the file
             raise InputError(
                 "Expected private tables that can be read, got one that cannot; correct it", private_detail=f"{error}"
@@ -58,7 +65,26 @@ class RawTable(Redacted):
 
     def content(self, rows: list[Row]) -> bytes:
         """The file with these rows in place of its own."""
+        if self.head_rows is not None:
+            return self._excel([*self.head_rows, *rows])
         return self._parquet(rows) if self.schema is not None else self._text(rows)
+
+    def _excel(self, rows: list[Row]) -> bytes:
+        """The rows as cells of text, which are read as they are."""
+        from openpyxl import Workbook  # noqa: PLC0415 - only this format needs it
+        from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415
+        from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE  # noqa: PLC0415
+
+        book = Workbook(write_only=True)
+        sheet = book.create_sheet(self.style.sheet)
+        for row in rows:
+            cells = [WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", text) or None) for text in row]
+            for cell in cells:
+                cell.data_type = "n" if cell.value is None else "s"  # "=1+1" is text, too
+            sheet.append(cells)
+        written = BytesIO()
+        book.save(written)
+        return written.getvalue()
 
     def _text(self, rows: list[Row]) -> bytes:
         text = StringIO()
@@ -86,6 +112,14 @@ def _read_text(path: Path, style: FileFormat) -> RawTable:
         csv.writer(text, delimiter=style.separator, lineterminator="\n").writerow(found[0])
         head += text.getvalue()
     return RawTable(path=path, style=style, columns=columns, rows=found[style.header :], head=head)
+
+
+def _read_excel(path: Path, style: FileFormat) -> RawTable:
+    rows = excel_rows(path, style)
+    begins = style.skip_rows + style.header
+    columns = style.columns or tuple(trimmed(rows[style.skip_rows]))
+    found = [[*row, *[""] * (len(columns) - len(row))] if any(row) else [] for row in map(trimmed, rows[begins:])]
+    return RawTable(path=path, style=style, columns=columns, rows=found, head_rows=rows[:begins])
 
 
 def _read_parquet(path: Path, style: FileFormat) -> RawTable:

@@ -28,27 +28,31 @@ def excel_text(path: Path, style: FileFormat) -> pd.DataFrame:
         RepeatedColumns: the header names a column twice.
         ValueError: no such sheet, or rows of other lengths than declared.
     """
-    rows = _rows(path, style)[style.skip_rows :]
+    rows = excel_rows(path, style)[style.skip_rows :]
     if style.columns is None:
-        named = _trimmed(rows[0]) if rows else []
+        named = trimmed(rows[0]) if rows else []
         require_different(name for name in named if name)
         names = [name or f"Unnamed: {number}" for number, name in enumerate(named)]
         rows = rows[1:]
     else:
         names = list(style.columns)
-    filled = {number: _trimmed(row) for number, row in enumerate(rows) if any(row)}
+    filled = {number: trimmed(row) for number, row in enumerate(rows) if any(row)}
     if any(len(row) > len(names) for row in filled.values()):
         raise ValueError(f"expected at most {len(names)} values in every row")
     padded = [[*row, *[""] * (len(names) - len(row))] for row in filled.values()]
     return pd.DataFrame(padded, columns=names, index=list(filled), dtype="str")
 
 
-def _rows(path: Path, style: FileFormat) -> list[list[str]]:
-    """Every cell of the sheet as text; the library's warnings quote cells and are not shown."""
+def excel_rows(path: Path, style: FileFormat) -> list[list[str]]:
+    """Every cell of the sheet as text.
+
+    Raises:
+        ValueError: no such sheet.
+    """
     from openpyxl import load_workbook  # noqa: PLC0415 - only this format needs it
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # warnings of the library quote cells
         book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
         try:
             names = [sheet.title for sheet in book.worksheets]
@@ -64,7 +68,7 @@ def _rows(path: Path, style: FileFormat) -> list[list[str]]:
             book.close()
 
 
-def _trimmed(row: Iterable[str]) -> list[str]:
+def trimmed(row: Iterable[str]) -> list[str]:
     """Return a row without the empty cells at its end."""
     found = list(row)
     while found and not found[-1].strip():

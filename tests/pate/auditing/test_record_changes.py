@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 
@@ -21,7 +22,9 @@ STYLES = {
     "plain.csv": FileFormat(),
     "spaced.csv": FileFormat(separator=";", skip_rows=1),
     "bare.csv": FileFormat(header=False, columns=("patient", "site", "lab", "ill")),
+    "utf16.csv": FileFormat(encoding="utf-16"),
     "own.parquet": FileFormat(),
+    "own.xlsx": FileFormat(skip_rows=1, sheet="Daten"),
 }
 
 
@@ -32,10 +35,17 @@ def written(path: Path) -> RawTable:
         pd.DataFrame(rows, columns=["patient", "site", "lab", "ill"]).astype({"lab": float}).to_parquet(path)
         return RawTable.read(path, FileFormat())
     style = STYLES[path.name]
+    if path.suffix == ".xlsx":
+        book = openpyxl.Workbook()
+        sheet = book.create_sheet("Daten")
+        for row in [["about"], ["patient", "site", "lab", "ill"], *rows[:4], [], [], *rows[4:]]:
+            sheet.append([float(cell) if cell.endswith(".5") else cell for cell in row])
+        book.save(path)
+        return RawTable.read(path, style)
     lines = [style.separator.join(row) for row in rows]
     lines[4:4] = ["", ""]
     head = ["about"] * style.skip_rows + [style.separator.join(["patient", "site", "lab", "ill"])] * style.header
-    path.write_text("\n".join([*head, *lines]) + "\n")
+    path.write_bytes(("\n".join([*head, *lines]) + "\n").encode(style.encoding))
     return RawTable.read(path, style)
 
 
@@ -43,7 +53,7 @@ def written(path: Path) -> RawTable:
 def test_a_table_is_written_as_it_was_read(tmp_path: Path, name: str) -> None:
     table = written(tmp_path / name)
     assert len(table.rows) == (10 if name == "own.parquet" else 12)
-    if name != "own.parquet":
+    if name.endswith(".csv"):
         assert table.content(table.rows) == (tmp_path / name).read_bytes()
     again = tmp_path / f"again-{name}"
     again.write_bytes(table.content(table.rows))
