@@ -22,8 +22,9 @@ from pate.auditing.raw_table import RawTable
 from pate.auditing.record_changes import RawRecords
 from pate.auditing.table_changes import Place, RawTables, Roles
 from pate.data import Study
-from pate.data.files.npz import NpzFile
 from pate.data.files.file_format import FileFormat
+from pate.data.files.image_listing import whole_paths
+from pate.data.files.npz import NpzFile
 from pate.data.ids import canonical_ids
 from pate.data.origin import FILE_BITS
 from pate.errors import expected
@@ -173,8 +174,11 @@ def _copy_images(data: ImagesData, folder: Path, leave_one_out: bool) -> ImagesD
             shutil.copytree(source, path)
         else:
             table = RawTable.read(source, FileFormat())
-            column = table.columns.index("path")
-            rows = [[str(source.parent / c) if n == column else c for n, c in enumerate(row)] for row in table.rows]
+            column = table.columns.index(_manifest_column(data, "path"))
+            declared = None if data.manifest is None else data.manifest.folder
+            start = source.parent if declared is None else root / declared
+            paths = whole_paths([str(row[column]) for row in table.rows], start, key="data.private_files")
+            rows = [[paths[at] if n == column else c for n, c in enumerate(row)] for at, row in enumerate(table.rows)]
             path.write_bytes(table.content(rows))
         private.append(file.model_copy(update={"path": path}))
     return data.model_copy(update={**_public(data, root), "private_files": tuple(private)})
@@ -229,15 +233,20 @@ def _raw_archives(data: NpzData, study: Study) -> RawArrays:
 def _raw_images(data: ImagesData, study: Study) -> RawTables | RawFolders:
     paths = [file.path for file in data.private_files]
     if all(path.is_dir() for path in paths):
+        if study.held_here.units_N is not None:
+            raise expected(
+                "folders of images without ids of patients", "list DICOM files in a manifest with a unit to audit them"
+            )
         origin = study.held_here.origin
         held = None if data.pool_files or origin is None else {digests[0] for digests in origin.raw}
         return RawFolders(paths, held, grows=_grows(data))
     if any(path.is_dir() for path in paths):
         raise expected("folders of images or manifests as data.private_files", "audit them one after the other")
     tables = [RawTable.read(path, FileFormat()) for path in paths]
-    unit, site = (name if all(name in table.columns for table in tables) else None for name in ("unit", "site"))
+    path, label, *ids = (_manifest_column(data, role) for role in ("path", "label", "unit", "site"))
+    unit, site = (name if all(name in table.columns for table in tables) else None for name in ids)
     sites = tuple(file.site for file in data.private_files)
-    roles = Roles(label="label", unit=unit, site=site, sites=sites, features=("path",))
+    roles = Roles(label=label, unit=unit, site=site, sites=sites, features=(path,))
     return RawTables(tables, [], roles, _held(data, study), grows=_grows(data))
 
 
@@ -246,6 +255,11 @@ _RAW: dict[type, Callable[[Any, Study], RawRecords]] = {
     NpzData: _raw_archives,
     ImagesData: _raw_images,
 }
+
+
+def _manifest_column(data: ImagesData, role: str) -> str:
+    """Return the name of a column of manifests."""
+    return (None if data.manifest is None else getattr(data.manifest, role)) or role
 
 
 def _npz_file(file: FileConfig, root: Path) -> NpzFile:

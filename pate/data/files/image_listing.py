@@ -144,7 +144,7 @@ def _manifest(source: ImageSource, key: str, needs: Sequence[str]) -> pd.DataFra
     if without_N.any():
         raise rows_refused("a path for every image", "fill it in, or remove the line", key=key, bad_N=without_N)
     columns = source.columns or ManifestColumns()
-    table["path"] = _placed(table["path"].tolist(), columns.folder or source.path.parent, key)
+    table["path"] = whole_paths(table["path"].tolist(), columns.folder or source.path.parent, key=key)
     return table
 
 
@@ -174,8 +174,17 @@ def _renamed(found: pd.DataFrame, source: ImageSource, key: str, needs: Sequence
     return pd.DataFrame(taken)
 
 
-def _placed(names: list[str], root: Path, key: str) -> list[str]:
-    """Return whole paths; a bare file name that is not in the folder is looked for in the folders below it."""
+def whole_paths(names: list[str], root: Path, *, key: str) -> list[str]:
+    """Whole paths of the images of a manifest; a bare name that is not in the folder is looked for in those below it.
+
+    Args:
+        names: as the manifest has them.
+        root: where relative ones start.
+        key: the configuration key, for errors.
+
+    Raises:
+        InputError: a bare name that several folders have.
+    """
     placed = [root / name for name in names]
     away = [row for row, path in enumerate(placed) if path.parent == root and not path.is_file()]
     if not away:

@@ -272,6 +272,19 @@ def in_manifests(folder: Path) -> dict[str, Any]:
     return {"data": {**images(folder), **{f"{name}_files": [f"{name}.csv"] for name in PARTS}}}
 
 
+def in_declared_manifests(folder: Path) -> dict[str, Any]:
+    """Columns of other names, and names of files that stand in folders below."""
+    sections = in_manifests(folder)
+    for name in PARTS:
+        head, *lines = (folder / f"{name}.csv").read_text().splitlines()
+        assert head == "path,label,unit"
+        bare = [f"{line.split('/')[-1]},77" for line in lines]
+        (folder / name / f"{name}.csv").write_text("\n".join(["image,finding,patient,age", *bare]) + "\n")
+    files = {f"{name}_files": [f"{name}/{name}.csv"] for name in PARTS}
+    manifest = {"path": "image", "label": "finding", "unit": "patient"}
+    return {"data": {**sections["data"], **files, "manifest": manifest}}
+
+
 def fused(folder: Path) -> dict[str, Any]:
     teachers = {"model": {"kind": "mlp", "hidden": [8]}, "training": {"epochs": 4}, "strategy": "fused"}
     return {**with_ids(folder), "teachers": teachers}
@@ -295,7 +308,7 @@ STUDIES: tuple[Write, ...] = (
     with_ids, with_ids_of_text, without_ids, with_unlabelled, at_sites, in_files_of_sites, with_joins, in_parquet,
     drawn_by_unit, drawn_by_position, drawn_by_site, drawn_by_site_which_is_the_unit,
     at_two_sites, in_archives_with_ids, in_archives_without_ids,
-    in_folders, in_manifests, fused, trees, unclipped, trees_unclipped,
+    in_folders, in_manifests, in_declared_manifests, fused, trees, unclipped, trees_unclipped,
 )  # fmt: skip
 
 
