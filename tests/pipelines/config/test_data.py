@@ -75,11 +75,27 @@ def test_the_folder_of_the_configuration_survives_a_trip_to_another_process() ->
         ({"split": {"by": "patient"}}, "split.by"),
         ({"label": {"column": "c%", "above": 0}}, "features without the label"),
         ({"format": {"separator": ""}}, "separator"),
+        ({"format": {"encoding": "utf-9"}}, r"a known data\.format\.encoding"),
+        ({"format": {"decimal": ";"}}, "decimal"),
+        ({"format": {"decimal": ",", "thousands": ","}}, "thousands that differs from decimal"),
     ],
 )
 def test_wrong_values_are_refused(change: dict, match: str) -> None:
     with pytest.raises(ValidationError, match=match):
         ADAPTER.validate_python({**copy.deepcopy(TABLE), **change})
+
+
+def test_later_keys_at_their_defaults_are_in_no_content() -> None:
+    named = {"encoding": "UTF8", "decimal": ".", "thousands": None, "sheet": None}
+    label = {**TABLE["label"], "contains": None}
+    plain = ADAPTER.validate_python(TABLE).model_dump(mode="json")
+    data = ADAPTER.validate_python({**TABLE, "format": {**TABLE["format"], **named}, "label": label})
+    assert data.model_dump(mode="json") == plain
+    assert not {"encoding", "decimal", "thousands", "sheet"} & set(plain["format"])
+    assert "contains" not in plain["label"]
+    german = ADAPTER.validate_python({**TABLE, "format": {"decimal": ",", "encoding": "windows-1252"}})
+    assert german.model_dump(mode="json")["format"]["decimal"] == ","
+    assert german.format.encoding == "cp1252"
 
 
 def test_sizes_are_known_without_the_data() -> None:
