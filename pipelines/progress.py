@@ -46,6 +46,9 @@ class Quiet:
     def warn(self, text: str) -> None:
         _warn(Console(stderr=True), text)
 
+    def opening(self, text: str) -> None:
+        """See ``Terminal``."""
+
     def line(self, stage: str, text: str) -> None:
         """See ``Progress``."""
 
@@ -64,11 +67,29 @@ class Terminal:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
+        self._held: list[str] = []
+
+    def opening(self, text: str) -> None:
+        """What is done before the first stage: shown at once on a terminal; in a file only where a stage follows, so
+        that a run that is refused leaves the line of its error alone.
+        """
+        self._held.append(text)
+        if self._console.is_terminal:
+            self._release()
+
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        for text in held:
+            self._print("run", text)
 
     def warn(self, text: str) -> None:
         _warn(self._console, text)
 
     def line(self, stage: str, text: str) -> None:
+        self._release()
+        self._print(stage, text)
+
+    def _print(self, stage: str, text: str) -> None:
         words = Text.assemble((f"{stage:<12}", "bold"), " ", printable(text))
         self._console.print(words, highlight=False, soft_wrap=not self._console.is_terminal)
 

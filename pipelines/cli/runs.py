@@ -18,7 +18,7 @@ from pate.errors import Unavailable, expected
 from pipelines.cli.arguments import ConfigArgument, JsonOption, RunArgument, SetOption, overridden
 from pipelines.cli.output import print_facts, print_json, print_table
 from pipelines.config.shipped import shown
-from pipelines.progress import Progress, Quiet, Terminal
+from pipelines.progress import Quiet, Terminal
 from pipelines.storage.home import Home, home
 from pipelines.storage.run_folder import RunFolder
 
@@ -41,7 +41,7 @@ def run(
         while fresh and RunFolder(home(), chosen.run_id).exists():
             chosen = load(config, overridden(settings, chosen.seed + 1))
         words[2:] = _options(settings, chosen.seed if fresh else seed)
-        progress.line("run", f"{chosen.run_id}, seed {chosen.seed}; loading libraries and data")
+        progress.opening(f"{chosen.run_id}, seed {chosen.seed}; loading libraries and data")
         from pipelines.run.label_and_train import label_and_train
 
         _show(label_and_train(chosen, base=home(), progress=progress), as_json)
@@ -64,7 +64,7 @@ def label(
         from pipelines.results.vote_files import read_numbers
 
         chosen = load(config, overridden(settings, seed))
-        progress.line("run", f"{chosen.run_id}, seed {chosen.seed}; loading libraries and data")
+        progress.opening(f"{chosen.run_id}, seed {chosen.seed}; loading libraries and data")
         from pipelines.run.label_and_train import label_and_train
 
         _show(label_and_train(chosen, base=home(), progress=progress, votes_TM=read_numbers(votes, "VOTES")), as_json)
@@ -122,10 +122,10 @@ def _options(settings: Sequence[str] | None, seed: int | None) -> list[str]:
     return [*(word for one in settings or () for word in ("--set", one)), *(["--seed", str(seed)] if seed else [])]
 
 
-def _progress(config: Path, quiet: bool) -> Progress:
+def _progress(config: Path, quiet: bool) -> Quiet | Terminal:
     """Progress that says at once what is done first."""
     progress = Quiet() if quiet else Terminal()
-    progress.line("run", f"reading the configuration {shown(config)}")
+    progress.opening(f"reading the configuration {shown(config)}")
     return progress
 
 
