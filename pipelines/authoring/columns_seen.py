@@ -176,7 +176,7 @@ def _numbers(counts: Counter[str], form: FileFormat) -> tuple[tuple[str, ...], t
     pattern = number_pattern(form.decimal, form.thousands)
     numbers = sum(count for text, count in counts.items() if pattern.fullmatch(text))
     others = [text for text in counts if not pattern.fullmatch(text)]
-    total = sum(counts.values())
+    total = sum(count for text, count in counts.items() if text.casefold() not in MISSING_WORDS)
     dates = all(_DATE.fullmatch(text) for text in counts)
     if numbers == 0 or dates or numbers < NUMBERS * total:
         return None

@@ -158,6 +158,7 @@ def test_limits_and_words_for_missing_leave_a_column_numeric(place: Path, capsys
         for row, text in enumerate(("NA", "-", "<5", "< 0.5", "N/A", "hämolytisch")):
             table.loc[row, "crp"] = text
         table.loc[7, "geschlecht"] = "?"
+        table.loc[: len(table) * 2 // 3, "hb"] = "?"
         table.to_csv(place / name, index=False)
     assert new() == 0
     said = capsys.readouterr().err
