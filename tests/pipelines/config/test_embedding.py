@@ -143,5 +143,6 @@ def test_a_later_field_of_a_library_class_changes_the_id_where_it_is_used_alone(
 def test_an_encoder_without_labels_is_not_balanced() -> None:
     features = {"kind": "simclr", "augmentation": {}, "model": {"kind": "cnn"}}
     train = {"steps": 2, "batch_size": 8, "balanced": True}
+    config = load(ROOT / "configs" / "digits.yaml", {"features": {**features, "train": train}})
     with pytest.raises(InputError, match="balanced"):
-        load(ROOT / "configs" / "digits.yaml", {"features": {**features, "train": train}})
+        config.features.build()
