@@ -33,7 +33,12 @@ def manifest(root: Path, count: int, seed: int, header: str = "file,finding,pati
     lines = [header]
     for number in range(count):
         label = ("ill", "well")[number % 2]
-        values = {"file": f"{label}/{CANARY}-{number}.png", "finding": label, "patient": f"p{seed}-{number // 3}", "age": "77"}
+        values = {
+            "file": f"{label}/{CANARY}-{number}.png",
+            "finding": label,
+            "patient": f"p{seed}-{number // 3}",
+            "age": "77",
+        }
         lines.append(",".join(values[name] for name in header.split(",")))
     (root / "list.csv").write_text("\n".join(lines) + "\n")
     return root / "list.csv"
