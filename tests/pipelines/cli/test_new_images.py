@@ -149,3 +149,44 @@ def test_the_configuration_validates_and_runs(place: Path, capsys: pytest.Captur
     assert run(["run", "mine/mine.yaml"]) == 0
     printed = capsys.readouterr()
     assert CANARY not in printed.out + printed.err
+
+
+def scans(root: Path, count: int, seed: int) -> Path:
+    """Write DICOM files as a scanner does: no suffix, 12 of 16 bits, two for each patient."""
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+    rng = np.random.default_rng(seed)
+    for number in range(count):
+        label = ("ill", "well")[number % 2]
+        grey = np.clip(rng.normal(2600 if label == "ill" else 1300, 300, (20, 16)), 0, 4095).astype(np.uint16)
+        meta = FileMetaDataset()
+        meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, "1.2.840.10008.5.1.4.1.1.1.1"
+        meta.MediaStorageSOPInstanceUID = generate_uid()
+        path = root / label / f"IM{number:04d}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+        found.SOPClassUID, found.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+        found.PatientID, found.PatientName, found.StudyDate = f"{seed}-{number // 2}", CANARY, "20240229"
+        found.Rows, found.Columns, found.SamplesPerPixel = 20, 16, 1
+        found.PhotometricInterpretation, found.PixelRepresentation = "MONOCHROME2", 0
+        found.BitsAllocated, found.BitsStored, found.HighBit = 16, 12, 11
+        found.PixelData = grey.tobytes()
+        found.save_as(path, enforce_file_format=True)
+    return root
+
+
+def test_scans_are_recognised_and_their_patients_are_protected(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scans(place / "private", 60, 0)
+    scans(place / "public", 30, 1)
+    assert run(["new", "mine", "--from", "private", "--public", "public"]) == 0
+    config = written(place)
+    assert (config.privacy.unit, config.partition.by) == ("patient", "unit")
+    assert config.data.pixels.bits is None, "each file has its own"
+    study = load_study(config)
+    assert len(set(study.held_here.units_N.tolist())) == 30
+    assert 0.3 < study.held_here.features.mean() < 0.7
+    text = (place / "mine" / "mine.yaml").read_text()
+    printed = capsys.readouterr()
+    for private in (CANARY, "0-1", "2024"):
+        assert private not in text + printed.out + printed.err, private
