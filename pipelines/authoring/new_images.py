@@ -122,7 +122,7 @@ def plan_images(wish: ImageWish) -> ImagePlan:
     left = len(public) if held else len(public) - evaluation
     if left < 1:
         raise expected("two or more public images", "add some to --public", found=len(public))
-    units = "unit" in table.columns and bool(table["unit"].notna().all())
+    units = "unit" in table.columns  # one image without an id does not change the published file: it is refused later
     groups = int(table["unit"].nunique()) if units else len(table)
     first = first_campaign(units=groups, left=groups, sites=len(own) if len(own) > 1 else 0, pool=left)
     seen = look_at(public["path"].tolist())

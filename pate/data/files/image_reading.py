@@ -165,16 +165,16 @@ def _pictures(paths: Sequence[str], pixels: Pixels, key: str) -> Iterator[tuple[
 
 
 def _require_contrast(
-    darkest_D: npt.NDArray[np.int64], brightest_D: npt.NDArray[np.int64], pixels: Pixels, key: str
+    darkest_N: npt.NDArray[np.int64], brightest_N: npt.NDArray[np.int64], pixels: Pixels, key: str
 ) -> None:
     """Refuse deep images that are all nearly black or white, or mostly without any contrast: their range is wrong."""
-    narrow = brightest_D.max() < LEAST_CONTRAST or darkest_D.min() > FULL - LEAST_CONTRAST
-    clipped = int(((darkest_D == FULL) | (brightest_D == 0)).sum())
-    if (narrow and pixels.window is None) or 2 * clipped > len(darkest_D):
+    narrow = brightest_N.max() < LEAST_CONTRAST or darkest_N.min() > FULL - LEAST_CONTRAST
+    clipped = int(((darkest_N == FULL) | (brightest_N == 0)).sum())
+    if (narrow and pixels.window is None) or 2 * clipped > len(darkest_N):
         raise refused(
             f"images of more than 8 bits in {key} that use a quarter of their range",
             DECLARE,
-            detail=f"{key}: {len(darkest_D)} images, values between {darkest_D.min()} and {brightest_D.max()} of "
+            detail=f"{key}: {len(darkest_N)} images, values between {darkest_N.min()} and {brightest_N.max()} of "
             f"{FULL}, {clipped} all black or white",
         )
 
