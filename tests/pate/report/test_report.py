@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import tarfile
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -395,3 +397,23 @@ def test_the_run_id_on_every_printed_page_cannot_leave_its_css_string(bare: Priv
     assert "<script>" not in page
     assert page.count("</style>") == 1
     assert r"Privacy report: a\22 \3b  \7d  \3c \2f style\3e " in page
+
+
+def test_the_report_of_a_run_of_an_earlier_version_is_valid_and_gets_the_new_page(
+    full: PrivacyReport, golden_dir: Path
+) -> None:
+    with tarfile.open(golden_dir / "run_v2_finished.tar.gz") as archive:
+        (name,) = (name for name in archive.getnames() if name.endswith("public/report.json"))
+        found = archive.extractfile(name)
+        assert found is not None
+        written = found.read().decode()
+    content = json.loads(written)
+    assert problems(content) == []
+    assert "attack" not in content["meaning"]
+    plain, html = with_audit(written, Released.public(full.audit or {}))
+    assert {**json.loads(plain), "audit": None} == {**content, "audit": None}
+    page = Page(html)
+    assert page.open == []
+    assert "false alarms finds them in at most" in page.text
+    assert "Code, git commit not recorded" in page.text
+    assert "installed package, version above" in to_html(Released.public(full))
