@@ -13,6 +13,8 @@ MOST_CLASSES = 50
 """Most different texts that are taken for classes without being listed."""
 RARE = 0.05
 """Fraction of records below which accuracy says little about a class."""
+UNEQUAL = 0.5
+"""Fraction of an equal share below which classes get equal weights."""
 LISTED = 8
 
 
@@ -42,6 +44,18 @@ def look_at_labels(rule: LabelRule, values: pd.Series[str]) -> tuple[str, ...]:
             without_labels=absent,
         )
     return _rare(shares)
+
+
+def are_unequal(rule: LabelRule, values: pd.Series[str]) -> bool:
+    """Return ``True`` if a class has less than half of an equal share of public labels.
+
+    Args:
+        rule: from labels to classes, which ``look_at_labels`` has accepted.
+        values: public labels as text, missing ones as NaN.
+    """
+    known = canonical(values).dropna()
+    shares = _shares(rule, known, Counter(known))
+    return min(shares.values()) < UNEQUAL / len(shares)
 
 
 def listed(counts: Counter[str]) -> str:

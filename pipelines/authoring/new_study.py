@@ -47,6 +47,7 @@ class Plan:
         recognised: the parts of the format that were recognised in public files, in words.
         notes: lines about public labels.
         labels_missing: ``True`` if evaluation records without a label are left out.
+        balanced: ``True`` if classes get equal weights, since one is rare in the public labels.
         by_unit: ``True`` if the public files are divided by units, which have several records there.
         benchmark: name of the public set that the private files are, or ``None``.
         sites: number of sites, 0 where none is known.
@@ -64,6 +65,7 @@ class Plan:
     recognised: str
     notes: tuple[str, ...]
     labels_missing: bool
+    balanced: bool
     by_unit: bool
     benchmark: str | None
     sites: int
@@ -121,6 +123,7 @@ def plan(wish: Wish) -> Plan:
         recognised=seen.recognised,
         notes=seen.notes,
         labels_missing=seen.labels_missing,
+        balanced=seen.unequal_classes,
         by_unit=by_unit,
         benchmark=None if source is None else source.name,
         sites=int(sites),

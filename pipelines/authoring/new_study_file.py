@@ -48,14 +48,16 @@ def to_yaml(found: Plan) -> str:
             f"  delta: {found.delta:.0e}  # far below one over the number of {units}",
             "  retention_days: 90  # then `pate purge` deletes votes, weights and incidents",
             f"  unit: {'patient' if wish.unit else 'record'}  # the unit that the guarantee protects, in a word",
-            *yaml_text.teachers(),
+            *yaml_text.teachers(balanced=found.balanced),
             *yaml_text.labelling(
                 asked=found.asked,
                 sigma=found.sigma,
                 about_asked="each answer costs; `pate validate` prints the sum",
                 about_sigma="noise on each count, in votes",
             ),
-            *yaml_text.student("learns from the released labels and its pseudo-labels on the rest of the pool"),
+            *yaml_text.student(
+                "learns from the released labels and its pseudo-labels on the rest of the pool", balanced=found.balanced
+            ),
             "",
         ]
     )

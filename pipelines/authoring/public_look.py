@@ -16,7 +16,7 @@ from pate.data.files.written_numbers import plain_numbers
 from pate.data.refusal import require_file
 from pate.errors import expected
 from pipelines.authoring.columns_seen import WORDS, Look, look
-from pipelines.authoring.labels_seen import look_at_labels
+from pipelines.authoring.labels_seen import are_unequal, look_at_labels
 from pipelines.authoring.number_signs import NumberSigns, number_signs
 from pipelines.authoring.recognised_format import public_format, strange_word
 from pipelines.authoring.wish import Wish
@@ -37,6 +37,7 @@ class PublicLook:
         recognised: the parts of the format that were recognised, in words; empty: none.
         notes: lines about labels.
         labels_missing: ``True`` if evaluation records lack a label.
+        unequal_classes: ``True`` if a class is rare among the labels.
         of_a_unit: different numbers of the pool's records with one unit; empty where its files carry no units.
     """
 
@@ -49,6 +50,7 @@ class PublicLook:
     recognised: str = ""
     notes: tuple[str, ...] = ()
     labels_missing: bool = False
+    unequal_classes: bool = False
     of_a_unit: tuple[int, ...] = ()
 
 
@@ -81,7 +83,8 @@ def look_at_public(wish: Wish, shown: tuple[Path, ...], option: str) -> PublicLo
     forms = [_completed(form, looks.values()) for form in forms]
     bare = replace(forms[0], replace={})
     found = interpret(labels.to_frame(), bare, key="the public labels")[wish.label]
-    notes = _label_notes(wish, found, bare)
+    values = found if wish.above is None else plain_numbers(found, bare, key="the public labels")
+    notes = look_at_labels(wish.rule, values)
     missing = int(found.isna().sum())
     if missing and not held:
         raise expected(
@@ -99,6 +102,7 @@ def look_at_public(wish: Wish, shown: tuple[Path, ...], option: str) -> PublicLo
         recognised=_recognised(named[0][1], forms[0], wish),
         notes=notes,
         labels_missing=missing > 0,
+        unequal_classes=are_unequal(wish.rule, values),
         of_a_unit=_of_a_unit(wish, pool),
     )
 
@@ -175,9 +179,3 @@ def _recognised(path: Path, form: FileFormat, wish: Wish) -> str:
     if form.thousands is not None and wish.asked.thousands is None:
         said.append(f"sign between thousands {form.thousands!r}")
     return ", ".join(said)
-
-
-def _label_notes(wish: Wish, labels: pd.Series[str], form: FileFormat) -> tuple[str, ...]:
-    if wish.above is not None:
-        labels = plain_numbers(labels, form, key="the public labels")
-    return look_at_labels(wish.rule, labels)

@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterable
 
 
-def teachers() -> list[str]:
-    """Return the section ``teachers``."""
+def teachers(*, balanced: bool = False) -> list[str]:
+    """Return the section ``teachers``; ``balanced``: with equal weights of all classes."""
+    more, about = (", balanced: true", "classes have equal weights: one is rare") if balanced else ("", "")
     return [
         "teachers:",
         "  model: {kind: logistic}",
-        "  training: {steps: 100, learning_rate: 0.05, weight_decay: 0.1}",
+        commented(f"  training: {{steps: 100, learning_rate: 0.05, weight_decay: 0.1{more}}}", about),
     ]
 
 
@@ -31,14 +32,15 @@ def labelling(*, asked: int, sigma: float, about_asked: str = "", about_sigma: s
     ]
 
 
-def student(about_learner: str = "") -> list[str]:
+def student(about_learner: str = "", *, balanced: bool = False) -> list[str]:
     """Return the section ``student``, with a comment on its learner."""
+    more = ", balanced: true" if balanced else ""
     return [
         "student:",
         commented("  learner: pseudo-label", about_learner),
         "  spec:",
         "    model: {kind: logistic}",
-        "    train: {steps: 300, learning_rate: 0.02, weight_decay: 0.1}",
+        f"    train: {{steps: 300, learning_rate: 0.02, weight_decay: 0.1{more}}}",
     ]
 
 

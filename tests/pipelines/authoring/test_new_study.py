@@ -309,6 +309,19 @@ def test_a_rare_class_is_said_before_anything_runs(place: Path, capsys: pytest.C
     assert line in (place / "mine" / "mine.yaml").read_text()
 
 
+@pytest.mark.parametrize(("ill", "balanced"), [(0.4, 0), (0.1, 2)])
+def test_classes_get_equal_weights_where_one_is_rare_in_public(place: Path, ill: float, balanced: int) -> None:
+    public = patients(150, 5000)
+    public["diagnose"] = np.where(np.arange(150) < 150 * ill, "krank", "gesund")
+    public.to_csv(place / "public.csv", index=False)
+    assert new() == 0
+    text = (place / "mine" / "mine.yaml").read_text()
+    assert text.count("balanced: true") == balanced
+    config = load(place / "mine" / "mine.yaml")
+    assert config.teachers.training is not None
+    assert config.teachers.training.balanced == bool(balanced)
+
+
 def test_the_written_configuration_gives_the_doctor_nothing_to_say(place: Path) -> None:
     assert new() == 0
     assert examine(place / "home", load(place / "mine" / "mine.yaml"), {}) == []
