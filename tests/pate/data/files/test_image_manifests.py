@@ -33,7 +33,7 @@ def chest_x_rays(root: Path, findings: list[str], seed: int = 0) -> Path:
     for number, finding in enumerate(findings):
         name = f"{number // 2 + 1:08d}_{number % 2:03d}.png"
         picture(root / f"images_{number % 3 + 1:03d}" / "images" / name, 100 * seed + number)
-        lines.append(f"{name},{finding},{number % 2},{number // 2 + 1},58,M,PA,2682,2749,0.143,0.143,")
+        lines.append(f"{name},{finding},{number % 2},{100 * seed + number // 2 + 1},58,M,PA,2682,2749,0.143,0.143,")
     (root / "Data_Entry_2017.csv").write_text("\n".join(lines) + "\n")
     return root / "Data_Entry_2017.csv"
 
