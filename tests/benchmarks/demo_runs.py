@@ -123,12 +123,18 @@ def sentence(row: dict[str, Any]) -> str:
     )
 
 
-def write_expected(config: Path, row: dict[str, Any]) -> None:
-    """Put the figures into the line of a configuration that begins with ``# Expected:``."""
-    text = config.read_text(encoding="utf-8")
+def expected(row: dict[str, Any]) -> str:
+    """The same in a line of the configuration."""
     cost = f"epsilon {up(row['runs'][0]['epsilon'])} at delta {row['runs'][0]['delta']:g}"
-    expected = f"# Expected: {cost}; {sentence(row)}; under a minute on two cores."
-    config.write_text(re.sub(r"^# Expected:.*$", expected, text, count=1, flags=re.MULTILINE), encoding="utf-8")
+    return f"# Expected: {cost}; {sentence(row)}; under a minute on two cores."
+
+
+def replace_in(path: Path, pattern: str, text: str) -> None:
+    """Replace what stands where the pattern says."""
+    old = path.read_text(encoding="utf-8")
+    if not re.search(pattern, old, flags=re.MULTILINE):
+        raise SystemExit(f"Expected {pattern!r} in {path.name}, got none; add it")
+    path.write_text(re.sub(pattern, lambda _: text, old, count=1, flags=re.MULTILINE), encoding="utf-8")
 
 
 def main() -> None:
@@ -154,9 +160,9 @@ def main() -> None:
     if asked.table:
         write(asked.table, text, START, END)
     if asked.readme:
-        write(asked.readme, f"The demo: {sentence(rows[-1])} ([runs](docs/reference/results.md#the-demo)).", START, END)
+        replace_in(asked.readme, r"(?<=<!-- demo -->).*?(?=<!-- end of demo -->)", sentence(rows[-1]))
     if asked.config:
-        write_expected(asked.config, rows[-1])
+        replace_in(asked.config, r"^# Expected:.*$", expected(rows[-1]))
 
 
 if __name__ == "__main__":
