@@ -58,7 +58,7 @@ class Campaign(Redacted):
         Raises:
             PateError: as ``pate.run``.
         """
-        found: RunResult = import_module("pipelines.api").run(
-            self.config, seed=self.seed, home=home, quiet=quiet, votes=self.votes
+        found: RunResult = import_module("pipelines.api").label(
+            self.votes, self.config, seed=self.seed, home=home, quiet=quiet
         )
         return found

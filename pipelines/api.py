@@ -39,9 +39,32 @@ def run(
     seed: int | None = None,
     home: str | Path | None = None,
     quiet: bool = False,
-    votes: Votes | None = None,
 ) -> RunResult:
-    """Run an experiment to its end, see ``pate.run``; with votes, see ``pate.Campaign``.
+    """Run an experiment to its end, see ``pate.run``."""
+    return _run(config, None, seed=seed, home=home, quiet=quiet)
+
+
+def label(
+    votes: Votes,
+    config: str | Path | Mapping[str, Any] | Config,
+    *,
+    seed: int | None = None,
+    home: str | Path | None = None,
+    quiet: bool = False,
+) -> RunResult:
+    """Run a campaign on votes that were made elsewhere, see ``pate.Campaign``."""
+    return _run(config, votes, seed=seed, home=home, quiet=quiet)
+
+
+def _run(
+    config: str | Path | Mapping[str, Any] | Config,
+    votes: Votes | None,
+    *,
+    seed: int | None,
+    home: str | Path | None,
+    quiet: bool,
+) -> RunResult:
+    """The result of a run.
 
     An error leaves as one public line: its cause, its context and the frames that it passed may hold private values.
     """
@@ -50,7 +73,7 @@ def run(
     failure: PateError | KeyboardInterrupt
     with hooks(private), kept_private(base, private):
         try:
-            chosen, votes_TM = configuration(config, seed), None if votes is None else read_votes(votes)
+            chosen, votes_TM = configuration(config, seed), None if votes is None else _array(votes)
             summary = label_and_train(chosen, base=base, progress=Quiet() if quiet else Terminal(), votes_TM=votes_TM)
             return _result(RunFolder(base, chosen.run_id), summary)
         except KeyboardInterrupt:
@@ -60,7 +83,7 @@ def run(
     raise failure from None  # outside the handler, so that no context is attached
 
 
-def read_votes(votes: Votes) -> npt.NDArray[np.generic]:
+def _array(votes: Votes) -> npt.NDArray[np.generic]:
     """Votes as an array, from an array, a matrix or a file; see ``pate.Campaign.from_votes``."""
     if isinstance(votes, VoteMatrix):
         return votes.labels_TQ

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PATE_ORDER = [
     "errors", "defaults", "arrays", "files", "plain_text", "npy_file", "randomness", "public_sets", "values",
     "torchvision_cpu", "votes", "accounting", "data", "models", "features", "teachers", "ledger", "aggregation",
-    "student", "scoring", "auditing", "report", "shortcuts", "run_result",
+    "student", "scoring", "auditing", "report", "shortcuts", "run_result", "campaign",
 ]  # fmt: skip
 ACCOUNTING_ORDER = ["data_independent", "laws", "data_dependent", "sanitised", "planning"]
 PIPELINES_ORDER = [

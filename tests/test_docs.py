@@ -51,7 +51,7 @@ def test_every_page_is_reached_from_the_index() -> None:
         listed = re.findall(r"^([\w/]+)$", "".join(index.read_text().split("```{toctree}")[1:]), flags=re.MULTILINE)
         assert len(listed) == len(set(listed)), "listed once"
         for name in listed:
-            assert (index.parent / f"{name}.md").is_file(), name
+            assert any((index.parent / f"{name}{kind}").is_file() for kind in (".md", ".ipynb")), name
         pages = {path.relative_to(index.parent).with_suffix("").as_posix() for path in index.parent.rglob("*.md")}
         own = {page for page in pages if "api" in index.parts or not page.startswith("reference/api/")}
         assert own - {"index", *listed} == set()

@@ -122,7 +122,10 @@ def test_files_of_several_hospitals_become_sites(place: Path) -> None:
     [
         (["--label", "result"], ["never taken from private files", "--positive"]),
         (["--label", "outcome", "--positive", "1"], ["--label='outcome'"]),
-        (["--label", "result", "--positive", "1", "--above", "0"], ["one of --positive, --contains, --above and --classes"]),
+        (
+            ["--label", "result", "--positive", "1", "--above", "0"],
+            ["one of --positive, --contains, --above and --classes"],
+        ),
         (["--label", "result", "--positive", "1", "--unit", "who"], ["--unit='who'"]),
         (["--label", "result", "--positive", "1", "--names", "one"], ["two --names"]),
         (["--label", "result", "--positive", "1", "--from", "none.csv"], ["--from [1]", "got none"]),

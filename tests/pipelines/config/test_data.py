@@ -71,7 +71,6 @@ def test_the_folder_of_the_configuration_survives_a_trip_to_another_process() ->
     [
         ({"pool": 0}, "pool"),
         ({"evaluation": 2.5}, "evaluation"),
-        ({"private_files": []}, "private_files"),
         ({"split": {"by": "patient"}}, "split.by"),
         ({"label": {"column": "c%", "above": 0}}, "features without the label"),
         ({"format": {"separator": ""}}, "separator"),
