@@ -124,7 +124,11 @@ def _with_seed(config: Config, seed: int) -> Config:
 
 def _result(folder: RunFolder, summary: Summary) -> RunResult:
     facts = summary.released.value
-    metrics = {name.removeprefix(_PREFIX): facts[name] for name in facts if name.startswith(_PREFIX)}
+    metrics = {
+        name.removeprefix(_PREFIX): value
+        for name, value in facts.items()
+        if name.startswith(_PREFIX) and isinstance(value, int | float)
+    }
     inputs_Q, labels_Q = read_labels(folder.labels_file)
     return RunResult(
         **{name: facts[name] for name in ("run_id", "epsilon", "delta", "accountant", "unit", "secure_noise")},
