@@ -104,8 +104,8 @@ def patients(rows: int, seed: int, name: str = "") -> pd.DataFrame:
 def table(folder: Path, own: pd.DataFrame, **changes: Any) -> dict[str, Any]:
     """A study of tables; records are in ``own``."""
     own.to_csv(folder / "own.csv", index=False)
-    patients(80, 1).to_csv(folder / "pool.csv", index=False)
-    patients(40, 2).to_csv(folder / "evaluation.csv", index=False)
+    patients(80, 1, "pool ").to_csv(folder / "pool.csv", index=False)
+    patients(40, 2, "held ").to_csv(folder / "evaluation.csv", index=False)
     return {
         "source": "table",
         "data_id": "d",
