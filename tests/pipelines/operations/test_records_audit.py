@@ -216,7 +216,7 @@ def archives(folder: Path, units: bool, dtype: str) -> dict[str, Any]:
         labels = rng.integers(2, size=count)
         images = (rng.integers(0, 100, size=(count, 4, 4)) + 100 * labels[:, None, None]).astype(np.uint8)
         found = {"images": images / 255 if dtype == "float" else images, "labels": labels}
-        np.savez(folder / f"{name}.npz", **found, patient=np.array([f"p{n // 3}" for n in range(count)]))
+        np.savez(folder / f"{name}.npz", **found, patient=np.array([f"{name} {n // 3}" for n in range(count)]))
     return {
         "source": "npz",
         "data_id": "d",
@@ -251,7 +251,7 @@ def images(folder: Path) -> dict[str, Any]:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             pixels = (rng.integers(0, 100, size=(5, 5)) + 100 * (n % 2)).astype(np.uint8)
             Image.fromarray(pixels).save(folder / path)
-            lines.append(f"{path},{'yes' if n % 2 else 'no'},P{n // 3}")
+            lines.append(f"{path},{'yes' if n % 2 else 'no'},{name} {n // 3}")
         (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
     return {
         "source": "images",
