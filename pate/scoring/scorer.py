@@ -15,17 +15,12 @@ from pate.data.records import FloatArray
 from pate.errors import expected
 from pate.scoring.pictures import Picture
 from pate.scoring.preprocessing import ROWS, ImageInput, Preprocessing, TableInput
+from pate.scoring.travelling import score_columns
 from pate.student.export import PREPROCESSING_FILE, load_exported, read_spec
 from pate.student.student import Student
 
-PREDICTION = "prediction"
 RawRecords: TypeAlias = pd.DataFrame | Iterable[Mapping[str, Any]] | Sequence[Picture] | npt.NDArray[np.generic]
 """Rows by column name, images, or arrays, as the student takes them."""
-
-
-def score_columns(classes: Sequence[str]) -> list[str]:
-    """Names of the columns of scores: the predicted class, and the probability of each."""
-    return [PREDICTION, *(f"probability_{name}" for name in classes)]
 
 
 @final

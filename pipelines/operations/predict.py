@@ -17,7 +17,8 @@ from pate.data.refusal import refused
 from pate.errors import expected
 from pate.npy_file import load_npy
 from pate.scoring.preprocessing import ImageInput, TableInput
-from pate.scoring.scorer import Scorer, load_student, score_columns, score_table
+from pate.scoring.scorer import Scorer, load_student, score_table
+from pate.scoring.travelling import score_columns
 from pipelines.storage.run_folder import RunFolder
 
 KEY = "FILE"

@@ -19,8 +19,14 @@ from mlflow.types.schema import AnyType
 
 from pate.scoring.pictures import encoded_picture
 from pate.scoring.preprocessing import ImageInput, Preprocessing, TableInput
-from pate.scoring.scorer import PREDICTION, score_columns
-from pate.scoring.served import IMAGE_COLUMN, LOADER, example_rows, travelling_code
+from pate.scoring.travelling import (
+    IMAGE_COLUMN,
+    LOADER,
+    PREDICTION,
+    example_rows,
+    score_columns,
+    travelling_code,
+)
 from pate.student.export import PREPROCESSING_FILE, SPEC_FILE
 
 CODE_FOLDER = "code"

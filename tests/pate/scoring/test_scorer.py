@@ -15,7 +15,8 @@ from pate.data.files.file_format import FileFormat
 from pate.errors import InputError
 from pate.models import TreesSpec, fit_trees
 from pate.scoring.preprocessing import ArrayInput, Preprocessing, TableInput
-from pate.scoring.scorer import load_student, score_columns
+from pate.scoring.scorer import load_student
+from pate.scoring.travelling import score_columns
 from pate.student.export import read_spec, save_exported
 from pate.values import Released
 
