@@ -107,15 +107,9 @@ def without_units(records: PrivateRecords, keys: Collection[str]) -> PrivateReco
         shared_N = np.isin(match_keys(records.units_N), list(keys))
         if not shared_N.any():
             return records
-        rows = np.flatnonzero(~shared_N)
-        stored = records.features
-        return PrivateRecords(
-            features=stored.take(rows) if isinstance(stored, StoredImages) else stored[rows],
-            labels_N=records.labels_N[rows],
-            units_N=records.units_N[rows],
-            sites_N=None if records.sites_N is None else records.sites_N[rows],
-            origin=replace(records.origin.take(rows), left_out=tuple(np.unique(records.units_N[shared_N]).tolist())),
-        )
+        left_out = tuple(np.unique(records.units_N[shared_N]).tolist())
+        whole = replace(records, origin=replace(records.origin, left_out=left_out))
+        return whole.take(np.flatnonzero(~shared_N))
 
 
 def _require_labels(body: Body, name: str) -> None:

@@ -29,7 +29,7 @@ from pate.models.dense_stack import DenseStack
 from pate.models.slot_optimiser import SlotOptimiser
 from pate.models.slots import updates
 from pate.models.specs import TrainSpec
-from pate.models.training import Loss, Records, class_weights
+from pate.models.training import Loss, Records, balanced_weights
 
 CACHE_BYTES = 8 * 2**20
 """Parameters, gradients and moments of the models stepped together on a CPU: more would not stay in its cache."""
@@ -144,8 +144,7 @@ def _fit_stack(
 
 def _balance(records: Sequence[Records], device: torch.device) -> Tensor:
     """Weights of all models' records ``[R]``, each model's from its own labels, in the order of ``_laid_out``."""
-    own = [class_weights(own.labels, int(own.labels.max()) + 1)[own.labels] for own in records]
-    return torch.cat([torch.zeros(1), *own]).to(device)
+    return torch.cat([torch.zeros(1), *(balanced_weights(own.labels) for own in records)]).to(device)
 
 
 def _laid_out(stack: Stack, records: Sequence[Records], device: torch.device) -> tuple[Tensor, Tensor]:

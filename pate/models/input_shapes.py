@@ -46,6 +46,7 @@ def require_one_for_each(name: str, count: int, input_shape: Shape) -> None:
     """Refuse a number of constants that is neither one nor one per channel or feature."""
     if count not in (1, input_shape[0]):
         raise expected(
-            f"one input_{name} or {input_shape[0]} of them", "give one number, or one per channel or feature",
+            f"one input_{name} or {input_shape[0]} of them",
+            "give one number, or one per channel or feature",
             given=count,
-        )  # fmt: skip
+        )

@@ -83,9 +83,9 @@ def class_weights(labels: Tensor, classes: int) -> Tensor:
     return torch.where(seen_C, equal / counts_C.clamp(min=1), torch.ones(()))
 
 
-def record_weights(labels: Tensor, spec: TrainSpec) -> Tensor | None:
-    """Weight of each record ``[N]`` of one model, from its own labels; ``None`` where all weigh the same."""
-    return class_weights(labels, int(labels.max()) + 1)[labels] if spec.balanced else None
+def balanced_weights(labels: Tensor) -> Tensor:
+    """Weight of each record ``[N]`` of one model, from its own labels; see ``class_weights``."""
+    return class_weights(labels, int(labels.max()) + 1)[labels]
 
 
 def optimiser_of(parameters: Iterable[Tensor], spec: TrainSpec) -> torch.optim.Optimizer:
@@ -130,8 +130,7 @@ def fit(
     model.to(device).train()
     _lay_out(model, torch.channels_last)
     inputs, labels = records.inputs.to(device), records.labels.to(device)
-    weights = record_weights(records.labels, spec)
-    weights = None if weights is None else weights.to(device)
+    weights = balanced_weights(records.labels).to(device) if spec.balanced else None
     steps = spec.updates(len(labels))
     optimiser = optimiser_of(model.parameters(), spec)
     order = shuffled_batches(len(labels), spec.batch_size, steps, derive_seed(seed, "batches"))

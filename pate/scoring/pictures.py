@@ -16,7 +16,6 @@ from pate.data.records import FloatArray
 
 Picture: TypeAlias = bytes | npt.NDArray[np.generic]
 """The bytes of an image file, or an array ``[H, W]`` or ``[H, W, 1 or 3]`` of bytes in 0..255."""
-_DICOM_MARK, _DICOM_START = b"DICM", 128
 
 
 def read_pictures(pictures: list[Picture], pixels: Pixels, *, key: str) -> FloatArray:
@@ -37,7 +36,7 @@ def read_pictures(pictures: list[Picture], pixels: Pixels, *, key: str) -> Float
     with tempfile.TemporaryDirectory() as scratch:
         paths = []
         for number, content in enumerate(found):
-            path = Path(scratch) / f"{number}{_suffix(content or b'')}"
+            path = Path(scratch) / f"{number}"  # the kind is recognised by the content
             path.write_bytes(content or b"")
             paths.append(str(path))
         images: FloatArray = read_images(paths, pixels, key=key)
@@ -64,8 +63,3 @@ def encoded_picture(picture: npt.NDArray[np.generic]) -> bytes:
     written = io.BytesIO()
     Image.fromarray(picture).save(written, format="PNG")
     return written.getvalue()
-
-
-def _suffix(content: bytes) -> str:
-    is_dicom = content[_DICOM_START : _DICOM_START + len(_DICOM_MARK)] == _DICOM_MARK
-    return ".dcm" if is_dicom else ".png"  # other formats are recognised by their content

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -49,3 +50,13 @@ def first_campaign(*, units: int, left: int, sites: int, pool: int, group_size: 
     each = GNMaxEvent(sigma=sigma, moved_votes=group_size)
     within = most_releases(each, epsilon=BUDGET, delta=delta, accountant="gaussian")
     return FirstCampaign(teachers=teachers, sigma=sigma, delta=delta, asked=max(1, min(within, pool, _MOST_ASKED)))
+
+
+def of_whole_units(pool: int, of_a_unit: Sequence[int]) -> int:
+    """Size of a pool that remains where units are not divided, since a unit that is divided loses its other records.
+
+    Args:
+        pool: public records that are left for it.
+        of_a_unit: the different numbers of records with one unit, in order.
+    """
+    return max(1, pool - (pool % of_a_unit[0] if len(of_a_unit) == 1 else of_a_unit[-1] - 1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,9 @@ import pandas as pd
 from pate.data.columns import canonical, findings
 from pate.data.files.image_listing import COLUMNS, ImageSource, ManifestColumns, listing
 from pate.errors import expected
-from pipelines.authoring.first_campaign import BUDGET, FirstCampaign, first_campaign
+from pipelines.authoring.first_campaign import BUDGET, FirstCampaign, first_campaign, of_whole_units
 from pipelines.authoring.images_seen import SeenImages, look_at
-from pipelines.authoring.yaml_text import commented, labelling, listed, quoted
+from pipelines.authoring.yaml_text import RETENTION, SPLIT_BY_UNIT, commented, labelling, listed, quoted
 
 _MOST_EVALUATED = 1000
 _SHORT = 1 << 16
@@ -56,6 +55,7 @@ class ImagePlan:
         seen: the form of the public images.
         first: sizes of the campaign.
         units: ``True`` if the private images have ids of units.
+        by_unit: ``True`` if the public images are divided by units, which have several there.
         pool: public inputs.
         evaluation: evaluation records.
     """
@@ -65,6 +65,7 @@ class ImagePlan:
     seen: SeenImages
     first: FirstCampaign
     units: bool
+    by_unit: bool
     pool: int
     evaluation: int
 
@@ -124,9 +125,28 @@ def plan_images(wish: ImageWish) -> ImagePlan:
         raise expected("two or more public images", "add some to --public", found=len(public))
     units = "unit" in table.columns  # one image without an id does not change the published file: it is refused later
     groups = int(table["unit"].nunique()) if units else len(table)
+    of_a_unit = () if held else _of_a_unit(public)
+    by_unit = max(of_a_unit, default=0) > 1
+    left = of_whole_units(left, of_a_unit) if by_unit else left
     first = first_campaign(units=groups, left=groups, sites=len(own) if len(own) > 1 else 0, pool=left)
     seen = look_at(public["path"].tolist())
-    return ImagePlan(wish=wish, classes=classes, seen=seen, first=first, units=units, pool=left, evaluation=evaluation)
+    return ImagePlan(
+        wish=wish,
+        classes=classes,
+        seen=seen,
+        first=first,
+        units=units,
+        by_unit=by_unit,
+        pool=left,
+        evaluation=evaluation,
+    )
+
+
+def _of_a_unit(public: pd.DataFrame) -> tuple[int, ...]:
+    """Return the different numbers of public images with one unit, in order; none where an image has no unit."""
+    if "unit" not in public.columns or public["unit"].isna().any():
+        return ()
+    return tuple(sorted({int(count) for count in canonical(public["unit"]).value_counts()}))
 
 
 def _listing(path: Path, wish: ImageWish, key: str) -> pd.DataFrame:
@@ -197,6 +217,7 @@ def images_yaml(found: ImagePlan) -> str:
             f"  epsilon: {BUDGET:g}  # largest epsilon that may ever be spent on these data; fixed with the first run",
             f"  # delta: {proposed}",
             f"  delta: {first.delta:.0e}  # far below one over the number of {units}",
+            RETENTION,
             f"  unit: {'patient' if found.units else 'image'}  # the unit that the guarantee protects, in a word",
             "teachers:",
             f"  model: {{kind: cnn, hidden: [8, 16], {network}}}  # mean and deviation of the public images",
@@ -236,13 +257,15 @@ def _files(found: ImagePlan) -> list[str]:
     for number, path in enumerate(wish.private, start=1):
         site = f", site: site_{number}" if len(wish.private) > 1 else ""
         lines.append(f"    - {{path: {quoted(str(path.absolute()))}{site}}}")
-    lines.append(f"  pool_files: {json.dumps([str(path.absolute()) for path in wish.public])}  # public images")
+    lines.append(f"  pool_files: {listed(str(path.absolute()) for path in wish.public)}  # public images")
     if wish.evaluation:
-        held = json.dumps([str(path.absolute()) for path in wish.evaluation])
+        held = listed(str(path.absolute()) for path in wish.evaluation)
         lines.append(f"  evaluation_files: {held}  # public images with labels")
     else:
         lines.append("  # evaluation_files: [...]  # public images with labels, to evaluate the student; without them,")
         lines.append("  # a part of pool_files is set aside for it, and its labels are used")
+    if found.by_unit:
+        lines.append(SPLIT_BY_UNIT)
     lines.append(f"  pool: {found.pool}  # size of the public pool")
     lines.append(f"  evaluation: {found.evaluation}  # labelled public images, used once, at the end")
     return lines

@@ -18,9 +18,9 @@ from pate.data.refusal import require_file
 from pate.errors import expected
 from pate.public_sets import recognise_files
 from pipelines.authoring.columns_seen import Look
-from pipelines.authoring.first_campaign import first_campaign
-from pipelines.authoring.public_look import PublicLook, look_at_public
+from pipelines.authoring.first_campaign import first_campaign, of_whole_units
 from pipelines.authoring.recognised_format import private_format
+from pipelines.authoring.tables_seen import SeenTables, look_at_tables
 from pipelines.authoring.wish import Wish
 
 
@@ -89,7 +89,7 @@ def plan(wish: Wish) -> Plan:
     source = recognise_files(wish.private)
     drawn = source is not None and not wish.public
     shown = wish.private if drawn else wish.public
-    seen = look_at_public(wish, shown, "--from" if drawn else "--public")
+    seen = look_at_tables(wish, shown, "--from" if drawn else "--public")
     private = _private_formats(wish, seen, drawn=drawn)
     tables = [
         read_table(path, style, key=f"--from [{n}]")
@@ -108,7 +108,7 @@ def plan(wish: Wish) -> Plan:
     pool, evaluation = _sizes(0 if drawn else seen.records, seen.held, len(table), drawn=drawn)
     by_unit = bool(wish.public and not wish.evaluation) and max(seen.of_a_unit, default=0) > 1
     if by_unit:  # a unit that is divided loses its other records
-        pool = max(1, pool - (pool % seen.of_a_unit[0] if len(seen.of_a_unit) == 1 else seen.of_a_unit[-1] - 1))
+        pool = of_whole_units(pool, seen.of_a_unit)
     left = groups - (pool + evaluation if drawn else 0)
     first = first_campaign(units=int(groups), left=int(left), sites=int(sites), pool=pool)
     return Plan(
@@ -136,14 +136,14 @@ def plan(wish: Wish) -> Plan:
     )
 
 
-def _private_formats(wish: Wish, seen: PublicLook, *, drawn: bool) -> tuple[FileFormat, ...]:
+def _private_formats(wish: Wish, seen: SeenTables, *, drawn: bool) -> tuple[FileFormat, ...]:
     """Return the format of each private file: the usual one, but for what its first line shows."""
     if drawn:
         return seen.public
     return tuple(private_format(path, seen.usual, wish.asked) for path in wish.private)
 
 
-def _looks(wish: Wish, names: list[str], seen: PublicLook) -> tuple[Look, ...]:
+def _looks(wish: Wish, names: list[str], seen: SeenTables) -> tuple[Look, ...]:
     """Return the columns and their roles, as declared by the user or seen in public files.
 
     Raises:

@@ -46,7 +46,7 @@ def to_yaml(found: Plan) -> str:
             f"  epsilon: {BUDGET:g}  # largest epsilon that may ever be spent on these data; fixed with the first run",
             f"  # delta: {_PROPOSED.format(units)}",
             f"  delta: {found.delta:.0e}  # far below one over the number of {units}",
-            "  retention_days: 90  # then `pate purge` deletes votes, weights and incidents",
+            yaml_text.RETENTION,
             f"  unit: {'patient' if wish.unit else 'record'}  # the unit that the guarantee protects, in a word",
             *yaml_text.teachers(balanced=found.balanced),
             *yaml_text.labelling(
@@ -89,7 +89,7 @@ def _files(found: Plan) -> list[str]:
             lines.append("  # evaluation_files: [...]  # public records with labels, to evaluate the student;")
             lines.append("  # without them, a part of pool_files is set aside for it, and its labels are used")
     if found.by_unit:
-        lines.append("  split: {by: unit, seed: 0}  # nobody is in the pool and in the evaluation set")
+        lines.append(yaml_text.SPLIT_BY_UNIT)
     lines.append(f"  pool: {found.pool}  # size of the public pool")
     lines.append(f"  evaluation: {found.evaluation}  # labelled public records, used once, at the end")
     return lines

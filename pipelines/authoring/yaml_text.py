@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+RETENTION = "  retention_days: 90  # then `pate purge` deletes votes, weights and incidents"
+SPLIT_BY_UNIT = "  split: {by: unit, seed: 0}  # nobody is in the pool and in the evaluation set"
+
 
 def teachers(*, balanced: bool = False) -> list[str]:
     """Return the section ``teachers``; ``balanced``: with equal weights of all classes."""

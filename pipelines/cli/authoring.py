@@ -16,10 +16,8 @@ from pipelines.cli.arguments import JsonOption
 from pipelines.cli.output import print_json
 
 if TYPE_CHECKING:
-    from pipelines.authoring.new_images import ImageWish
-
-if TYPE_CHECKING:
     from pipelines.authoring.columns_seen import Look
+    from pipelines.authoring.new_images import ImageWish
 
 STUDY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 CONSORTIUM = re.compile(r"[a-z0-9][a-z0-9_-]{0,52}")

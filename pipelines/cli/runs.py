@@ -119,7 +119,8 @@ def resumable(words: Sequence[str]) -> Iterator[None]:
 
 def _options(settings: Sequence[str] | None, seed: int | None) -> list[str]:
     """The options as typed."""
-    return [*(word for one in settings or () for word in ("--set", one)), *(["--seed", str(seed)] if seed else [])]
+    named = [word for one in settings or () for word in ("--set", one)]
+    return named if seed is None else [*named, "--seed", str(seed)]
 
 
 def _progress(config: Path, quiet: bool) -> Quiet | Terminal:

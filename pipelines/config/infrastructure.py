@@ -76,5 +76,6 @@ class ReportConfig(Section):
     )
     largest_delta: float | None = Field(None, gt=0, lt=1, description="the organisation's own limit on delta")
     declared_units: Count | None = Field(
-        None, description="number of privacy units as already made public, for comparison with delta; never a count"
+        None,
+        description="number of privacy units as already published, to compare delta with; never a private count",
     )

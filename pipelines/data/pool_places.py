@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pate.data import PublicPool, Study
@@ -13,8 +14,8 @@ from pipelines.config.experiment import Config
 def place_in_pool(config: Config, study: Study, position: int) -> dict[str, str | int]:
     """File and row of one input: ``{"file": "pool.csv", "row": 17}``, rows from 0 without the header.
 
-    Nothing is named where the pool was drawn from private files. A file is named as in the configuration; of a path
-    from the root of the disk only the last part.
+    Nothing is named where the pool was drawn from private files. A file below the configuration's folder is named by
+    its path there; of any other only the last part is named.
     """
     data = config.data
     if not isinstance(data, FilesData) or not data.pool_files:
@@ -34,6 +35,5 @@ def _place(pool: PublicPool, files: Files, folder: Path, position: int) -> dict[
 
 
 def _shown(path: Path, folder: Path) -> str:
-    if path.is_absolute():
-        path = path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name)
-    return path.as_posix()
+    whole = Path(os.path.normpath(folder / path))
+    return whole.relative_to(folder).as_posix() if whole.is_relative_to(folder) else whole.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pate.data import Partition, Study, digits_study, partition
+from pate.data import Partition, Study, partition
 from pate.data.body import Split
 from pate.data.encoding import ColumnEncoder
 from pate.data.files.image_reading import OnDone
@@ -18,6 +18,7 @@ from pate.data.vision import vision_study
 from pate.errors import expected
 from pipelines.config.data import DigitsData, Files, FilesData, ImagesData, NpzData, TableData, VisionData
 from pipelines.config.experiment import Config
+from pipelines.data.embedded_digits import embedded_digits
 from pipelines.data.readers import image_sources, npz_arrays, npz_files, table_columns, table_files
 from pipelines.data.shared_files import refuse_shared_files
 from pipelines.data.shipped_sets import folder_of
@@ -85,14 +86,7 @@ def _site_records(config: Config, site: str, encoding: str | None, classes: tupl
 def _study(config: Config, on_done: OnDone | None) -> Study:
     data = config.data
     if isinstance(data, DigitsData):
-        return digits_study(
-            private=data.private,
-            pool=data.pool,
-            evaluation=data.evaluation,
-            hospitals=data.hospitals,
-            skew=data.skew,
-            seed=config.seed,
-        )
+        return embedded_digits(data, config.seed)
     if isinstance(data, VisionData):
         root = folder_of(data.source).parent
         return vision_study(data.source, root, rotation=data.rotation, private=data.private)

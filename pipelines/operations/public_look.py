@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from pate.data import Study, digits_study
+from pate.data import Study
 from pate.public_sets import recognise_files
 from pipelines.cluster.safety import require_address, require_safe_ray
-from pipelines.config.data import DigitsData, FilesData, NpzData, TableData, VisionData
+from pipelines.config.data import FilesData, NpzData, TableData, VisionData
 from pipelines.config.experiment import Config
 from pipelines.config.own_parts import require_importable
+from pipelines.data.embedded_digits import embedded_digits
 from pipelines.data.public_checks import require_benchmark, require_declared, require_models, require_public
 from pipelines.data.shipped_sets import find, folder_of
 from pipelines.tracking.destination import destination, require_encrypted
@@ -27,7 +28,7 @@ RARE = 0.01
 """Share of a class below which accuracy says little about it."""
 MOST_CLASSES = 12
 """Most classes whose shares a line shows."""
-_VISION_POOL, _VISION_CLASSES, _VISION_SHAPE = 9_000, 10, (1, 28, 28)
+_VISION_CLASSES, _VISION_SHAPE = 10, (1, 28, 28)
 _ELSEWHERE = ("the MLflow server and Ray: not contacted", "the ledger: earlier campaigns may have spent the budget")
 
 
@@ -130,19 +131,12 @@ def look_at_public(config: Config) -> PublicLook:
         if find(data.source) is None:
             return PublicLook(fetch=data.source, unread=(f"{data.source}: it is not here", *_ELSEWHERE))
         folder_of(data.source)
-        require_models(config, _VISION_SHAPE, classes=_VISION_CLASSES, pool=_VISION_POOL)
+        require_models(config, _VISION_SHAPE, classes=_VISION_CLASSES, pool=data.pool)
         return PublicLook(
-            read=(f"the files of {data.source}, by their checksums",), unread=_ELSEWHERE, pool=_VISION_POOL,
+            read=(f"the files of {data.source}, by their checksums",), unread=_ELSEWHERE, pool=data.pool,
             evaluation=1_000, features=_VISION_SHAPE,
         )  # fmt: skip
-    return _of_study(config, _digits(config, data), read=("the embedded digits",), unread=_ELSEWHERE)
-
-
-def _digits(config: Config, data: DigitsData) -> Study:
-    return digits_study(
-        private=data.private, pool=data.pool, evaluation=data.evaluation, hospitals=data.hospitals, skew=data.skew,
-        seed=config.seed,
-    )  # fmt: skip
+    return _of_study(config, embedded_digits(data, config.seed), read=("the embedded digits",), unread=_ELSEWHERE)
 
 
 def _files(config: Config, data: FilesData) -> PublicLook:

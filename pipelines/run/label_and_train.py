@@ -174,10 +174,7 @@ def _begun(config: Config, base: Path, inputs: _Inputs, progress: Progress, stac
     """The run, its folders made and its record open; it is this process's until the stack ends."""
     folder = RunFolder(base, config.run_id)
     folder.create()
-    if inputs.study.private is not None and inputs.study.private.origin is not None and inputs.study.public_units:
-        write_shared_units(folder.private, config.run_id, inputs.study.private.origin.left_out)
-    if inputs.study.private is not None and inputs.study.private.origin is not None and inputs.study.encoding:
-        write_unknown_values(folder.private, config.run_id, inputs.study.private.origin.unknown)
+    _tell_operator(folder, inputs.study)
     write_atomically(folder.tracking_settings_file, config.tracking.model_dump_json())
     insecure = config.labelling.insecure_seeded_noise is not None
     stack.enter_context(folder.locked())
@@ -191,6 +188,17 @@ def _begun(config: Config, base: Path, inputs: _Inputs, progress: Progress, stac
             progress=progress,
             where=inputs.where,
         )
+
+
+def _tell_operator(folder: RunFolder, study: Study) -> None:
+    """Write what this process found in its private records, whether there is anything to tell or not."""
+    origin = None if study.private is None else study.private.origin
+    if origin is None:
+        return
+    if study.public_units:
+        write_shared_units(folder.private, folder.run_id, origin.left_out)
+    if study.encoding:
+        write_unknown_values(folder.private, folder.run_id, origin.unknown)
 
 
 def _all_stages(

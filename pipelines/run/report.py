@@ -12,10 +12,10 @@ from pate.student.export import read_spec
 from pate.values import Released
 from pipelines.outcome import summary
 from pipelines.outcome.campaign import Campaign
-from pipelines.outcome.metrics import hides_a_class, student_facts
+from pipelines.outcome.metrics import hides_a_class
 from pipelines.outcome.model_card import card_text, registered_name
 from pipelines.run.context import Run
-from pipelines.run.report_facts import report_of
+from pipelines.run.report_facts import report_of, student_facts_of
 from pipelines.run.stages import Done
 from pipelines.run.teachers import teachers_lost
 from pipelines.tracking.tracker import DESCRIPTION_TAG, Evaluation, ModelCard
@@ -68,7 +68,7 @@ def _card_text(run: Run, campaign: Campaign, metrics: dict[str, float], meaning:
         meaning=meaning,
         counts={"asked": campaign.asked, "answered": campaign.answered, "refused": campaign.refused},
         figures=metrics,
-        student=_student_facts(run),
+        student=student_facts_of(run),
         evaluation_records=len(run.study.evaluation),
         public_data=run.public_sets(),
         benchmark=None if benchmark is None else benchmark.source.name,
@@ -108,11 +108,6 @@ def _sanitised_metrics(campaign: Campaign) -> dict[str, float]:
     }
 
 
-def _student_facts(run: Run) -> dict[str, object]:
-    """Accuracy by class and alarms."""
-    return student_facts(json.loads(run.folder.evaluation_file.read_text()), run.study.classes)
-
-
 def _facts(run: Run, campaign: Campaign, metrics: dict[str, float]) -> dict[str, object]:
     config = run.config
     cost = asdict(campaign.cost)
@@ -131,7 +126,7 @@ def _facts(run: Run, campaign: Campaign, metrics: dict[str, float]) -> dict[str,
         "unit": config.privacy.unit,
         "budget": config.privacy.epsilon,
         **metrics,
-        **_student_facts(run),
+        **student_facts_of(run),
         "rare_class": hides_a_class(run.study.evaluation, len(run.study.classes)),
         "evaluation_records": len(run.study.evaluation),
         "secure_noise": run.secure,

@@ -16,6 +16,7 @@ from pipelines.config.own_parts import own_student, own_teachers
 from pipelines.config.relation import neighbours_of
 from pipelines.data.shipped_sets import SETS
 from pipelines.outcome.campaign import Campaign
+from pipelines.outcome.metrics import alarms_of, student_facts
 from pipelines.run.context import Run, versions
 from pipelines.run.teachers import teachers_lost
 from pipelines.storage.audit_file import read_audit
@@ -88,16 +89,15 @@ def report_of(run: Run, campaign: Campaign) -> PrivacyReport:
         sanitised=campaign.sanitised,
         left=campaign.left,
         own_parts=own_teachers(config),
-        alarms=_alarms(run),
+        alarms=alarms_of(student_facts_of(run)),
         declared={} if config.report is None else config.report.model_dump(mode="json", exclude_none=True),
         commit=code_commit(),
     )
 
 
-def _alarms(run: Run) -> list[str]:
-    """Problems of the student that released labels and public pool show; none for evaluations of older runs."""
-    found = json.loads(run.folder.evaluation_file.read_text())
-    return [str(text) for text in found.get("check", {}).get("alarms", [])]
+def student_facts_of(run: Run) -> dict[str, Any]:
+    """Accuracy by class and alarms of the student that was evaluated."""
+    return student_facts(json.loads(run.folder.evaluation_file.read_text()), run.study.classes)
 
 
 def comparable_runs(home: Home, config: Config) -> list[dict[str, Any]]:

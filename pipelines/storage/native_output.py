@@ -52,7 +52,7 @@ def kept_private(base: Path, folder: Callable[[], Path]) -> Iterator[None]:
     streams = {name: getattr(sys, name) for name, _ in _STREAMS}
     for name, descriptor in _STREAMS:
         stream = streams[name]
-        if isinstance(stream, io.TextIOWrapper) and stream.fileno() == descriptor:
+        if isinstance(stream, io.TextIOWrapper) and _is_at(stream, descriptor):
             setattr(sys, name, _duplicate(stream, before[descriptor]))
         os.dup2(log, descriptor)
     try:
@@ -64,6 +64,13 @@ def kept_private(base: Path, folder: Callable[[], Path]) -> Iterator[None]:
             os.dup2(before[descriptor], descriptor)
         for opened in (*before.values(), log):
             os.close(opened)
+
+
+def _is_at(stream: TextIO, descriptor: int) -> bool:
+    try:
+        return stream.fileno() == descriptor
+    except OSError:  # a stream in memory
+        return False
 
 
 def give_terminal_back() -> None:

@@ -6,7 +6,6 @@ a server accepts every recorded event.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from pate.errors import expected
+from pate.files import bytes_hash
 
 MAX_KEY = 250
 MAX_TEXT = 5000
@@ -182,7 +182,7 @@ def without_long(values: Mapping[str, Any], *, file: str) -> tuple[dict[str, Any
             found[key], inside = without_long(value, file=file)
             shortened |= inside
         elif len(_written(value)) > MAX_TEXT:
-            digest = hashlib.sha256(_written(value).encode()).hexdigest()
+            digest = bytes_hash(_written(value).encode())
             found[key], shortened = f"in {file}, {len(_written(value))} characters, SHA-256 {digest}", True
         else:
             found[key] = value

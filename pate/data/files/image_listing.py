@@ -118,7 +118,7 @@ def _folder(root: Path, key: str) -> pd.DataFrame:
             + "".join(f"\n{path}" for path in strange[:DETAILS]),
         )
     if not files:
-        raise refused(f"images in {key}", "correct the path, or remove the empty site", detail=f"{root}: none")
+        raise refused(f"images in {key}", "correct the path, or leave the empty folder out", detail=f"{root}: none")
     direct = [path.parent == root for path in files]
     table = pd.DataFrame({"path": [str(path) for path in files]})
     if not all(direct):

@@ -19,10 +19,10 @@ from typing import Any, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
+from pate.data.files.picture import Picture
 from pate.values import Redacted
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
-Picture: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 BRIGHTEST = {1: np.float32(255), 2: np.float32(65535)}
 """Largest value by number of bytes."""
 

@@ -6,6 +6,7 @@ Each command is a process of its own, as the console script starts it.
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import pty
 import re
@@ -26,7 +27,7 @@ from pate.data.files.images import Pixels, read_images
 from pate.data.files.table_file import FileFormat, read_rows
 from pate.errors import InputError
 from pipelines.storage.home import NATIVE_LOG
-from pipelines.storage.native_output import MOST_LOG_BYTES
+from pipelines.storage.native_output import MOST_LOG_BYTES, kept_private
 
 IMAGES = """
 name: scans
@@ -252,3 +253,15 @@ sys.exit(app.run(["ui"]))
     done = python("-c", PRIVATE + script, home=home)
     assert (done.returncode, done.stdout) == (0, b"out"), done.stderr
     assert done.stderr.endswith(b"(end with Ctrl-C)\nerr")
+
+
+def test_a_host_whose_streams_are_in_memory_keeps_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under pytest's own capture, whose streams have no descriptors."""
+    shown = io.TextIOWrapper(io.BytesIO(), write_through=True)
+    monkeypatch.setattr("sys.stdout", shown)
+    with kept_private(tmp_path, lambda: tmp_path):
+        print("of the host")
+        os.write(1, b"native\n")
+    assert sys.stdout is shown
+    assert shown.buffer.getvalue() == b"of the host\n"  # type: ignore[attr-defined]
+    assert (tmp_path / NATIVE_LOG).read_bytes() == b"native\n"

@@ -11,6 +11,7 @@ from PIL import Image
 from pipelines.cli.app import run
 from pipelines.config.experiment import Config, load
 from pipelines.data.sources import deal, load_study
+from pipelines.operations.doctor import examine
 
 CANARY = "CANARY-7731"
 
@@ -95,6 +96,17 @@ def test_manifests_with_columns_of_any_name_and_one_for_each_hospital(place: Pat
     assert config.partition.by == "site"
     assert set(study.held_here.sites_N.tolist()) == {"site_1", "site_2"}
     assert "77" not in (place / "mine" / "mine.yaml").read_text()
+    patient_of = dict(line.split(",")[::2] for line in (place / "public" / "list.csv").read_text().splitlines()[1:])
+    asked_of = {patient_of["/".join(Path(path).parts[-2:])] for path in study.pool.paths or ()}
+    assert len(asked_of) == 20
+    assert not asked_of & set(study.evaluation.units_E.tolist()), "no public patient is divided"
+
+
+def test_the_written_configuration_gives_the_doctor_nothing_to_say(place: Path) -> None:
+    pictures(place / "private", 120, 0)
+    pictures(place / "public", 90, 1)
+    assert run(["new", "mine", "--from", "private", "--public", "public"]) == 0
+    assert examine(place / "home", written(place), {}) == []
 
 
 def test_the_usual_columns_of_a_public_manifest_are_recognised(place: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from pate.errors import InputError
 from pipelines.cli.app import run
+from pipelines.cli.runs import _options
 from pipelines.config.experiment import load
 from pipelines.config.shipped import shipped
 from pipelines.config.yaml_file import assigned
@@ -131,3 +132,10 @@ def test_configs_alone_lists_as_before(capsys: pytest.CaptureFixture[str]) -> No
     assert [row["name"] for row in alone] == list(shipped())
     assert run(["configs"]) == 0
     assert capsys.readouterr().out.startswith("name ")
+
+
+@pytest.mark.parametrize(
+    ("seed", "shown"), [(None, ["--set", "seed=3"]), (0, ["--set", "seed=3", "--seed", "0"])], ids=["none", "zero"]
+)
+def test_the_command_that_resumes_names_the_options_as_typed(seed: int | None, shown: list[str]) -> None:
+    assert _options(["seed=3"], seed) == shown

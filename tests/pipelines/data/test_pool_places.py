@@ -67,6 +67,24 @@ def test_rows_of_tables_are_numbered_in_their_file_with_blank_lines(tmp_path: Pa
     assert {str(place["file"]) for place in found} == {"one.csv", "two.csv"}, "no path from the root of the disk"
 
 
+def test_folders_above_the_configuration_are_not_named(tmp_path: Path) -> None:
+    study, beside = tmp_path / "hospital" / "study", tmp_path / "hospital" / "secret"
+    for folder in (study / "public", beside):
+        folder.mkdir(parents=True)
+    table(study / "private.csv", 0, 10)
+    table(study / "public" / "one.csv", 100, 3)
+    table(beside / "two.csv", 200, 3)
+    table(study / "evaluation.csv", 300, 4)
+    chosen = config(
+        study,
+        "source: table\nprivate_files: [private.csv]\npool_files: [public/../public/one.csv, ../secret/two.csv]\n"
+        f"evaluation_files: [evaluation.csv]\n{FEATURES}",
+    )
+    found = load_study(chosen)
+    files = {place_in_pool(chosen, found, position)["file"] for position in range(len(found.pool))}
+    assert files == {"public/one.csv", "two.csv"}
+
+
 def test_nothing_is_named_where_the_pool_comes_from_private_files(tmp_path: Path) -> None:
     table(tmp_path / "private.csv", 0, 20)
     chosen = config(

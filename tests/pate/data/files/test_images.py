@@ -94,7 +94,7 @@ def test_a_class_that_was_not_declared_is_refused_with_the_count_in_private(tmp_
 
 def test_an_empty_site_is_refused_by_its_key(tmp_path: Path, records_refused) -> None:
     (tmp_path / "mine").mkdir()
-    with records_refused(r"images in data\.private_files\[0\].*empty site"):
+    with records_refused(r"images in data\.private_files\[0\].*empty folder"):
         study(ImageSource(path=tmp_path / "mine"), tmp_path)
 
 

@@ -24,7 +24,7 @@ from pipelines.authoring.wish import Wish
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PublicLook:
+class SeenTables:
     """Findings in public files.
 
     Attributes:
@@ -54,7 +54,7 @@ class PublicLook:
     of_a_unit: tuple[int, ...] = ()
 
 
-def look_at_public(wish: Wish, shown: tuple[Path, ...], option: str) -> PublicLook:
+def look_at_tables(wish: Wish, shown: tuple[Path, ...], option: str) -> SeenTables:
     """Look at the public files.
 
     Args:
@@ -68,7 +68,7 @@ def look_at_public(wish: Wish, shown: tuple[Path, ...], option: str) -> PublicLo
     named = [(f"{option} [{n}]", path) for n, path in enumerate(shown)]
     named += [(f"--evaluation [{n}]", path) for n, path in enumerate(wish.evaluation)]
     if not named:
-        return PublicLook(usual=wish.asked.format())
+        return SeenTables(usual=wish.asked.format())
     for key, path in named:
         require_file(path, key=key)
     forms = [public_format(path, wish.asked) for _, path in named]
@@ -92,7 +92,7 @@ def look_at_public(wish: Wish, shown: tuple[Path, ...], option: str) -> PublicLo
             "name labelled public records by --evaluation",
             records_without_label=missing,
         )
-    return PublicLook(
+    return SeenTables(
         usual=forms[0],
         public=tuple(forms[: len(shown)]),
         evaluation=tuple(forms[len(shown) :]),
