@@ -22,7 +22,7 @@ _SHORT = 1 << 16
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageWish:
+class ImageStudyRequest:
     """The command line of the user.
 
     Attributes:
@@ -50,7 +50,7 @@ class ImagePlan:
     """Content of the configuration to write.
 
     Attributes:
-        wish: the command line.
+        request: the command line.
         classes: names of the classes.
         seen: the form of the public images.
         first: sizes of the campaign.
@@ -60,7 +60,7 @@ class ImagePlan:
         evaluation: evaluation records.
     """
 
-    wish: ImageWish
+    request: ImageStudyRequest
     classes: tuple[str, ...]
     seen: SeenImages
     first: FirstCampaign
@@ -102,23 +102,23 @@ def _is_manifest(path: Path) -> bool:
     return "path" in names and names <= set(COLUMNS)
 
 
-def plan_images(wish: ImageWish) -> ImagePlan:
+def plan_images(request: ImageStudyRequest) -> ImagePlan:
     """Look at the public images and choose sizes.
 
     Raises:
         InputError: unreadable files, a missing column, or no classes.
     """
-    if not wish.public:
+    if not request.public:
         raise expected(
             "public images by --public",
             "name a folder or manifest: size, colours and range of values are never taken from private images",
         )
-    own = [_listing(path, wish, f"--from [{number}]") for number, path in enumerate(wish.private)]
-    pool = [_listing(path, wish, f"--public [{number}]") for number, path in enumerate(wish.public)]
-    held = [_listing(path, wish, f"--evaluation [{number}]") for number, path in enumerate(wish.evaluation)]
+    own = [_listing(path, request, f"--from [{number}]") for number, path in enumerate(request.private)]
+    pool = [_listing(path, request, f"--public [{number}]") for number, path in enumerate(request.public)]
+    held = [_listing(path, request, f"--evaluation [{number}]") for number, path in enumerate(request.evaluation)]
     table, public = pd.concat(own, ignore_index=True), pd.concat(pool, ignore_index=True)
     labelled = pd.concat(held, ignore_index=True) if held else public
-    classes = _classes(wish, labelled)
+    classes = _classes(request, labelled)
     evaluation = len(labelled) if held else max(1, min(_MOST_EVALUATED, len(public) // 3))
     left = len(public) if held else len(public) - evaluation
     if left < 1:
@@ -131,7 +131,7 @@ def plan_images(wish: ImageWish) -> ImagePlan:
     first = first_campaign(units=groups, left=groups, sites=len(own) if len(own) > 1 else 0, pool=left)
     seen = look_at(public["path"].tolist())
     return ImagePlan(
-        wish=wish,
+        request=request,
         classes=classes,
         seen=seen,
         first=first,
@@ -149,12 +149,12 @@ def _of_a_unit(public: pd.DataFrame) -> tuple[int, ...]:
     return tuple(sorted({int(count) for count in canonical(public["unit"]).value_counts()}))
 
 
-def _listing(path: Path, wish: ImageWish, key: str) -> pd.DataFrame:
+def _listing(path: Path, request: ImageStudyRequest, key: str) -> pd.DataFrame:
     needs = ("label", "unit", "site") if key.startswith("--from") else ()
-    return listing(ImageSource(path=path, columns=wish.columns), key=key, needs=needs)
+    return listing(ImageSource(path=path, columns=request.columns), key=key, needs=needs)
 
 
-def _classes(wish: ImageWish, labelled: pd.DataFrame) -> tuple[str, ...]:
+def _classes(request: ImageStudyRequest, labelled: pd.DataFrame) -> tuple[str, ...]:
     """Return the names of the classes, declared or in public labels.
 
     Raises:
@@ -167,14 +167,14 @@ def _classes(wish: ImageWish, labelled: pd.DataFrame) -> tuple[str, ...]:
             "student is judged on them",
         )
     values = sorted(set(canonical(labelled["label"])))
-    if wish.columns is not None and wish.columns.contains is not None:
-        if not any(wish.columns.contains in findings(value) for value in values):
+    if request.columns is not None and request.columns.contains is not None:
+        if not any(request.columns.contains in findings(value) for value in values):
             raise expected(
-                "a public label that lists the finding", "correct --contains", contains=wish.columns.contains
+                "a public label that lists the finding", "correct --contains", contains=request.columns.contains
             )
-        return wish.names
-    if wish.classes:
-        return wish.classes
+        return request.names
+    if request.classes:
+        return request.classes
     if any("|" in value for value in values):
         raise expected(
             "one class for each public image",
@@ -188,25 +188,25 @@ def _classes(wish: ImageWish, labelled: pd.DataFrame) -> tuple[str, ...]:
 
 def images_yaml(found: ImagePlan) -> str:
     """Return the commented configuration."""
-    wish, first = found.wish, found.first
+    request, first = found.request, found.first
     units = "units" if found.units else "images"
-    sites = len(wish.private) > 1
+    sites = len(request.private) > 1
     proposed = f"proposed from the number of {units} you hold; this number becomes public with the file"
     network = f"input_mean: {found.seen.mean:g}, input_std: {found.seen.std:g}"
     return "\n".join(
         [
-            f"# pate run {wish.name}/{wish.name}.yaml",
+            f"# pate run {request.name}/{request.name}.yaml",
             "# Written by `pate new` from public images, names of columns and counts. The content becomes public with",
             "# the student, except the paths of files.",
-            f"name: {wish.name}",
-            f"description: {quoted(f'Private labelling for {wish.name}.')}",
+            f"name: {request.name}",
+            f"description: {quoted(f'Private labelling for {request.name}.')}",
             "data:",
             "  source: images",
-            f"  data_id: {wish.name}  # name of the private data; their budget is kept under it for ever",
-            f"  task: {quoted(_task(wish))}  # what is being labelled",
-            f"  classes: {listed(found.classes)}  # {_about_classes(wish)}",
+            f"  data_id: {request.name}  # name of the private data; their budget is kept under it for ever",
+            f"  task: {quoted(_task(request))}  # what is being labelled",
+            f"  classes: {listed(found.classes)}  # {_about_classes(request)}",
             *_files(found),
-            *_manifest(wish),
+            *_manifest(request),
             *_pixels(found.seen),
             "partition:",
             f"  # teachers: {proposed}",
@@ -239,27 +239,27 @@ def images_yaml(found: ImagePlan) -> str:
     )
 
 
-def _task(wish: ImageWish) -> str:
-    if wish.columns is None:
-        return wish.name
-    return wish.columns.contains or wish.columns.label or wish.name
+def _task(request: ImageStudyRequest) -> str:
+    if request.columns is None:
+        return request.name
+    return request.columns.contains or request.columns.label or request.name
 
 
-def _about_classes(wish: ImageWish) -> str:
-    if wish.columns is not None and wish.columns.contains is not None:
+def _about_classes(request: ImageStudyRequest) -> str:
+    if request.columns is not None and request.columns.contains is not None:
         return "images without the finding, and with it"
-    return "as you named them" if wish.classes else "those of the public images"
+    return "as you named them" if request.classes else "those of the public images"
 
 
 def _files(found: ImagePlan) -> list[str]:
-    wish = found.wish
+    request = found.request
     lines = ["  private_files:  # folders or manifests that teachers learn from; never leave"]
-    for number, path in enumerate(wish.private, start=1):
-        site = f", site: site_{number}" if len(wish.private) > 1 else ""
+    for number, path in enumerate(request.private, start=1):
+        site = f", site: site_{number}" if len(request.private) > 1 else ""
         lines.append(f"    - {{path: {quoted(str(path.absolute()))}{site}}}")
-    lines.append(f"  pool_files: {listed(str(path.absolute()) for path in wish.public)}  # public images")
-    if wish.evaluation:
-        held = listed(str(path.absolute()) for path in wish.evaluation)
+    lines.append(f"  pool_files: {listed(str(path.absolute()) for path in request.public)}  # public images")
+    if request.evaluation:
+        held = listed(str(path.absolute()) for path in request.evaluation)
         lines.append(f"  evaluation_files: {held}  # public images with labels")
     else:
         lines.append("  # evaluation_files: [...]  # public images with labels, to evaluate the student; without them,")
@@ -271,10 +271,10 @@ def _files(found: ImagePlan) -> list[str]:
     return lines
 
 
-def _manifest(wish: ImageWish) -> list[str]:
-    if wish.columns is None:
+def _manifest(request: ImageStudyRequest) -> list[str]:
+    if request.columns is None:
         return []
-    names = {role: getattr(wish.columns, role) for role in (*COLUMNS, "contains")}
+    names = {role: getattr(request.columns, role) for role in (*COLUMNS, "contains")}
     keys = ", ".join(f"{role}: {quoted(name)}" for role, name in names.items() if name is not None)
     return [commented(f"  manifest: {{{keys}}}", "names of columns; others are ignored")]
 

@@ -20,8 +20,8 @@ from pate.public_sets import recognise_files
 from pipelines.authoring.columns_seen import Look
 from pipelines.authoring.first_campaign import first_campaign, of_whole_units
 from pipelines.authoring.recognised_format import private_format
+from pipelines.authoring.study_request import StudyRequest
 from pipelines.authoring.tables_seen import SeenTables, look_at_tables
-from pipelines.authoring.wish import Wish
 
 
 @final
@@ -41,7 +41,7 @@ class Plan:
     """Content of the configuration to write.
 
     Attributes:
-        wish: the command line.
+        request: the command line.
         looks: the columns, without label, unit and site.
         formats: of each file.
         recognised: the parts of the format that were recognised in public files, in words.
@@ -59,7 +59,7 @@ class Plan:
         evaluation: evaluation records.
     """
 
-    wish: Wish
+    request: StudyRequest
     looks: tuple[Look, ...]
     formats: Formats
     recognised: str
@@ -77,42 +77,42 @@ class Plan:
     evaluation: int
 
 
-def plan(wish: Wish) -> Plan:
+def plan(request: StudyRequest) -> Plan:
     """Inspect the columns and choose sizes.
 
     Raises:
         InputError: unreadable files, a missing column, no rule for the label, or public labels that it does not fit.
     """
-    _check_rules(wish)
-    for number, path in enumerate(wish.private):
+    _check_rules(request)
+    for number, path in enumerate(request.private):
         require_file(path, key=f"--from [{number}]")
-    source = recognise_files(wish.private)
-    drawn = source is not None and not wish.public
-    shown = wish.private if drawn else wish.public
-    seen = look_at_tables(wish, shown, "--from" if drawn else "--public")
-    private = _private_formats(wish, seen, drawn=drawn)
+    source = recognise_files(request.private)
+    drawn = source is not None and not request.public
+    shown = request.private if drawn else request.public
+    seen = look_at_tables(request, shown, "--from" if drawn else "--public")
+    private = _private_formats(request, seen, drawn=drawn)
     tables = [
         read_table(path, style, key=f"--from [{n}]")
-        for n, (path, style) in enumerate(zip(wish.private, private, strict=True))
+        for n, (path, style) in enumerate(zip(request.private, private, strict=True))
     ]
     table = pd.concat(tables, ignore_index=True)
-    for option, name in (("--label", wish.label), ("--unit", wish.unit), ("--site", wish.site)):
+    for option, name in (("--label", request.label), ("--unit", request.unit), ("--site", request.site)):
         if name is not None:
             column(table, name, declared=option, key="--from")
-    looks = _looks(wish, [str(name) for name in table.columns], seen)
-    groups = table[wish.unit].nunique() if wish.unit else len(table)
-    if wish.site is None:
+    looks = _looks(request, [str(name) for name in table.columns], seen)
+    groups = table[request.unit].nunique() if request.unit else len(table)
+    if request.site is None:
         sites = len(tables) if len(tables) > 1 else 0
     else:  # hospitals that only a private column names are not counted: they would become public
-        sites = table[wish.site].nunique() if source is not None else 0
+        sites = table[request.site].nunique() if source is not None else 0
     pool, evaluation = _sizes(0 if drawn else seen.records, seen.held, len(table), drawn=drawn)
-    by_unit = bool(wish.public and not wish.evaluation) and max(seen.of_a_unit, default=0) > 1
+    by_unit = bool(request.public and not request.evaluation) and max(seen.of_a_unit, default=0) > 1
     if by_unit:  # a unit that is divided loses its other records
         pool = of_whole_units(pool, seen.of_a_unit)
     left = groups - (pool + evaluation if drawn else 0)
     first = first_campaign(units=int(groups), left=int(left), sites=int(sites), pool=pool)
     return Plan(
-        wish=wish,
+        request=request,
         looks=looks,
         formats=Formats(
             usual=seen.usual if seen.public or seen.evaluation else private[0],
@@ -136,25 +136,25 @@ def plan(wish: Wish) -> Plan:
     )
 
 
-def _private_formats(wish: Wish, seen: SeenTables, *, drawn: bool) -> tuple[FileFormat, ...]:
+def _private_formats(request: StudyRequest, seen: SeenTables, *, drawn: bool) -> tuple[FileFormat, ...]:
     """Return the format of each private file: the usual one, but for what its first line shows."""
     if drawn:
         return seen.public
-    return tuple(private_format(path, seen.usual, wish.asked) for path in wish.private)
+    return tuple(private_format(path, seen.usual, request.asked) for path in request.private)
 
 
-def _looks(wish: Wish, names: list[str], seen: SeenTables) -> tuple[Look, ...]:
+def _looks(request: StudyRequest, names: list[str], seen: SeenTables) -> tuple[Look, ...]:
     """Return the columns and their roles, as declared by the user or seen in public files.
 
     Raises:
         InputError: neither is there, or a named column is not.
     """
-    features = [name for name in names if name not in {wish.label, wish.unit, wish.site}]
+    features = [name for name in names if name not in {request.label, request.unit, request.site}]
     said: dict[str, Literal["numeric", "categorical"]] = {
-        **dict.fromkeys(wish.numeric, "numeric"),
-        **dict.fromkeys(wish.categorical, "categorical"),
+        **dict.fromkeys(request.numeric, "numeric"),
+        **dict.fromkeys(request.categorical, "categorical"),
     }
-    for role, columns in (("numeric", wish.numeric), ("categorical", wish.categorical)):
+    for role, columns in (("numeric", request.numeric), ("categorical", request.categorical)):
         for name in columns:
             if name not in features or said[name] != role:
                 raise expected(
@@ -179,15 +179,15 @@ def _looks(wish: Wish, names: list[str], seen: SeenTables) -> tuple[Look, ...]:
     return found
 
 
-def _check_rules(wish: Wish) -> None:
-    rules = [bool(wish.positive), wish.contains is not None, wish.above is not None, bool(wish.classes)]
+def _check_rules(request: StudyRequest) -> None:
+    rules = [bool(request.positive), request.contains is not None, request.above is not None, bool(request.classes)]
     if sum(rules) > 1:
         raise expected(
             "one of --positive, --contains, --above and --classes",
             "choose one rule that maps values to classes",
             given=sum(rules),
         )
-    if not any(rules) and not (wish.public or wish.evaluation):
+    if not any(rules) and not (request.public or request.evaluation):
         raise expected(
             "--positive, --contains, --above or --classes, or labelled public files",
             "declare the class of each value: names of classes are never taken from private files",

@@ -11,7 +11,7 @@ from pipelines.authoring import yaml_text
 from pipelines.authoring.columns_seen import MANY
 from pipelines.authoring.first_campaign import BUDGET
 from pipelines.authoring.new_study import Plan
-from pipelines.authoring.wish import Wish
+from pipelines.authoring.study_request import StudyRequest
 from pipelines.authoring.yaml_text import commented, listed, quoted
 
 _PROPOSED = "proposed from the number of {} you hold; this number becomes public with the file"
@@ -19,23 +19,23 @@ _PROPOSED = "proposed from the number of {} you hold; this number becomes public
 
 def to_yaml(found: Plan) -> str:
     """Return the commented configuration."""
-    wish = found.wish
-    units = "units" if wish.unit else "records"
+    request = found.request
+    units = "units" if request.unit else "records"
     return "\n".join(
         [
-            f"# pate run {wish.name}/{wish.name}.yaml",
+            f"# pate run {request.name}/{request.name}.yaml",
             "# Written by `pate new` from names of columns and counts. The content becomes public with the",
             "# student, except the paths of files.",
-            f"name: {wish.name}",
-            f"description: {quoted(f'Private labelling for {wish.name}.')}",
+            f"name: {request.name}",
+            f"description: {quoted(f'Private labelling for {request.name}.')}",
             "data:",
             "  source: table",
-            f"  data_id: {wish.name}  # name of the private data; their budget is kept under it for ever",
-            f"  task: {quoted(wish.label)}  # what is being labelled",
+            f"  data_id: {request.name}  # name of the private data; their budget is kept under it for ever",
+            f"  task: {quoted(request.label)}  # what is being labelled",
             *_files(found),
             *_format(found),
             *_label(found),
-            *_ids(wish),
+            *_ids(request),
             *_features(found),
             "partition:",
             f"  # teachers: {_PROPOSED.format(units)}",
@@ -47,7 +47,7 @@ def to_yaml(found: Plan) -> str:
             f"  # delta: {_PROPOSED.format(units)}",
             f"  delta: {found.delta:.0e}  # far below one over the number of {units}",
             yaml_text.RETENTION,
-            f"  unit: {'patient' if wish.unit else 'record'}  # the unit that the guarantee protects, in a word",
+            f"  unit: {'patient' if request.unit else 'record'}  # the unit that the guarantee protects, in a word",
             *yaml_text.teachers(balanced=found.balanced),
             *yaml_text.labelling(
                 asked=found.asked,
@@ -64,26 +64,26 @@ def to_yaml(found: Plan) -> str:
 
 
 def _files(found: Plan) -> list[str]:
-    wish = found.wish
-    several = len(wish.private) > 1 and wish.site is None
+    request = found.request
+    several = len(request.private) > 1 and request.site is None
     lines = ["  private_files:  # what teachers learn from; never leaves"]
-    for number, (path, form) in enumerate(zip(wish.private, found.formats.private, strict=True), start=1):
+    for number, (path, form) in enumerate(zip(request.private, found.formats.private, strict=True), start=1):
         site = f", site: site_{number}" if several else ""
         own = "" if form == found.formats.usual else f", format: {{{', '.join(format_keys(form))}}}"
         lines.append(f"    - {{path: {quoted(str(path.absolute()))}{site}{own}}}")
         if own:
             lines.append("      # format: by the first line of this file; correct decimal and encoding where needed")
-    if found.benchmark is not None and not wish.public:
+    if found.benchmark is not None and not request.public:
         lines += [
             f"  # These files are the public set {found.benchmark}: this is a simulation, in which records drawn at",
             "  # random become the pool and the evaluation set. With data of your own, name public files: pool_files.",
-            f"  split: {{by: {'unit' if wish.unit else 'record'}, seed: 0}}",
+            f"  split: {{by: {'unit' if request.unit else 'record'}, seed: 0}}",
         ]
     else:
-        pool = _listed_files(wish.public, found.formats.public, found.formats.usual) or '["public.csv"]'
+        pool = _listed_files(request.public, found.formats.public, found.formats.usual) or '["public.csv"]'
         lines.append(f"  pool_files: {pool}  # public records with the same columns; labels are not used")
-        if wish.evaluation:
-            held = _listed_files(wish.evaluation, found.formats.held, found.formats.usual)
+        if request.evaluation:
+            held = _listed_files(request.evaluation, found.formats.held, found.formats.usual)
             lines.append(f"  evaluation_files: {held}  # public records with labels")
         else:
             lines.append("  # evaluation_files: [...]  # public records with labels, to evaluate the student;")
@@ -140,22 +140,22 @@ def _format(found: Plan) -> list[str]:
 
 
 def _label(found: Plan) -> list[str]:
-    wish = found.wish
-    lines = ["  label:", f"    column: {quoted(wish.label)}"]
-    if wish.positive:
+    request = found.request
+    lines = ["  label:", f"    column: {quoted(request.label)}"]
+    if request.positive:
         lines.append(
-            f"    positive: {listed(wish.positive)}  # values of the positive (second) class; all others: the first"
+            f"    positive: {listed(request.positive)}  # values of the positive (second) class; all others: the first"
         )
-    elif wish.contains is not None:
-        lines.append(f"    contains: {quoted(wish.contains)}  # labels that list it are the positive (second) class")
-    elif wish.above is not None:
-        lines.append(f"    above: {wish.above:g}  # numbers above this are the positive (second) class")
-    elif wish.classes:
-        lines.append(f"    classes: {listed(wish.classes)}")
+    elif request.contains is not None:
+        lines.append(f"    contains: {quoted(request.contains)}  # labels that list it are the positive (second) class")
+    elif request.above is not None:
+        lines.append(f"    above: {request.above:g}  # numbers above this are the positive (second) class")
+    elif request.classes:
+        lines.append(f"    classes: {listed(request.classes)}")
     else:
         lines.append("    classes: public  # those that occur in the public labels")
-    if wish.positive or wish.contains is not None or wish.above is not None:
-        lines.append(f"    names: {listed(wish.names)}")
+    if request.positive or request.contains is not None or request.above is not None:
+        lines.append(f"    names: {listed(request.names)}")
     if found.labels_missing:
         lines.append("    missing: drop  # records without a label are left out; or refuse")
     else:
@@ -163,13 +163,13 @@ def _label(found: Plan) -> list[str]:
     return [*lines, *(f"    # {printable(note)}" for note in found.notes)]
 
 
-def _ids(wish: Wish) -> list[str]:
+def _ids(request: StudyRequest) -> list[str]:
     unit = (
-        f"  unit: {quoted(wish.unit)}  # all records of one of these are protected together"
-        if wish.unit
+        f"  unit: {quoted(request.unit)}  # all records of one of these are protected together"
+        if request.unit
         else "  # unit: patient_id  # declare it where a patient has several records"
     )
-    return [unit, f"  site: {quoted(wish.site)}"] if wish.site else [unit]
+    return [unit, f"  site: {quoted(request.site)}"] if request.site else [unit]
 
 
 def _features(found: Plan) -> list[str]:
@@ -208,11 +208,11 @@ def _features(found: Plan) -> list[str]:
 
 
 def _by(found: Plan) -> str:
-    return "site" if found.sites else ("unit" if found.wish.unit else "random")
+    return "site" if found.sites else ("unit" if found.request.unit else "random")
 
 
 def _sites(found: Plan) -> list[str]:
     """Return a hint on keeping teachers within hospitals named by a column."""
-    if found.wish.site is None or found.sites:
+    if found.request.site is None or found.sites:
         return []
     return ["  # with by: site, list the hospitals, which become public: sites: [{site: north, teachers: 30}, ...]"]

@@ -19,7 +19,7 @@ from pipelines.authoring.columns_seen import WORDS, Look, look
 from pipelines.authoring.labels_seen import are_unequal, look_at_labels
 from pipelines.authoring.number_signs import NumberSigns, number_signs
 from pipelines.authoring.recognised_format import public_format, strange_word
-from pipelines.authoring.wish import Wish
+from pipelines.authoring.study_request import StudyRequest
 
 
 @final
@@ -54,11 +54,11 @@ class SeenTables:
     of_a_unit: tuple[int, ...] = ()
 
 
-def look_at_tables(wish: Wish, shown: tuple[Path, ...], option: str) -> SeenTables:
+def look_at_tables(request: StudyRequest, shown: tuple[Path, ...], option: str) -> SeenTables:
     """Look at the public files.
 
     Args:
-        wish: the command line.
+        request: the command line.
         shown: files of the pool; the private ones, where these are a public benchmark.
         option: that names them, for errors.
 
@@ -66,25 +66,25 @@ def look_at_tables(wish: Wish, shown: tuple[Path, ...], option: str) -> SeenTabl
         InputError: unreadable files, numbers that can be read in two ways, or labels that the rule does not fit.
     """
     named = [(f"{option} [{n}]", path) for n, path in enumerate(shown)]
-    named += [(f"--evaluation [{n}]", path) for n, path in enumerate(wish.evaluation)]
+    named += [(f"--evaluation [{n}]", path) for n, path in enumerate(request.evaluation)]
     if not named:
-        return SeenTables(usual=wish.asked.format())
+        return SeenTables(usual=request.asked.format())
     for key, path in named:
         require_file(path, key=key)
-    forms = [public_format(path, wish.asked) for _, path in named]
+    forms = [public_format(path, request.asked) for _, path in named]
     tables = [read_table(path, style, key=key, public=True) for (key, path), style in zip(named, forms, strict=True)]
-    signs = _signs(wish, [table for (_, path), table in zip(named, tables, strict=True) if _has_signs(path)])
+    signs = _signs(request, [table for (_, path), table in zip(named, tables, strict=True) if _has_signs(path)])
     forms = [replace(form, decimal=signs.decimal, thousands=signs.thousands) for form in forms]
     pool, held = tables[: len(shown)], tables[len(shown) :]
-    looks = _looks(wish, pd.concat(pool or held, ignore_index=True), forms[0])
-    labels = _labels(wish, pool, held)
+    looks = _looks(request, pd.concat(pool or held, ignore_index=True), forms[0])
+    labels = _labels(request, pool, held)
     classes = set(canonical(labels).dropna())
     looks = {name: _without(found, classes) for name, found in looks.items()}
     forms = [_completed(form, looks.values()) for form in forms]
     bare = replace(forms[0], replace={})
-    found = interpret(labels.to_frame(), bare, key="the public labels")[wish.label]
-    values = found if wish.above is None else plain_numbers(found, bare, key="the public labels")
-    notes = look_at_labels(wish.rule, values)
+    found = interpret(labels.to_frame(), bare, key="the public labels")[request.label]
+    values = found if request.above is None else plain_numbers(found, bare, key="the public labels")
+    notes = look_at_labels(request.rule, values)
     missing = int(found.isna().sum())
     if missing and not held:
         raise expected(
@@ -99,18 +99,18 @@ def look_at_tables(wish: Wish, shown: tuple[Path, ...], option: str) -> SeenTabl
         looks=looks,
         records=sum(map(len, pool)),
         held=sum(map(len, held)) - missing,
-        recognised=_recognised(named[0][1], forms[0], wish),
+        recognised=_recognised(named[0][1], forms[0], request),
         notes=notes,
         labels_missing=missing > 0,
-        unequal_classes=are_unequal(wish.rule, values),
-        of_a_unit=_of_a_unit(wish, pool),
+        unequal_classes=are_unequal(request.rule, values),
+        of_a_unit=_of_a_unit(request, pool),
     )
 
 
-def _of_a_unit(wish: Wish, pool: list[pd.DataFrame]) -> tuple[int, ...]:
-    if not pool or wish.unit is None or any(wish.unit not in table.columns for table in pool):
+def _of_a_unit(request: StudyRequest, pool: list[pd.DataFrame]) -> tuple[int, ...]:
+    if not pool or request.unit is None or any(request.unit not in table.columns for table in pool):
         return ()
-    counts = pd.concat([canonical(table[wish.unit]) for table in pool]).value_counts()
+    counts = pd.concat([canonical(table[request.unit]) for table in pool]).value_counts()
     return tuple(sorted({int(count) for count in counts}))
 
 
@@ -118,37 +118,37 @@ def _has_signs(path: Path) -> bool:
     return path.suffix.lower() not in PARQUET
 
 
-def _signs(wish: Wish, tables: list[pd.DataFrame]) -> NumberSigns:
+def _signs(request: StudyRequest, tables: list[pd.DataFrame]) -> NumberSigns:
     """The signs that the user names, or else those of the numbers in public text."""
-    asked = wish.asked
+    asked = request.asked
     if asked.decimal is not None or asked.thousands is not None:
         return NumberSigns(decimal=asked.decimal or ".", thousands=asked.thousands)
     if not tables:
         return NumberSigns()
     table = pd.concat(tables, ignore_index=True)
-    roles = {wish.unit, wish.site, wish.label if wish.above is None else None}
+    roles = {request.unit, request.site, request.label if request.above is None else None}
     return number_signs(table, [str(name) for name in table.columns if name not in roles])
 
 
-def _looks(wish: Wish, table: pd.DataFrame, form: FileFormat) -> dict[str, Look]:
-    names = [str(name) for name in table.columns if name not in {wish.label, wish.unit, wish.site}]
+def _looks(request: StudyRequest, table: pd.DataFrame, form: FileFormat) -> dict[str, Look]:
+    names = [str(name) for name in table.columns if name not in {request.label, request.unit, request.site}]
     return {name: look(table[name], form) for name in names}
 
 
-def _labels(wish: Wish, pool: list[pd.DataFrame], held: list[pd.DataFrame]) -> pd.Series[str]:
+def _labels(request: StudyRequest, pool: list[pd.DataFrame], held: list[pd.DataFrame]) -> pd.Series[str]:
     """Labels of the evaluation files, or else of the pool's.
 
     Raises:
         InputError: neither has the column.
     """
     tables = held or pool
-    if any(wish.label not in table.columns for table in tables):
+    if any(request.label not in table.columns for table in tables):
         raise expected(
-            f"column {wish.label!r} in the public files: the student is evaluated on public labels",
+            f"column {request.label!r} in the public files: the student is evaluated on public labels",
             "add it, or name labelled public files by --evaluation; labels of the pool itself are not used",
             columns=sorted({str(name) for table in tables for name in table.columns}),
         )
-    return pd.concat([table[wish.label] for table in tables], ignore_index=True)
+    return pd.concat([table[request.label] for table in tables], ignore_index=True)
 
 
 def _without(found: Look, classes: set[str]) -> Look:
@@ -166,16 +166,16 @@ def _completed(form: FileFormat, looks: Iterable[Look]) -> FileFormat:
     return replace(form, missing=tuple(missing), replace=swaps)
 
 
-def _recognised(path: Path, form: FileFormat, wish: Wish) -> str:
+def _recognised(path: Path, form: FileFormat, request: StudyRequest) -> str:
     """The parts of the format that were recognised and not asked for, in words."""
     said = []
-    if form.encoding != UTF_8 and wish.asked.encoding is None:
+    if form.encoding != UTF_8 and request.asked.encoding is None:
         word = strange_word(path, form.encoding)
         said.append(f"encoding {form.encoding}" + (f" (such as {word!r})" if word else ""))
-    if form.separator != "," and wish.asked.separator is None:
+    if form.separator != "," and request.asked.separator is None:
         said.append(f"separator {form.separator!r}")
-    if form.decimal != "." and wish.asked.decimal is None:
+    if form.decimal != "." and request.asked.decimal is None:
         said.append(f"decimal sign {form.decimal!r}")
-    if form.thousands is not None and wish.asked.thousands is None:
+    if form.thousands is not None and request.asked.thousands is None:
         said.append(f"sign between thousands {form.thousands!r}")
     return ", ".join(said)

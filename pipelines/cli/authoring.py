@@ -17,7 +17,7 @@ from pipelines.cli.output import print_json
 
 if TYPE_CHECKING:
     from pipelines.authoring.columns_seen import Look
-    from pipelines.authoring.new_images import ImageWish
+    from pipelines.authoring.new_images import ImageStudyRequest
 
 STUDY = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 CONSORTIUM = re.compile(r"[a-z0-9][a-z0-9_-]{0,52}")
@@ -66,11 +66,11 @@ def new(
 ) -> None:
     """Write a folder with a commented configuration, and print the steps to a student."""
     from pate.files import write_atomically
-    from pipelines.authoring.new_images import ImageWish, are_images, manifest_columns
+    from pipelines.authoring.new_images import ImageStudyRequest, are_images, manifest_columns
     from pipelines.authoring.new_study import plan
     from pipelines.authoring.new_study_file import to_yaml
     from pipelines.authoring.recognised_format import asked_format
-    from pipelines.authoring.wish import Wish
+    from pipelines.authoring.study_request import StudyRequest
     from pipelines.config.experiment import load
 
     folder = Path(study)
@@ -86,17 +86,17 @@ def new(
                               ("--categorical", categorical), ("--columns", columns)):  # fmt: skip
             if given:
                 raise expected(f"no {option} with images", "name classes by --classes, or a finding by --contains")
-        wish = ImageWish(
+        request = ImageStudyRequest(
             name=study, private=tuple(private), public=tuple(public or ()), evaluation=tuple(evaluation or ()),
             columns=manifest_columns(path=image, label=label, unit=unit, site=site, contains=contains),
             classes=_split(classes), names=(pair[0], pair[1]),
         )  # fmt: skip
-        _write_images(folder, wish, as_json=as_json)
+        _write_images(folder, request, as_json=as_json)
         return
     if label is None:
         raise expected("--label, the column of the label", "name it", label=label)
     found = plan(
-        Wish(
+        StudyRequest(
             name=study, private=tuple(private), public=tuple(public or ()), evaluation=tuple(evaluation or ()),
             label=label, positive=tuple(positive or ()), contains=contains, above=above, classes=_split(classes),
             names=(pair[0], pair[1]), numeric=tuple(numeric or ()), categorical=tuple(categorical or ()), unit=unit,
@@ -116,7 +116,7 @@ def new(
         print(printable(note), file=sys.stderr)
     for one in () if as_json else found.looks:
         print(f"  {printable(one.name)}: {printable(one.description())} -> {_role(one)}", file=sys.stderr)
-    ready = found.benchmark is not None or bool(found.wish.public)
+    ready = found.benchmark is not None or bool(found.request.public)
     steps = _study_steps(path, run_id, ready=ready)
     write_atomically(folder / "STEPS.md", f"# Steps to a student\n\n{steps}")
     if as_json:
@@ -124,18 +124,18 @@ def new(
         notes = [*recognised, *found.notes]
         print_json({"config": str(path), "run_id": run_id, "ready": ready, "columns": columns_found, "notes": notes})
         return
-    print(f"Wrote {path} from the columns of {len(found.wish.private)} file(s). Next:\n\n{steps}", end="")
+    print(f"Wrote {path} from the columns of {len(found.request.private)} file(s). Next:\n\n{steps}", end="")
 
 
-def _write_images(folder: Path, wish: ImageWish, *, as_json: bool) -> None:
+def _write_images(folder: Path, request: ImageStudyRequest, *, as_json: bool) -> None:
     """Write the folder of a study of images, and print its steps."""
     from pate.files import write_atomically
     from pipelines.authoring.new_images import images_yaml, plan_images
     from pipelines.config.experiment import load
 
-    found = plan_images(wish)
+    found = plan_images(request)
     folder.mkdir()
-    path = folder / f"{wish.name}.yaml"
+    path = folder / f"{request.name}.yaml"
     write_atomically(path, images_yaml(found))
     run_id = load(path).run_id
     steps = _study_steps(path, run_id, ready=True, about="size, colours and classes")

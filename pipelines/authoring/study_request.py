@@ -12,7 +12,7 @@ from pipelines.authoring.recognised_format import Asked
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class StudyRequest:
     """The command line of the user.
 
     Attributes:
