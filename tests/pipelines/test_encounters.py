@@ -91,4 +91,7 @@ def test_a_hundred_thousand_encounters_become_a_registered_student_by_the_printe
     assert run_id in pate(*steps[2])
     pate("register", run_id)
     pate("predict", run_id, "public.csv", "--output", "scores.csv")
-    assert set(pd.read_csv(tmp_path / "scores.csv").iloc[:, 1:].columns) >= set(OUTCOMES)
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert list(scores.columns) == ["row", "prediction", *(f"probability_{name}" for name in sorted(OUTCOMES))]
+    assert len(scores) == 3_000
+    assert set(scores["prediction"]) == set(OUTCOMES)
