@@ -10,9 +10,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-PACKAGES = ("pate", "pipelines")
-HERE = Path(__file__).resolve().parent
-"""The folder that holds both packages."""
+PACKAGES = {"pate": "ledger/campaigns.py", "pipelines": "run/label_and_train.py"}
+"""Packages with a module that no other package of that name has."""
 
 
 def main() -> None:
@@ -27,14 +26,16 @@ def main() -> None:
 
 
 def shadow(name: str) -> Path | None:
-    """File or folder of another package that Python finds in place of ours, or ``None``."""
+    """File or folder of another package that Python finds in place of ours, or ``None``.
+
+    A copy of ours is none: a job's working directory holds one beside the installed package.
+    """
     spec = find_spec(name)
     if spec is None:
         return None  # its import says so
     places = list(spec.submodule_search_locations or ())
     found = Path(spec.origin or places[0])
-    folder = found.parent if spec.origin else found
-    return None if folder.resolve() == HERE / name else found
+    return None if any((Path(place) / PACKAGES[name]).is_file() for place in places) else found
 
 
 def _refuse(name: str, other: Path) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,14 @@ def test_another_package_is_named_in_one_line(name: str, file: str, tmp_path: Pa
 def test_the_command_starts_beside_other_folders(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     assert started(tmp_path).stdout == f"pate {pate.__version__}\n"
+
+
+def test_a_copy_of_ours_in_the_working_directory_is_no_other_package(tmp_path: Path) -> None:
+    for name in pate_labelling.PACKAGES:
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    code = f"{COMMAND.removesuffix('main()')}import pate, sys; sys.stderr.write(pate.__file__); main()"
+    done = started(tmp_path, code)
+    assert (done.stdout, done.stderr) == (f"pate {pate.__version__}\n", str(tmp_path / "pate" / "__init__.py"))
 
 
 def test_python_names_a_package_that_hides_the_pipeline(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import os
 import shlex
 import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,10 +19,14 @@ import typer
 from pate.errors import Unavailable, expected
 from pipelines.cli.arguments import ConfigArgument, JsonOption, RunArgument, SetOption, overridden
 from pipelines.cli.output import print_facts, print_json, print_table
+from pipelines.cluster.abandoned import end_by_force
 from pipelines.config.shipped import shown
 from pipelines.progress import Quiet, Terminal
 from pipelines.storage.home import Home, home
 from pipelines.storage.run_folder import RunFolder
+
+STOPPING_SECONDS = 60.0
+"""Time that an interrupted command has to stop by itself."""
 
 
 def run(
@@ -75,21 +81,30 @@ def resumable(words: Sequence[str]) -> Iterator[None]:
     """A block that an interrupt (Ctrl-C) ends with the command that resumes it, and exit code 130.
 
     Libraries may turn the interrupt into an error of their own, in this process or in workers; and where it strikes
-    in a clean-up, Python drops it: then it is raised once more.
+    in a clean-up, Python drops it: then it is raised once more. A block that does not end in ``STOPPING_SECONDS`` is
+    ended by force, as by ``kill -9``: whatever is written is complete or absent.
 
     Args:
         words: of the command, without ``pate``; read when the block ends.
     """
-    interrupted = False
+    interrupted = 0.0  # time of the first one
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)}
     unraisable = sys.unraisablehook
+
+    ended = threading.Event()
+
+    def watch() -> None:  # begun before the interrupt: a thread cannot be started safely in a signal handler
+        while not ended.wait(0.5):
+            if interrupted and time.monotonic() > interrupted + STOPPING_SECONDS:
+                end_by_force()
+                _say(_resumes(words))
+                os._exit(130)
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal interrupted
         if not interrupted:
-            with suppress(OSError, ValueError):  # not by the stream, which may be in the middle of a write
-                os.write(sys.stderr.fileno(), b"\npate: interrupted, stopping\n")
-        interrupted = True
+            _say("\npate: interrupted, stopping\n")
+            interrupted = time.monotonic()
         raise KeyboardInterrupt
 
     def again(dropped: Any) -> None:
@@ -102,19 +117,29 @@ def resumable(words: Sequence[str]) -> Iterator[None]:
         for number in before:
             signal.signal(number, interrupt)
         sys.unraisablehook = again
+        threading.Thread(target=watch, daemon=True).start()
         yield
     except (KeyboardInterrupt, Exception) as error:
         if not interrupted and not isinstance(error, KeyboardInterrupt):
             raise
-        sys.stderr.write(
-            f"pate: `{shlex.join(['pate', *words])}` resumes; finished stages are kept, nothing is charged or released "
-            "twice\n"
-        )
+        sys.stderr.write(_resumes(words))
         raise typer.Exit(130) from None
     finally:
+        ended.set()
         sys.unraisablehook = unraisable
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _say(text: str) -> None:
+    """Write to the terminal, not by the stream, which may be in the middle of a write."""
+    with suppress(OSError, ValueError):
+        os.write(sys.stderr.fileno(), text.encode())
+
+
+def _resumes(words: Sequence[str]) -> str:
+    command = shlex.join(["pate", *words])
+    return f"pate: `{command}` resumes; finished stages are kept, nothing is charged or released twice\n"
 
 
 def _options(settings: Sequence[str] | None, seed: int | None) -> list[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,13 +21,13 @@ import ray
 from ray.exceptions import RayError
 
 from pate.errors import PateError, Unavailable, expected
+from pipelines.cluster.abandoned import remove_abandoned, session_folder
 from pipelines.cluster.job import QUEUED, Job, Limits, Lost, Needs
 from pipelines.cluster.safety import host_and_port
 from pipelines.cluster.tasks import Tasks
 
 CONNECT_SECONDS = 5.0
 USUAL_LIMITS = Limits()
-_TEMPORARY = "pate-ray-"
 
 
 @final
@@ -113,8 +112,8 @@ def ray_session(*, address: str | None = None, num_cpus: int | None = None) -> I
         raise expected(
             "pipelines imported before ray", "import it first, or export RAY_AUTH_MODE=token", RAY_AUTH_MODE="unset"
         )
-    _remove_abandoned()
-    temporary = Path(tempfile.mkdtemp(prefix=f"{_TEMPORARY}{os.getpid()}-", dir="/tmp"))
+    remove_abandoned()
+    temporary = session_folder()
     try:
         with _own_connection(lambda: _start_local(num_cpus, temporary)):
             yield RaySession()
@@ -181,6 +180,9 @@ def _own_connection(connect: Callable[[], object]) -> Iterator[None]:
             "RAY_AUTH_MODE",
             private_detail=str(error),
         ) from error
+    except BaseException:  # an interrupt: what was started so far is ended
+        ray.shutdown()
+        raise
     try:
         yield
     finally:
@@ -215,11 +217,3 @@ def preflight(address: str | None) -> None:
             f"Expected a Ray cluster at ray.address={address!r}, got {error.strerror or type(error).__name__}; start "
             "the cluster, correct the address, or remove it to use this machine"
         ) from error
-
-
-def _remove_abandoned() -> None:
-    """Remove session folders that killed processes of this user left behind."""
-    for folder in Path("/tmp").glob(f"{_TEMPORARY}*"):  # noqa: S108
-        owner = folder.name.removeprefix(_TEMPORARY).split("-")[0]
-        if folder.stat().st_uid == os.getuid() and owner.isdigit() and not Path(f"/proc/{owner}").exists():
-            shutil.rmtree(folder, ignore_errors=True)

@@ -120,7 +120,7 @@ def compared(rows: int, before: Path | None) -> str:
                     (folder / version / file.name).symlink_to(file)
             child = [sys.executable, "-P", __file__, "--measure", str(folder / version)]
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(Path(__file__).parent)])}
-            done = subprocess.run(child, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+            done = subprocess.run(child, env=environment, cwd=root, stdout=subprocess.PIPE, check=True, text=True)
             found[version] = json.loads(done.stdout.splitlines()[-1])
     return _markdown(rows, found)
 
@@ -132,10 +132,16 @@ def _markdown(rows: int, found: dict[str, list[dict[str, Any]]]) -> str:
     head = "| stage | " + " | ".join(f"seconds {v} | processor {v} | most memory {v}" for v in shown) + " |"
     lines = [head, "|---" * (1 + 3 * len(shown)) + "|"]
     names = {"partition": "read, encode, assign"}
-    for number, row in enumerate(found["now"]):
-        cells = [found[version][number] for version in shown]
-        figures = " | ".join(f"{c['seconds']:.0f} | {c['processor']:.0f} s | {c['gib']:.1f} GiB" for c in cells)
-        lines.append(f"| {names.get(row['stage'], row['stage'])} | {figures} |")
+    for stage in dict.fromkeys(row["stage"] for row in found["now"]):
+        cells = [[row for row in found[version] if row["stage"] == stage] for version in shown]
+        figures = " | ".join(
+            f"{sum(c['seconds'] for c in cell):.0f} | {sum(c['processor'] for c in cell):.0f} s | "
+            f"{max(c['gib'] for c in cell):.1f} GiB"
+            if cell
+            else "no such stage | |"
+            for cell in cells
+        )
+        lines.append(f"| {names.get(stage, stage)} | {figures} |")
     totals = " | ".join(
         f"{sum(c['seconds'] for c in found[v]):.0f} | {sum(c['processor'] for c in found[v]):.0f} s | "
         f"{max(c['gib'] for c in found[v]):.1f} GiB"
