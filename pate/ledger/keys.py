@@ -37,7 +37,8 @@ class LedgerKey(Redacted):
     @property
     def digest(self) -> str:
         """Opaque identifier of the key, which does not reveal it."""
-        return self._hash(b"mark", b"").hex()[:32]
+        (mark,) = _keyed(self._key, b"mark", [b""])
+        return mark.hex()[:32]
 
     def units(self, keys: Iterable[bytes]) -> list[bytes]:
         """One hash for each privacy unit or record."""
@@ -49,19 +50,23 @@ class LedgerKey(Redacted):
 
     def queries(self, keys: Iterable[bytes]) -> list[bytes]:
         """One hash for each public input."""
-        return [self._hash(b"query", key) for key in keys]
-
-    def _hash(self, purpose: bytes, content: bytes) -> bytes:
-        return _keyed(self._key, purpose, content)
+        return _keyed(self._key, b"query", keys)
 
 
 def hash_units(secret: bytes, keys: Iterable[bytes]) -> list[bytes]:
     """As ``LedgerKey.units``, on another machine: one hash for each privacy unit or record."""
-    return [_keyed(secret, b"unit", key) for key in keys]
+    return _keyed(secret, b"unit", keys)
 
 
-def _keyed(secret: bytes, purpose: bytes, content: bytes) -> bytes:
-    return hmac.digest(secret, purpose + b"\0" + content, hashlib.sha256)
+def _keyed(secret: bytes, purpose: bytes, contents: Iterable[bytes]) -> list[bytes]:
+    """HMAC-SHA256 of the purpose, a zero byte and each content."""
+    begun = hmac.new(secret, purpose + b"\0", hashlib.sha256)  # the key is processed once for all
+    found = []
+    for content in contents:
+        digest = begun.copy()
+        digest.update(content)
+        found.append(digest.digest())
+    return found
 
 
 def _create(path: Path) -> None:
