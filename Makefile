@@ -25,6 +25,7 @@ bench-scale: $(READY)     ## teachers per second and the scaling curve, into doc
 	$(BIN)/python tests/benchmarks/teachers_at_scale.py --readme docs/reference/scaling.md
 	$(BIN)/python tests/benchmarks/scaling_curve.py --readme docs/reference/scaling.md --plot docs/reference/scaling.svg
 	$(BIN)/python tests/benchmarks/many_teachers.py --readme docs/reference/scaling.md
+	$(BIN)/python tests/benchmarks/large_table.py --readme docs/reference/scaling.md
 
 docs: $(READY)            ## the documentation site, into build/docs; a warning or a broken link is an error
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs 2 -b html -d build/doctrees docs build/docs

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGES = {"pate": "ledger/campaigns.py", "pipelines": "run/label_and_train.py"}
-"""Packages with a module that no other package of that name has."""
+"""Each package, and a module by which it is recognised."""
 
 
 def main() -> None:
@@ -28,14 +28,19 @@ def main() -> None:
 def shadow(name: str) -> Path | None:
     """File or folder of another package that Python finds in place of ours, or ``None``.
 
-    A copy of ours is none: a job's working directory holds one beside the installed package.
+    A copy of both packages in one folder is ours: a job's working directory holds one beside the installed packages.
     """
     spec = find_spec(name)
     if spec is None:
         return None  # its import says so
-    places = list(spec.submodule_search_locations or ())
-    found = Path(spec.origin or places[0])
-    return None if any((Path(place) / PACKAGES[name]).is_file() for place in places) else found
+    folders = [Path(place) for place in spec.submodule_search_locations or ()]
+    if any(_holds_both(folder.parent) for folder in folders):
+        return None
+    return Path(spec.origin) if spec.origin else folders[0]
+
+
+def _holds_both(folder: Path) -> bool:
+    return all((folder / name / module).is_file() for name, module in PACKAGES.items())
 
 
 def _refuse(name: str, other: Path) -> int:

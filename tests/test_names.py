@@ -50,12 +50,25 @@ def test_the_command_starts_beside_other_folders(tmp_path: Path) -> None:
     assert started(tmp_path).stdout == f"pate {pate.__version__}\n"
 
 
-def test_a_copy_of_ours_in_the_working_directory_is_no_other_package(tmp_path: Path) -> None:
+def copied(name: str, folder: Path) -> None:
+    shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def test_a_copy_of_both_packages_is_used(tmp_path: Path) -> None:
     for name in pate_labelling.PACKAGES:
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    code = f"{COMMAND.removesuffix('main()')}import pate, sys; sys.stderr.write(pate.__file__); main()"
+        copied(name, tmp_path)
+    code = COMMAND.replace("main()", "import pate; sys.stderr.write(pate.__file__); main()")
     done = started(tmp_path, code)
     assert (done.stdout, done.stderr) == (f"pate {pate.__version__}\n", str(tmp_path / "pate" / "__init__.py"))
+
+
+@pytest.mark.parametrize("name", pate_labelling.PACKAGES)
+def test_a_copy_of_one_package_beside_the_other_is_refused(name: str, tmp_path: Path) -> None:
+    """It may be of another version."""
+    copied(name, tmp_path)
+    done = started(tmp_path)
+    assert done.returncode == 2
+    assert f"Expected the package {name} of pate-labelling, got another one in {tmp_path / name}" in done.stderr
 
 
 def test_python_names_a_package_that_hides_the_pipeline(tmp_path: Path) -> None:

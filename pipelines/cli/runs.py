@@ -90,15 +90,16 @@ def resumable(words: Sequence[str]) -> Iterator[None]:
     interrupted = 0.0  # time of the first one
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)}
     unraisable = sys.unraisablehook
-
     ended = threading.Event()
 
     def watch() -> None:  # begun before the interrupt: a thread cannot be started safely in a signal handler
         while not ended.wait(0.5):
             if interrupted and time.monotonic() > interrupted + STOPPING_SECONDS:
-                end_by_force()
-                _say(_resumes(words))
-                os._exit(130)
+                try:
+                    end_by_force()
+                finally:
+                    _say(_resumes(words))
+                    os._exit(130)
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal interrupted

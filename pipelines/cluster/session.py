@@ -173,19 +173,16 @@ def _start_local(num_cpus: int | None, temporary: Path) -> None:
 @contextmanager
 def _own_connection(connect: Callable[[], object]) -> Iterator[None]:
     try:
-        connect()
-    except (RayError, ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
-        raise Unavailable(
-            f"Expected Ray to start or answer, got {type(error).__name__}; check ray.address, RAY_ADDRESS and "
-            "RAY_AUTH_MODE",
-            private_detail=str(error),
-        ) from error
-    except BaseException:  # an interrupt: what was started so far is ended
-        ray.shutdown()
-        raise
-    try:
+        try:
+            connect()
+        except (RayError, ConnectionError, RuntimeError, TimeoutError, ValueError) as error:
+            raise Unavailable(
+                f"Expected Ray to start or answer, got {type(error).__name__}; check ray.address, RAY_ADDRESS and "
+                "RAY_AUTH_MODE",
+                private_detail=str(error),
+            ) from error
         yield
-    finally:
+    finally:  # also where an error or an interrupt left Ray half started
         ray.shutdown()
 
 

@@ -113,7 +113,7 @@ def compared(rows: int, before: Path | None) -> str:
         folder = Path(name)
         write_files(folder, rows)
         found = {}
-        for version, root in (("now", ROOT), *([("before", before)] if before else [])):
+        for version, root in _versions(before):
             (folder / version).mkdir()
             for file in folder.iterdir():
                 if file.is_file():
@@ -122,37 +122,38 @@ def compared(rows: int, before: Path | None) -> str:
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(Path(__file__).parent)])}
             done = subprocess.run(child, env=environment, cwd=root, stdout=subprocess.PIPE, check=True, text=True)
             found[version] = json.loads(done.stdout.splitlines()[-1])
-    return _markdown(rows, found)
+    return _markdown(rows, found, before)
 
 
-def _markdown(rows: int, found: dict[str, list[dict[str, Any]]]) -> str:
+def _markdown(rows: int, found: dict[str, list[dict[str, Any]]], before: Path | None) -> str:
     from pipelines.results.table import machine
+    from pipelines.storage.code_commit import code_commit
 
-    shown = list(found)
-    head = "| stage | " + " | ".join(f"seconds {v} | processor {v} | most memory {v}" for v in shown) + " |"
-    lines = [head, "|---" * (1 + 3 * len(shown)) + "|"]
+    head = "| stage | " + " | ".join(f"seconds {v} | processor {v} | most memory {v}" for v in found) + " |"
+    lines = [head, "|---" * (1 + 3 * len(found)) + "|"]
     names = {"partition": "read, encode, assign"}
     for stage in dict.fromkeys(row["stage"] for row in found["now"]):
-        cells = [[row for row in found[version] if row["stage"] == stage] for version in shown]
-        figures = " | ".join(
-            f"{sum(c['seconds'] for c in cell):.0f} | {sum(c['processor'] for c in cell):.0f} s | "
-            f"{max(c['gib'] for c in cell):.1f} GiB"
-            if cell
-            else "no such stage | |"
-            for cell in cells
-        )
-        lines.append(f"| {names.get(stage, stage)} | {figures} |")
-    totals = " | ".join(
-        f"{sum(c['seconds'] for c in found[v]):.0f} | {sum(c['processor'] for c in found[v]):.0f} s | "
-        f"{max(c['gib'] for c in found[v]):.1f} GiB"
-        for v in shown
-    )
+        cells = [_figures([row for row in of if row["stage"] == stage]) for of in found.values()]
+        lines.append(f"| {' | '.join([names.get(stage, stage), *cells])} |")
+    lines.append(f"| {' | '.join(['**all**', *map(_figures, found.values())])} |")
+    commits = [f"{name}: commit {code_commit(root / 'pate' / '__init__.py')}" for name, root in _versions(before)]
     said = (
         f"{rows:,} private rows, {NUMBERS} columns of numbers and {CATEGORIES} of categories, {TEACHERS} teachers; "
-        f"one run{' each' if len(shown) > 1 else ''} on {machine()}, load average {os.getloadavg()[0]:.1f} at the end. "
-        "Processor time and memory are the driver's: tasks of Ray are not in them."
+        f"one run{' each' if before else ''} on {machine()}, load average {os.getloadavg()[0]:.1f} at the end. "
+        f"Processor time and memory are the driver's: tasks of Ray are not in them. {'; '.join(commits)}."
     )
-    return "\n".join([*lines, f"| **all** | {totals} |", "", said])
+    return "\n".join([*lines, "", said])
+
+
+def _figures(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return "no such stage | |"
+    seconds, processor = (sum(row[name] for row in rows) for name in ("seconds", "processor"))
+    return f"{seconds:.0f} | {processor:.0f} s | {max(row['gib'] for row in rows):.1f} GiB"
+
+
+def _versions(before: Path | None) -> list[tuple[str, Path]]:
+    return [("now", ROOT), *([("before", before)] if before else [])]
 
 
 if __name__ == "__main__":

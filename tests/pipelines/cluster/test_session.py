@@ -172,6 +172,37 @@ def test_a_ray_that_was_loaded_first_is_refused_in_words() -> None:
     assert "up" not in done.stdout
 
 
+HALF_STARTED = """
+from pathlib import Path
+from pipelines.cluster import session
+
+start = session.ray.init
+
+def struck(**settings):
+    start(**settings)
+    raise {error}
+
+session.ray.init = struck
+try:
+    with session.ray_session(num_cpus=1):
+        print("up")
+except {caught}:
+    print(session.ray.is_initialized(), [str(path) for path in Path("/tmp").glob(f"pate-ray-{{session.os.getpid()}}-*")])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("error", "caught"), [("KeyboardInterrupt", "KeyboardInterrupt"), ("RuntimeError", "session.Unavailable")]
+)
+def test_a_ray_that_was_half_started_is_shut_down(error: str, caught: str) -> None:
+    """The process lives on, as in a notebook."""
+    code = HALF_STARTED.format(error=error, caught=caught)
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    done = subprocess.run([sys.executable, "-c", code], env=bare, capture_output=True, text=True, check=False)
+    assert done.stdout == "False []\n", done.stderr
+
+
 @pytest.mark.parametrize("address", ["nonsense", "host:", "ray://host:10001"])
 def test_what_is_no_address_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_runtime.ray, "is_initialized", lambda: False)
