@@ -187,7 +187,8 @@ try:
     with session.ray_session(num_cpus=1):
         print("up")
 except {caught}:
-    print(session.ray.is_initialized(), [str(path) for path in Path("/tmp").glob(f"pate-ray-{{session.os.getpid()}}-*")])
+    left = [path.name for path in Path("/tmp").glob(f"pate-ray-{{session.os.getpid()}}-*")]
+    print(session.ray.is_initialized(), left)
 """
 
 
